@@ -1,0 +1,1 @@
+export type { Codecs, DatasetSpans, DatasetTables, KeptIds, Page, RowColumns } from './tables.ts';

@@ -1,0 +1,3 @@
+export { CorruptDataError } from './corrupt-data-error.ts';
+export { ByteReader } from './reader.ts';
+export { ByteWriter } from './writer.ts';

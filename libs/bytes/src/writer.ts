@@ -1,0 +1,144 @@
+/** Appends to a growing buffer: little endian, LEB128 varints. Numbers are whole; varints up to 2^53. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes held, used or not. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  /** Forgets the content and keeps the buffer. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** What was written so far, as a view that the next write may change. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** A copy of what was written so far. */
+  toBytes(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  u8(value: number): void {
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#grow(2), value, true);
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#grow(4), value, true);
+  }
+
+  u64(value: bigint): void {
+    this.#view.setBigUint64(this.#grow(8), value, true);
+  }
+
+  /** Overwrites four bytes at `at`, which must have been written already. */
+  setU32(at: number, value: number): void {
+    this.#view.setUint32(at, value, true);
+  }
+
+  bytes(source: Uint8Array): void {
+    const at = this.#grow(source.length);
+    this.#bytes.set(source, at);
+  }
+
+  zeros(count: number): void {
+    const at = this.#grow(count);
+    this.#bytes.fill(0, at, at + count);
+  }
+
+  /** Zeros until the length is a multiple of `boundary`. */
+  align(boundary: number): void {
+    const over = this.#length % boundary;
+    if (over !== 0) this.zeros(boundary - over);
+  }
+
+  /** Hot. Unsigned LEB128 of a whole number in [0, 2^53]. */
+  varint(value: number): void {
+    if (value > 0x7fffffff) {
+      this.#varintSlow(value);
+      return;
+    }
+    let at = this.#grow(5);
+    const bytes = this.#bytes;
+    let rest = value;
+    while (rest > 127) {
+      bytes[at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+    this.#length = at;
+  }
+
+  #varintSlow(value: number): void {
+    let at = this.#grow(8);
+    const bytes = this.#bytes;
+    let rest = value;
+    while (rest > 127) {
+      bytes[at++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    bytes[at++] = rest;
+    this.#length = at;
+  }
+
+  /** Zigzag varint of a whole number in [-2^52, 2^52]. */
+  zigzag(value: number): void {
+    this.varint(value < 0 ? -value * 2 - 1 : value * 2);
+  }
+
+  /** Unsigned LEB128 of hi * 2^52 + lo (see model's exact integers), up to 2^64 - 1. */
+  varintExact(lo: number, hi: number): void {
+    if (hi === 0) {
+      this.varint(lo);
+      return;
+    }
+    let value = (BigInt(hi) << 52n) + BigInt(lo);
+    while (value > 127n) {
+      this.u8(Number(value & 127n) | 128);
+      value >>= 7n;
+    }
+    this.u8(Number(value));
+  }
+
+  /** A varint length, then the UTF-8. */
+  text(value: string): void {
+    const encoded = encoder.encode(value);
+    this.varint(encoded.length);
+    this.bytes(encoded);
+  }
+
+  /** Reserves `count` bytes and returns where they start; the varint writers set the length again themselves. */
+  #grow(count: number): number {
+    const at = this.#length;
+    const need = at + count;
+    if (need > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(need, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.#length = need;
+    return at;
+  }
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,51 @@
+/** The status codes of gRPC and Connect, in Connect's spelling (https://connectrpc.com/docs/protocol#error-codes). */
+export type Code =
+  | 'canceled'
+  | 'unknown'
+  | 'invalid_argument'
+  | 'deadline_exceeded'
+  | 'not_found'
+  | 'already_exists'
+  | 'permission_denied'
+  | 'resource_exhausted'
+  | 'failed_precondition'
+  | 'aborted'
+  | 'out_of_range'
+  | 'unimplemented'
+  | 'internal'
+  | 'unavailable'
+  | 'data_loss'
+  | 'unauthenticated';
+
+/** What may travel with an error beside its sentence. */
+export interface ErrorOptionsOfKiln {
+  readonly cause?: unknown;
+  /** Machine-readable reason, for example `label_value_too_long`; one of the reasons of contract §4.3 on the write path. */
+  readonly reason?: string;
+  /** Seconds after which the caller may try again; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** The one error type: a code, and a sentence that says what was found, what is allowed and which setting changes it. */
+export class KilnError extends Error {
+  readonly code: Code;
+  readonly reason: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: Code, message: string, options: ErrorOptionsOfKiln = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'KilnError';
+    this.code = code;
+    this.reason = options.reason;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  /** Any thrown value as a KilnError: itself, `data_loss` for corrupt bytes, `canceled` for an abort, else `internal`. */
+  static from(thrown: unknown): KilnError {
+    if (thrown instanceof KilnError) return thrown;
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const code: Code =
+      error.name === 'CorruptDataError' ? 'data_loss' : error.name === 'AbortError' ? 'canceled' : 'internal';
+    return new KilnError(code, error.message, { cause: thrown });
+  }
+}

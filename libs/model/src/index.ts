@@ -1,0 +1,26 @@
+export { KilnError, type Code, type ErrorOptionsOfKiln } from './errors.ts';
+export { ExactSums, exactFromBigInt, exactToBigInt, INT64_HI, SPILL, type ExactColumn } from './exact.ts';
+export { fingerprint, hash64, labelSet, labelSetKey, labelValue, type Label, type LabelSet } from './label-set.ts';
+export { makeLogId, parseLogId, type LogId } from './log-id.ts';
+export type {
+  FunctionColumns,
+  FunctionRow,
+  LocationColumns,
+  LocationRow,
+  MappingColumns,
+  MappingRow,
+  NodeRow,
+  Profile,
+  SampleGroup,
+  SampleType,
+  SpanColumns,
+  StackColumns,
+  StackRow,
+  StringColumn,
+  StringRow,
+  Symbols,
+  TreeColumns,
+  ValueType,
+} from './profile.ts';
+export { parseProfileTypeId, profileTypeId, type ProfileType } from './profile-type.ts';
+export { ANONYMOUS, parseTenantId, parseTenantIds, tenantPathSegment, type TenantId } from './tenant-id.ts';

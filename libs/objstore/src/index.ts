@@ -1,0 +1,1 @@
+export type { ObjectStore, PutOutcome, StoredObject } from './object-store.ts';

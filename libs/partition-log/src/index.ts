@@ -1,0 +1,1 @@
+export type { Appended, LogEntry, OpenLog, PartitionLog } from './partition-log.ts';

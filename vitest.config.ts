@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config';
+
+/** Two projects: libs on plain Node with type stripping (a decorator there fails at once), services through the transform. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'libs',
+          include: ['libs/**/*.test.ts'],
+          exclude: ['libs/nest/**', '**/node_modules/**'],
+          experimental: { viteModuleRunner: false },
+          execArgv: ['--conditions=source'],
+        },
+      },
+      {
+        ssr: { resolve: { conditions: ['source'] } },
+        resolve: { conditions: ['source'] },
+        test: {
+          name: 'services',
+          include: ['services/**/*.test.ts', 'libs/nest/**/*.test.ts', 'test/*.test.ts'],
+          execArgv: ['--conditions=source'],
+        },
+      },
+    ],
+  },
+});
