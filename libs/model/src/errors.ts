@@ -24,6 +24,8 @@ export interface ErrorOptionsOfKiln {
   readonly reason?: string;
   /** Seconds after which the caller may try again; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number;
+  /** HTTP status of plain HTTP routes where it is not the code's own, for example 413 or 422. Connect and gRPC ignore it. */
+  readonly httpStatus?: number;
 }
 
 /** The one error type: a code, and a sentence that says what was found, what is allowed and which setting changes it. */
@@ -31,6 +33,7 @@ export class KilnError extends Error {
   readonly code: Code;
   readonly reason: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly httpStatus: number | undefined;
 
   constructor(code: Code, message: string, options: ErrorOptionsOfKiln = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -38,6 +41,7 @@ export class KilnError extends Error {
     this.code = code;
     this.reason = options.reason;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.httpStatus = options.httpStatus;
   }
 
   /** Any thrown value as a KilnError: itself, `data_loss` for corrupt bytes, `canceled` for an abort, else `internal`. */

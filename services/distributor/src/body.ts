@@ -1,0 +1,101 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { constants, createGunzip, gunzipSync } from 'node:zlib';
+import { KilnError } from '@kiln/model';
+
+/** The body was too large for a limit. The edge answers 413, or the code where the protocol has no such status. */
+export class BodyTooLargeError extends KilnError {
+  constructor(limitBytes: number, found: string) {
+    super(
+      'resource_exhausted',
+      `request body too large: ${found}, limit ${limitBytes} bytes (ingestion_body_limit_mb, flag --distributor.ingestion-body-limit-mb)`,
+      { reason: 'body_size_limit_exceeded', httpStatus: 413 },
+    );
+  }
+}
+
+/**
+ * Reads a request's body, decoding `Content-Encoding: gzip`, into one buffer. The limit holds before the first byte is read (Content-Length), while
+ * reading, and while decompressing, so that a bomb costs no memory.
+ * @param limitBytes 0 = no limit.
+ * @throws BodyTooLargeError; KilnError `invalid_argument` for broken gzip, `unimplemented` for another encoding, `canceled` when the client left.
+ */
+export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+  const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > limit) throw new BodyTooLargeError(limitBytes, `${announced} bytes announced`);
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'identity' && encoding !== '' && encoding !== 'gzip') {
+    throw new KilnError('unimplemented', `content encoding ${JSON.stringify(encoding)} is not supported: send gzip or identity`, {
+      httpStatus: 415,
+    });
+  }
+  const raw = await collect(request, limit, limitBytes, 'bytes received');
+  // Some clients name an encoding that the body does not have; the magic number is the truth, as for parts inside.
+  if (encoding !== 'gzip' || !isGzip(raw)) return raw;
+  return raw.length < SYNC_LIMIT ? gunzipSmall(raw, limit, limitBytes) : gunzipLarge(raw, limit, limitBytes);
+}
+
+/** Starts with the magic number of gzip. */
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+const SYNC_LIMIT = 256 * 1024;
+
+async function collect(source: Readable, limit: number, limitBytes: number, what: string): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of chunksOf(source)) {
+      length += chunk.length;
+      if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} ${what}`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof KilnError) throw error;
+    if ((error as NodeJS.ErrnoException).code?.startsWith('Z_')) throw badGzip(error);
+    throw new KilnError('canceled', `the client left after ${length} bytes of the body`, { cause: error });
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
+}
+
+/** Leaving early must not destroy a request: its socket still has to carry the answer. */
+function chunksOf(source: Readable): AsyncIterable<Buffer> {
+  return { [Symbol.asyncIterator]: () => source.iterator({ destroyOnReturn: false }) as NodeJS.AsyncIterator<Buffer> };
+}
+
+function gunzipSmall(raw: Uint8Array, limit: number, limitBytes: number): Uint8Array {
+  try {
+    return gunzipSized(raw, limit);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new BodyTooLargeError(limitBytes, `more than that decompressed from ${raw.length}`);
+    }
+    throw badGzip(error);
+  }
+}
+
+function gunzipLarge(raw: Uint8Array, limit: number, limitBytes: number): Promise<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: 256 * 1024 });
+  gunzip.end(raw);
+  return collect(gunzip, limit, limitBytes, 'bytes decompressed');
+}
+
+/**
+ * gunzip in one call, sized by the trailer's length as a hint: it is the attacker's number, so it is clamped, and `limit` caps the output.
+ * @throws Node's zlib errors; `ERR_BUFFER_TOO_LARGE` above the limit.
+ */
+export function gunzipSized(raw: Uint8Array, limit: number): Uint8Array {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const hint = raw.length < 18 ? 0 : view.getUint32(raw.length - 4, true);
+  const chunkSize = Math.min(Math.max(hint + 64, 1024), raw.length * 64 + 1024, 64 * 1024 * 1024);
+  return gunzipSync(raw, { chunkSize, maxOutputLength: Math.min(limit, 2 ** 32), finishFlush: constants.Z_FINISH });
+}
+
+function badGzip(error: unknown): KilnError {
+  return new KilnError('invalid_argument', `request body is not valid gzip: ${(error as Error).message}`, {
+    cause: error,
+    reason: 'malformed_profile',
+  });
+}
