@@ -46,7 +46,7 @@ export class ByteReader {
     return this.bytes.subarray(at, at + count);
   }
 
-  /** Hot. Unsigned LEB128 up to 2^53; larger or unended is corrupt. */
+  /** Hot. Unsigned LEB128 below 2^53; larger or unended is corrupt. */
   varint(): number {
     const bytes = this.bytes;
     let at = this.position;
@@ -73,13 +73,13 @@ export class ByteReader {
       const byte = this.bytes[at++]!;
       value += (byte & 127) * scale;
       if (byte < 128) {
-        if (value > 9007199254740992) this.fail('varint above 2^53');
+        if (value >= 9007199254740992) this.fail('varint of 2^53 or more');
         this.position = at;
         return value;
       }
       scale *= 128;
     }
-    return this.fail(at >= this.end ? 'varint without end' : 'varint above 2^53');
+    return this.fail(at >= this.end ? 'varint without end' : 'varint of 2^53 or more');
   }
 
   zigzag(): number {

@@ -1,4 +1,4 @@
-/** Appends to a growing buffer: little endian, LEB128 varints. Numbers are whole; varints up to 2^53. */
+/** Appends to a growing buffer: little endian, LEB128 varints. Numbers are whole; varints below 2^53. */
 export class ByteWriter {
   #bytes: Uint8Array;
   #view: DataView;
@@ -39,15 +39,18 @@ export class ByteWriter {
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), value, true);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, true);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
   }
 
   u64(value: bigint): void {
-    this.#view.setBigUint64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value, true);
   }
 
   /** Overwrites four bytes at `at`, which must have been written already. */
@@ -71,7 +74,7 @@ export class ByteWriter {
     if (over !== 0) this.zeros(boundary - over);
   }
 
-  /** Hot. Unsigned LEB128 of a whole number in [0, 2^53]. */
+  /** Hot. Unsigned LEB128 of a whole number in [0, 2^53). */
   varint(value: number): void {
     if (value > 0x7fffffff) {
       this.#varintSlow(value);

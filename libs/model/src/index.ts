@@ -2,6 +2,7 @@ export { KilnError, type Code, type ErrorOptionsOfKiln } from './errors.ts';
 export { ExactSums, exactFromBigInt, exactToBigInt, INT64_HI, SPILL, type ExactColumn } from './exact.ts';
 export { fingerprint, hash64, labelSet, labelSetKey, labelValue, type Label, type LabelSet } from './label-set.ts';
 export { makeLogId, parseLogId, type LogId } from './log-id.ts';
+export { createMatcher, DEFAULT_REGEX_LIMITS, type Matcher, type MatchOp, type RegexLimits } from './matcher.ts';
 export type {
   FunctionColumns,
   FunctionRow,
@@ -23,4 +24,5 @@ export type {
   ValueType,
 } from './profile.ts';
 export { parseProfileTypeId, profileTypeId, type ProfileType } from './profile-type.ts';
+export { formatSelector, parseSelector } from './selector.ts';
 export { ANONYMOUS, parseTenantId, parseTenantIds, tenantPathSegment, type TenantId } from './tenant-id.ts';

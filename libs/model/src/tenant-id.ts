@@ -20,7 +20,10 @@ const RULES = `allowed are 1 to ${MAX_LENGTH} characters of a-z A-Z 0-9 ! - _ . 
 export function parseTenantId(header: string | undefined): TenantId {
   const [first, ...others] = parseTenantIds(header);
   if (others.length > 0) {
-    throw new KilnError('invalid_argument', `multiple org ids present: a write takes one tenant, found ${others.length + 1}`);
+    throw new KilnError(
+      'invalid_argument',
+      `multiple org ids present: a write takes one tenant, found ${others.length + 1}`,
+    );
   }
   return first!;
 }

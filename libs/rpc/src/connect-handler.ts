@@ -39,7 +39,8 @@ export function createConnectHandler(options: ConnectHandlerOptions): RawHandler
     } catch (thrown) {
       const error = toConnectError(thrown);
       const cause = error.cause;
-      if (cause instanceof Error && 'code' in cause && faults.has(String(cause.code))) options.onFault(request.method.name, thrown);
+      if (cause instanceof Error && 'code' in cause && faults.has(String(cause.code)))
+        options.onFault(request.method.name, thrown);
       throw error;
     }
   };

@@ -26,9 +26,13 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
   if (announced > limit) throw new BodyTooLargeError(limitBytes, `${announced} bytes announced`);
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && encoding !== '' && encoding !== 'gzip') {
-    throw new KilnError('unimplemented', `content encoding ${JSON.stringify(encoding)} is not supported: send gzip or identity`, {
-      httpStatus: 415,
-    });
+    throw new KilnError(
+      'unimplemented',
+      `content encoding ${JSON.stringify(encoding)} is not supported: send gzip or identity`,
+      {
+        httpStatus: 415,
+      },
+    );
   }
   const raw = await collect(request, limit, limitBytes, 'bytes received');
   // Some clients name an encoding that the body does not have; the magic number is the truth, as for parts inside.

@@ -159,7 +159,10 @@ export function readPushRequestJson(text: string): PushedSeries[] {
     return {
       labels: items(fields, 'labels', `${at}.labels`).map((label, j) => {
         const pair = object(label, `${at}.labels[${j}]`);
-        return { name: word(pair['name'], `${at}.labels[${j}].name`), value: word(pair['value'], `${at}.labels[${j}].value`) };
+        return {
+          name: word(pair['name'], `${at}.labels[${j}].name`),
+          value: word(pair['value'], `${at}.labels[${j}].value`),
+        };
       }),
       samples: items(fields, 'samples', `${at}.samples`).map((sample, j) => {
         const raw = object(sample, `${at}.samples[${j}]`);
