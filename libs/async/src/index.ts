@@ -1,1 +1,10 @@
+export { BoundedQueue, type QueueOptions } from './bounded-queue.ts';
 export { type Clock } from './clock.ts';
+export { ManualClock } from './manual-clock.ts';
+export { mapLimit } from './map-limit.ts';
+export { KeyedMutex, Mutex } from './mutex.ts';
+export { seededRandom, type Random } from './random.ts';
+export { retry, type RetryOptions } from './retry.ts';
+export { Semaphore } from './semaphore.ts';
+export { systemClock } from './system-clock.ts';
+export { TimeoutError, withTimeout } from './timeout.ts';
