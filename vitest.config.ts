@@ -16,6 +16,8 @@ export default defineConfig({
       {
         ssr: { resolve: { conditions: ['source'] } },
         resolve: { conditions: ['source'] },
+        // Test files are no part of a tsconfig, so the transform must be told here how edges are written.
+        oxc: { decorator: { legacy: true } },
         test: {
           name: 'services',
           include: ['services/**/*.test.ts', 'libs/nest/**/*.test.ts', 'test/*.test.ts'],

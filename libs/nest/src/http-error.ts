@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KilnError, type Code } from '@kiln/model';
+
+/** Connect's table of codes and statuses (contract/pyroscope.md §1.4). */
+const statusOfCode: Readonly<Record<Code, number>> = {
+  canceled: 499,
+  unknown: 500,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  aborted: 409,
+  out_of_range: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  data_loss: 500,
+  unauthenticated: 401,
+};
+
+/** Where a plain route chose the status first, the code's name follows from it (contract/pyroscope.md §1.4, form 3). */
+const codeOfStatus: Readonly<Record<number, Code>> = {
+  400: 'invalid_argument',
+  401: 'unauthenticated',
+  403: 'permission_denied',
+  404: 'unimplemented',
+  412: 'failed_precondition',
+  413: 'invalid_argument',
+  429: 'resource_exhausted',
+  431: 'resource_exhausted',
+  499: 'canceled',
+  502: 'unavailable',
+  503: 'unavailable',
+  504: 'deadline_exceeded',
+};
+
+/** The status and the code that a plain HTTP route answers for `error`. */
+export function httpStatusOf(error: KilnError): { status: number; code: Code } {
+  if (error.httpStatus === undefined) return { status: statusOfCode[error.code], code: error.code };
+  return { status: error.httpStatus, code: codeOfStatus[error.httpStatus] ?? 'unknown' };
+}
+
+/**
+ * Answers a request with an error as JSON `{"code","message"}`, with `Retry-After` where the error says so. After the head is sent nothing can be
+ * said any more: the connection is cut, so that the client does not take a part for the whole.
+ */
+export function sendError(response: ServerResponse, thrown: unknown): KilnError {
+  const error = KilnError.from(thrown);
+  if (response.headersSent) {
+    if (!response.writableEnded) response.destroy(error);
+    return error;
+  }
+  const { status, code } = httpStatusOf(error);
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/json',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  if (error.retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(error.retryAfterSeconds));
+  response.writeHead(status, headers).end(`${JSON.stringify({ code, message: error.message })}\n`);
+  return error;
+}
+
+/** Whether the fault is ours: worth a line in the log. */
+export function isFault(error: KilnError): boolean {
+  return httpStatusOf(error).status >= 500 && error.code !== 'unimplemented' && error.code !== 'unavailable';
+}
+
+/** The path of a request without its query. */
+export function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!;
+}

@@ -1,0 +1,50 @@
+/** What `GET /` says: one page that needs nothing else, with the lines to paste for this very address. */
+export function landingPage(url: string, version: string): string {
+  const at = escapeHtml(url);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Kiln</title>
+<style>
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem; color: #222; background: #fff; }
+  h1 { margin-bottom: 0; } h2 { margin-top: 2rem; font-size: 1.1rem; }
+  pre { background: #f4f1ee; padding: .8rem 1rem; overflow-x: auto; border-radius: 6px; font-size: .9rem; }
+  a { color: #a33c00; } small { color: #666; }
+  @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181614; } pre { background: #26221f; } a { color: #ff9c5b; } small { color: #999; } }
+</style>
+</head>
+<body>
+<h1>Kiln</h1>
+<p>A database for continuous profiles. It speaks the wire of Grafana Pyroscope: SDKs, agents and Grafana's data source work unchanged.</p>
+
+<h2>Send profiles from Python</h2>
+<pre>pip install pyroscope-io</pre>
+<pre>import pyroscope
+
+pyroscope.configure(application_name="my.app", server_address="${at}")</pre>
+
+<h2>Send profiles from Go</h2>
+<pre>go get github.com/grafana/pyroscope-go</pre>
+<pre>pyroscope.Start(pyroscope.Config{
+	ApplicationName: "my.app",
+	ServerAddress:   "${at}",
+})</pre>
+
+<h2>Push a file, read a flame graph</h2>
+<pre>./kiln push cpu.pb.gz --label service_name=my.app --url ${at}
+./kiln query profile 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my.app"}' --url ${at}</pre>
+
+<h2>Look inside</h2>
+<p><a href="/ready?verbose">ready?</a> · <a href="/metrics">metrics</a> · <a href="/api/v1/status/buildinfo">build</a></p>
+<p>In Grafana, add a data source of the type Grafana Pyroscope with the URL <code>${at}</code>.</p>
+<p><small>Kiln ${escapeHtml(version)}</small></p>
+</body>
+</html>
+`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}

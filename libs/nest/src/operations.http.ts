@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Controller, Inject } from '@nestjs/common';
+import type { MetricsRegistry } from '@kiln/telemetry';
+import { landingPage } from './landing-page.ts';
+import { RawGet } from './raw-route.ts';
+import type { ReadyChecks } from './readiness.ts';
+
+/** What the process says of its build. */
+export interface BuildInfo {
+  readonly version: string;
+  readonly revision: string;
+  readonly branch: string;
+  /** The runtime, for example `node24.21.0`. */
+  readonly runtime: string;
+}
+
+/** What the routes of operation read. */
+export interface Operations {
+  readonly checks: ReadyChecks;
+  readonly metrics: MetricsRegistry;
+  readonly build: BuildInfo;
+}
+
+/** The token under which `Operations` are injected. */
+export const OPERATIONS = 'kiln:operations';
+
+/** The small public answers (contract/pyroscope.md §1.7): readiness, metrics, build, and a page for people. */
+@Controller()
+export class OperationsHttp {
+  readonly #operations: Operations;
+
+  constructor(@Inject(OPERATIONS) operations: Operations) {
+    this.#operations = operations;
+  }
+
+  /** 200 `ready`, or 503 and why; `?verbose` lists every check and what else is worth knowing. */
+  @RawGet('/ready')
+  async ready(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { ready, lines } = await this.#operations.checks.look();
+    const verbose = new URL(request.url ?? '/', 'http://kiln').searchParams.has('verbose');
+    const told = ready ? ['ready', ...(verbose ? lines : [])] : lines.filter((line) => verbose || isReason(line));
+    send(response, ready ? 200 : 503, 'text/plain; charset=utf-8', `${told.join('\n')}${told.length > 1 ? '\n' : ''}`);
+  }
+
+  @RawGet('/metrics')
+  async metrics(_request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { metrics } = this.#operations;
+    send(response, 200, metrics.contentType, await metrics.text());
+  }
+
+  @RawGet('/api/v1/status/buildinfo')
+  buildInfo(request: IncomingMessage, response: ServerResponse): void {
+    const { version, revision, branch, runtime } = this.#operations.build;
+    const data = { version, revision, branch, buildUser: '', buildDate: '', goVersion: runtime };
+    const indent = request.headers.accept?.includes('application/json+pretty') ? 2 : 0;
+    send(response, 200, 'application/json', JSON.stringify({ status: 'success', data }, undefined, indent));
+  }
+
+  @RawGet('/')
+  page(request: IncomingMessage, response: ServerResponse): void {
+    const html = landingPage(`http://${request.headers.host ?? 'localhost:4040'}`, this.#operations.build.version);
+    send(response, 200, 'text/html; charset=utf-8', html);
+  }
+}
+
+function isReason(line: string): boolean {
+  return line.includes(' not ready: ');
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response
+    .writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), 'Cache-Control': 'no-store' })
+    .end(text);
+}

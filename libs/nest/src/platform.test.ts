@@ -1,0 +1,245 @@
+import { randomBytes } from 'node:crypto';
+import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { Controller, Module, type DynamicModule } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '@kiln/async';
+import { KilnError } from '@kiln/model';
+import { createMetrics, silentLogger } from '@kiln/telemetry';
+import { httpDefaults, RawAll, RawGet, RawPost, runPlatform, type Platform } from './index.ts';
+
+const bodies: Buffer[] = [];
+let release: () => void = () => undefined;
+
+@Controller()
+class EchoHttp {
+  @RawPost(['/ingest', '/pyroscope/ingest'])
+  async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    bodies.push(Buffer.concat(chunks));
+    response.writeHead(200).end(request.url);
+  }
+
+  @RawAll('/querier.v1.QuerierService/*')
+  query(request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(200).end(`${request.method} ${request.url}`);
+  }
+
+  @RawGet('/slow')
+  async slow(_request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await new Promise<void>((resolve) => (release = resolve));
+    response.writeHead(200).end('done');
+  }
+
+  @RawPost('/refuse')
+  refuse(): void {
+    throw new KilnError('resource_exhausted', 'too much', { retryAfterSeconds: 1.2 });
+  }
+
+  @RawPost('/too-large')
+  tooLarge(): void {
+    throw new KilnError('resource_exhausted', 'too large', { httpStatus: 413 });
+  }
+
+  @RawPost('/broken')
+  async broken(): Promise<void> {
+    await Promise.resolve();
+    throw new TypeError('x is not a function');
+  }
+}
+
+@Module({ controllers: [EchoHttp] })
+class EchoModule {}
+
+const reasons: { ingester: string | undefined } = { ingester: undefined };
+
+function start(module: DynamicModule = { module: EchoModule }): Promise<Platform> {
+  return runPlatform({
+    modules: [module],
+    http: { ...httpDefaults, port: 0 },
+    log: silentLogger,
+    metrics: createMetrics({ ofProcess: false }),
+    clock: systemClock(),
+    build: { version: '0.1.0', revision: 'abc', branch: 'main', runtime: 'node' },
+    checks: [{ name: 'ingester', reason: () => reasons.ingester }],
+    notes: () => ['the header was ignored 3 times'],
+    shutdownDelayMs: 0,
+    drainMs: 5_000,
+  });
+}
+
+let platform: Platform;
+let url: string;
+beforeAll(async () => {
+  platform = await start();
+  url = `http://127.0.0.1:${platform.port}`;
+});
+afterAll(() => platform.stop());
+
+/** A push whose body is written in the given chunks, over `agent`. */
+function pushChunks(agent: Agent, headers: Record<string, string>, chunks: Buffer[], at = '/ingest'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const push = httpRequest(`${url}${at}`, { method: 'POST', agent, headers }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode!));
+    });
+    push.on('error', reject);
+    for (const chunk of chunks) push.write(chunk);
+    push.end();
+  });
+}
+
+describe('a raw route', () => {
+  const body = randomBytes(300_000);
+  const types = ['application/json', 'text/plain', 'multipart/form-data; boundary=x', 'not a type at all', ''];
+
+  test.each(types)('gets every byte unchanged under the content type %j', async (type) => {
+    bodies.length = 0;
+    const headers: Record<string, string> = { 'content-length': String(body.length) };
+    if (type !== '') headers['content-type'] = type;
+    const agent = new Agent();
+    expect(await pushChunks(agent, headers, [body])).toBe(200);
+    expect(bodies[0]!.equals(body)).toBe(true);
+    agent.destroy();
+  });
+
+  test('gets chunked bodies, several on one connection, with content encodings untouched', async () => {
+    bodies.length = 0;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const parts = [body.subarray(0, 7), body.subarray(7, 70_000), body.subarray(70_000)];
+    for (let i = 0; i < 3; i++) {
+      expect(await pushChunks(agent, { 'content-encoding': 'gzip', 'transfer-encoding': 'chunked' }, parts)).toBe(200);
+    }
+    expect(bodies.map((got) => got.equals(body))).toEqual([true, true, true]);
+    agent.destroy();
+  });
+
+  test('is found under every name and with doubled slashes, which are gone when it looks', async () => {
+    for (const path of ['/ingest?name=a//b', '/pyroscope/ingest', '//ingest?name=a//b', '//pyroscope///ingest']) {
+      const response = await fetch(`${url}${path}`, { method: 'POST', body: 'x' });
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe(
+        path.replace(/^\/\/ingest/, '/ingest').replace(/^\/\/pyroscope\/+/, '/pyroscope/'),
+      );
+    }
+  });
+
+  test('can take all methods under a prefix', async () => {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const response = await fetch(`${url}/querier.v1.QuerierService/Series`, { method });
+      expect(await response.text()).toBe(`${method} /querier.v1.QuerierService/Series`);
+    }
+  });
+});
+
+describe('refusals', () => {
+  async function refused(method: string, path: string): Promise<[number, unknown, Headers]> {
+    const response = await fetch(`${url}${path}`, { method });
+    return [response.status, await response.json(), response.headers];
+  }
+
+  test('an unknown path is 404 in JSON', async () => {
+    const [status, body] = await refused('GET', '/render');
+    expect(status).toBe(404);
+    expect(body).toEqual({ code: 'unimplemented', message: expect.stringContaining('/render') });
+  });
+
+  test('a known path with the wrong method is 405 and says what is allowed', async () => {
+    const [status, , headers] = await refused('GET', '/ingest');
+    expect(status).toBe(405);
+    expect(headers.get('allow')).toBe('POST');
+    expect((await refused('DELETE', '/ready'))[2].get('allow')).toBe('GET, HEAD');
+  });
+
+  test('an error of ours becomes its status, its code and its sentence', async () => {
+    const [status, body, headers] = await refused('POST', '/refuse');
+    expect([status, body]).toEqual([429, { code: 'resource_exhausted', message: 'too much' }]);
+    expect(headers.get('retry-after')).toBe('2');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect((await refused('POST', '/too-large')).slice(0, 2)).toEqual([
+      413,
+      { code: 'invalid_argument', message: 'too large' },
+    ]);
+  });
+
+  test('an unexpected error is 500 and the process lives on', async () => {
+    expect((await refused('POST', '/broken'))[0]).toBe(500);
+    expect((await fetch(`${url}/ready`)).status).toBe(200);
+  });
+
+  test('garbage instead of HTTP is 400', async () => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(platform.port, '127.0.0.1', () => socket.write('nonsense\r\n\r\n'));
+      socket.on('data', (data) => resolve(data.toString())).on('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  });
+});
+
+describe('the small public answers', () => {
+  test('/ready says why not, in text, and more when asked', async () => {
+    expect(await (await fetch(`${url}/ready`)).text()).toBe('ready');
+    const verbose = await (await fetch(`${url}/ready?verbose`)).text();
+    expect(verbose).toBe('ready\ningester: ready\nthe header was ignored 3 times\n');
+    reasons.ingester = 'replaying partition 2 of 4';
+    const response = await fetch(`${url}/ready`);
+    reasons.ingester = undefined;
+    expect([response.status, await response.text()]).toEqual([503, 'ingester not ready: replaying partition 2 of 4']);
+  });
+
+  test('/metrics counts by route, never by what a client chose', async () => {
+    await fetch(`${url}/no-such-path`);
+    const text = await (await fetch(`${url}/metrics`)).text();
+    expect(text).toContain('kiln_http_requests_total{route="/ready",method="GET",status="200"}');
+    expect(text).toContain('route="none",method="any",status="404"');
+    expect(text).not.toContain('no-such-path');
+  });
+
+  test('buildinfo is what Grafana reads', async () => {
+    const plain = await fetch(`${url}/api/v1/status/buildinfo`);
+    expect(await plain.json()).toMatchObject({ status: 'success', data: { version: '0.1.0', revision: 'abc' } });
+    const pretty = await fetch(`${url}/api/v1/status/buildinfo`, { headers: { accept: 'application/json+pretty' } });
+    expect(await pretty.text()).toContain('{\n  "status"');
+  });
+
+  test('the page names the address it was asked under, and quotes it', async () => {
+    const page = await new Promise<string>((resolve, reject) => {
+      const asked = httpRequest(`${url}/`, { headers: { host: 'kiln"><script>' } }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString())).on('end', () => resolve(text));
+      });
+      asked.on('error', reject).end();
+    });
+    expect(page).toContain('server_address="http://kiln&quot;&gt;&lt;script&gt;"');
+    expect(page).not.toContain('<script>');
+  });
+});
+
+test('a stop refuses new connections, finishes what is in flight, and is not ready', async () => {
+  const other = await start();
+  const slow = fetch(`http://127.0.0.1:${other.port}/slow`);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const stopped = other.stop();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect((await other.checks.look()).ready).toBe(false);
+  await expect(fetch(`http://127.0.0.1:${other.port}/ready`)).rejects.toThrow('fetch failed');
+  release();
+  expect(await (await slow).text()).toBe('done');
+  await stopped;
+});
+
+test('a port that is taken is an error with its code', async () => {
+  await expect(
+    runPlatform({
+      modules: [],
+      http: { ...httpDefaults, port: platform.port },
+      log: silentLogger,
+      metrics: createMetrics({ ofProcess: false }),
+      clock: systemClock(),
+      build: { version: '', revision: '', branch: '', runtime: '' },
+      checks: [],
+      shutdownDelayMs: 0,
+      drainMs: 0,
+    }),
+  ).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});

@@ -1,0 +1,239 @@
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { DynamicModule, LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { withTimeout, type Clock } from '@kiln/async';
+import { KilnError } from '@kiln/model';
+import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
+import { isFault, pathOf, sendError } from './http-error.ts';
+import { OPERATIONS, OperationsHttp, type BuildInfo, type Operations } from './operations.http.ts';
+import { RAW } from './raw-route.ts';
+import { ReadyChecks, type ReadyCheck } from './readiness.ts';
+import { RouteTable } from './route-table.ts';
+
+/** The public port. Times in milliseconds; 0 switches a timeout off. */
+export interface HttpOptions {
+  readonly address: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Until the head of a request is in. */
+  readonly headersTimeoutMs: number;
+  /** Until a whole request is in. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+}
+
+export const httpDefaults: HttpOptions = {
+  address: '127.0.0.1',
+  port: 4040,
+  headersTimeoutMs: 30_000,
+  requestTimeoutMs: 60_000,
+  keepAliveMs: 120_000,
+};
+
+export interface PlatformOptions {
+  readonly modules: readonly DynamicModule[];
+  readonly http: HttpOptions;
+  readonly log: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly clock: Clock;
+  readonly build: BuildInfo;
+  readonly checks: readonly ReadyCheck[];
+  /** Lines for `/ready?verbose` that do not make the process unready. */
+  readonly notes?: () => readonly string[];
+  /** How long a stopping process answers "not ready" before it stops listening. */
+  readonly shutdownDelayMs: number;
+  /** How long it then waits for requests in flight. */
+  readonly drainMs: number;
+}
+
+/** The running port. */
+export interface Platform {
+  readonly address: string;
+  readonly port: number;
+  /** For `stop` and for tests; the same as GET /ready answers. */
+  readonly checks: ReadyChecks;
+  /** Not ready, stop accepting, finish what is in flight, then close the modules. The caller closes the roles behind them after it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs modules behind one public HTTP/1.1 port.
+ * @throws Node's error when the port cannot be opened (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`).
+ */
+export async function runPlatform(options: PlatformOptions): Promise<Platform> {
+  const { http, log, clock } = options;
+  const checks = new ReadyChecks(clock, options.checks, options.notes);
+  const adapter = new FastifyAdapter({
+    skipMiddie: true,
+    // One duplicate slash is enough to miss a route, and clients that append "/ingest" to "http://host/" send one.
+    rewriteUrl: (request: IncomingMessage) => collapseSlashes(request.url ?? '/'),
+    keepAliveTimeout: http.keepAliveMs,
+    requestTimeout: http.requestTimeoutMs,
+    http: { headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: 5_000 },
+    return503OnClosing: false,
+  });
+  const requests = new Requests(adapter.getInstance(), options);
+  const operations: Operations = { checks, metrics: options.metrics, build: options.build };
+  class PlatformModule {}
+  const app = await NestFactory.create<NestFastifyApplication>(
+    {
+      module: PlatformModule,
+      imports: [...options.modules],
+      controllers: [OperationsHttp],
+      providers: [{ provide: OPERATIONS, useValue: operations }],
+    },
+    adapter,
+    { bodyParser: false, logger: frameworkLogger(log), abortOnError: false },
+  );
+  app.useGlobalFilters({
+    catch: (thrown, host) => {
+      const reply = host.switchToHttp().getResponse<FastifyReply>().hijack();
+      report(log, host.switchToHttp().getRequest<FastifyRequest>().raw, sendError(reply.raw, thrown));
+    },
+  });
+  try {
+    await app.listen(http.port, http.address);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const { address, port } = app.getHttpServer().address() as AddressInfo;
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    checks.stop();
+    if (options.shutdownDelayMs > 0) await clock.sleep(options.shutdownDelayMs);
+    await requests.drain(options.drainMs);
+    await app.close();
+  };
+  return { address, port, checks, stop: () => (stopped ??= stop()) };
+}
+
+/** Every request passes here first: counted, refused when nothing knows its path, or handed on unread. */
+class Requests {
+  readonly #server: FastifyInstance;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #routes = new RouteTable();
+  readonly #total: CounterMetric;
+  readonly #seconds: HistogramMetric;
+  #inFlight = 0;
+  #stopping = false;
+  #idle: () => void = () => undefined;
+
+  constructor(server: FastifyInstance, { log, clock, metrics }: PlatformOptions) {
+    this.#server = server;
+    this.#log = log;
+    this.#clock = clock;
+    this.#total = metrics.counter({
+      name: 'kiln_http_requests_total',
+      help: 'Requests answered on the public port, by route, method and status.',
+      labels: ['route', 'method', 'status'],
+    });
+    this.#seconds = metrics.histogram({
+      name: 'kiln_http_request_seconds',
+      help: 'Time from the head of a request to the end of its answer, by route.',
+      labels: ['route'],
+    });
+    metrics.gaugeOf({ name: 'kiln_http_requests_in_flight', help: 'Requests being answered.' }, () => this.#inFlight);
+    server.removeAllContentTypeParsers();
+    server.addContentTypeParser('*', (_request, _body, done) => done(null));
+    server.addHook('onRoute', ({ url, method }) => this.#routes.add(url, [method].flat()));
+    server.addHook('onRequest', (request, reply, next) => this.#take(request, reply, next));
+  }
+
+  #take(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
+    this.#count(request, reply.raw);
+    if (this.#stopping) reply.raw.setHeader('Connection', 'close');
+    if (request.is404) {
+      reply.hijack();
+      this.#refuse(request.raw, reply.raw);
+      return;
+    }
+    const { config, handler } = request.routeOptions;
+    if (!(RAW in config)) {
+      next();
+      return;
+    }
+    reply.hijack();
+    void this.#answer(request, reply, handler);
+  }
+
+  async #answer(request: FastifyRequest, reply: FastifyReply, handler: unknown): Promise<void> {
+    try {
+      await (handler as (request: FastifyRequest, reply: FastifyReply) => unknown).call(this.#server, request, reply);
+    } catch (thrown) {
+      report(this.#log, request.raw, sendError(reply.raw, thrown));
+    }
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse): void {
+    const path = pathOf(request);
+    const allowed = this.#routes.methodsOf(path);
+    if (allowed.length === 0) {
+      const message = `nothing is served under ${path.slice(0, 200)}: GET / lists what is`;
+      sendError(response, new KilnError('not_found', message, { httpStatus: 404 }));
+      return;
+    }
+    response.setHeader('Allow', allowed.join(', '));
+    const message = `method ${request.method} is not allowed on ${path}: use ${allowed.join(' or ')}`;
+    sendError(response, new KilnError('unimplemented', message, { httpStatus: 405 }));
+  }
+
+  #count(request: FastifyRequest, response: ServerResponse): void {
+    const start = this.#clock.nowMs();
+    const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
+    const method = request.is404 ? 'any' : request.method;
+    this.#inFlight++;
+    response.once('close', () => {
+      this.#total.add(1, { route, method, status: response.headersSent ? String(response.statusCode) : 'cut' });
+      this.#seconds.observe((this.#clock.nowMs() - start) / 1000, { route });
+      if (--this.#inFlight === 0) this.#idle();
+    });
+  }
+
+  /** Stops accepting, then waits until nothing is in flight, at most `ms`. */
+  async drain(ms: number): Promise<void> {
+    this.#stopping = true;
+    const http = this.#server.server;
+    const closed = Promise.withResolvers<void>();
+    http.close(() => closed.resolve());
+    const idle = Promise.withResolvers<void>();
+    this.#idle = idle.resolve;
+    if (this.#inFlight === 0) idle.resolve();
+    try {
+      await withTimeout(this.#clock, ms, 'requests in flight', () => idle.promise);
+    } catch {
+      this.#log.warn('requests cut at stop', { count: this.#inFlight, waitedMs: ms });
+    }
+    // What is left is idle, or has had its time.
+    http.closeAllConnections();
+    await closed.promise;
+  }
+}
+
+function report(log: Logger, request: IncomingMessage, error: KilnError): void {
+  if (!isFault(error)) return;
+  log.error('request failed', { method: request.method, path: pathOf(request), code: error.code, error });
+}
+
+/** `//ingest?x=//` → `/ingest?x=//`. */
+function collapseSlashes(url: string): string {
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  return path.includes('//') ? path.replaceAll(/\/{2,}/g, '/') + url.slice(path.length) : url;
+}
+
+/** What the framework has to say that is worth a line: warnings and errors. */
+function frameworkLogger(log: Logger): LoggerService {
+  const text = (message: unknown): string => (message instanceof Error ? message.message : String(message));
+  return {
+    log: () => undefined,
+    warn: (message) => log.warn('framework', { detail: text(message) }),
+    error: (message) => log.error('framework', { detail: text(message) }),
+  };
+}
