@@ -1,1 +1,15 @@
-export {};
+export type { Patience } from './attempts.ts';
+export type { Catalog, KillPoint } from './catalog.ts';
+export { readChain, type Chain } from './chain.ts';
+export { closeLog, type Closing } from './close-log.ts';
+export { openCluster, readCluster, type Cluster } from './cluster.ts';
+export type { CommitOutcome } from './commit-manifest.ts';
+export { commitCut, type Cut, type Segment } from './cut.ts';
+export { duplicateWindowMs, MAX_DUPLICATE_WINDOW_MS } from './duplicate-window.ts';
+export type { Gap } from './gap.ts';
+export { clusterKey, manifestKey, quarantineKey, segmentKey, tenantIndexKey, trimKey } from './keys.ts';
+export { readTrim, registeredLog, type LogTrim, type RegisteredLog, type TrimmedGap } from './log-trim.ts';
+export type { Manifest, TenantPart } from './manifest.ts';
+export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Shards } from './placement.ts';
+export { quarantineRecord } from './quarantine.ts';
+export { registerLog } from './register-log.ts';

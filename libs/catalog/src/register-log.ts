@@ -1,0 +1,50 @@
+import { KilnError, type LogId } from '@kiln/model';
+import { BRIEFLY, type Patience } from './attempts.ts';
+import type { Catalog } from './catalog.ts';
+import { compareAndSet } from './compare-and-set.ts';
+import { logTrim, registeredLog, withLog, type LogTrim } from './log-trim.ts';
+
+/**
+ * REGISTER of distributed.md §1.10: the log enters `log/trim`, before the first record is acknowledged on it. Registering again changes nothing.
+ * @throws KilnError `failed_precondition` when the partition has another open log, or when this one was closed.
+ */
+export async function registerLog(
+  catalog: Catalog,
+  { log, partition }: { readonly log: LogId; readonly partition: number },
+  patience: Patience = BRIEFLY,
+): Promise<LogTrim> {
+  const trim = await compareAndSet(catalog, logTrim, patience, (current) => {
+    const { logs, gaps } = current ?? { logs: [], gaps: [] };
+    const mine = current === undefined ? undefined : registeredLog(current, log);
+    if (mine !== undefined) {
+      refuseOther(log, partition, mine.partition, mine.closed);
+      return undefined;
+    }
+    const open = logs.find((other) => other.partition === partition && other.closed === undefined);
+    if (open !== undefined) {
+      throw new KilnError(
+        'failed_precondition',
+        `partition ${partition} already has the open log ${open.log}, so log ${log} may not be opened beside it: start with the log directory ` +
+          `that holds ${open.log}, or, when that is lost or was replaced, run: kiln log close ${open.log}`,
+      );
+    }
+    return { logs: withLog(logs, { log, partition, seq: 0, T: -1 }), gaps };
+  });
+  return trim!;
+}
+
+function refuseOther(log: LogId, partition: number, registered: number, closed: number | undefined): void {
+  if (registered !== partition) {
+    throw new KilnError(
+      'failed_precondition',
+      `log ${log} is registered for partition ${registered}, not for ${partition}`,
+    );
+  }
+  if (closed !== undefined) {
+    throw new KilnError(
+      'failed_precondition',
+      `log ${log} of partition ${partition} was closed at offset ${closed} and takes no more records: start with an empty log directory, ` +
+        `which begins a new log`,
+    );
+  }
+}
