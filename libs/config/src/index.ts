@@ -1,1 +1,16 @@
-export {};
+export { ConfigError } from './config-error.ts';
+export { parseFlags, type Flags } from './flags.ts';
+export { helpText } from './help-text.ts';
+export { loadConfig, type YamlFile } from './load-config.ts';
+export { nearest } from './nearest.ts';
+export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
+export {
+  setting,
+  settingsOf,
+  type Config,
+  type Schema,
+  type Setting,
+  type SettingSpec,
+  type SettingType,
+  type SettingValues,
+} from './setting.ts';

@@ -1,0 +1,66 @@
+import { ConfigError } from './config-error.ts';
+import { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
+import type { Setting, SettingType } from './setting.ts';
+
+type Value = number | boolean | string | readonly string[];
+
+const forms: Readonly<Record<SettingType, string>> = {
+  duration: 'a duration such as 15s, 1h30m or 7d',
+  bytes: 'a size such as 64MiB, 64MB or 4096',
+  int: 'a whole number',
+  float: 'a number',
+  bool: 'true or false',
+  string: 'a text',
+  list: 'a list separated by commas',
+};
+
+/**
+ * A value as somebody wrote it, in the type of its setting.
+ * @param where who wrote it, for the sentence: `--port` or `port in kiln.yaml`
+ * @throws ConfigError naming what was found, what is allowed and the setting.
+ */
+export function parseValue(setting: Setting, text: string, where: string): Value {
+  const value = readers[setting.type](text);
+  if (value === undefined) throw new ConfigError(`${where} is ${JSON.stringify(text)}, must be ${forms[setting.type]}`);
+  if (typeof value === 'number') checkRange(setting, value, where);
+  if (setting.choices !== undefined && typeof value === 'string' && !setting.choices.includes(value)) {
+    throw new ConfigError(`${where} is ${JSON.stringify(text)}, must be one of ${setting.choices.join(', ')}`);
+  }
+  return value;
+}
+
+/** As `parseValue`, for a value of a YAML file: a number where a unit is needed is refused, a list may be a sequence. */
+export function parseYamlValue(setting: Setting, value: unknown, where: string): Value {
+  if (Array.isArray(value) && setting.type === 'list') return value.map((item) => scalar(item, setting, where));
+  return parseValue(setting, scalar(value, setting, where), where);
+}
+
+/** A value as `parseValue` reads it, for the help. */
+export function formatValue(setting: Setting, value: Value): string {
+  if (setting.type === 'duration') return formatDuration(Number(value));
+  if (setting.type === 'bytes') return formatBytes(Number(value));
+  return typeof value === 'object' ? value.join(',') : String(value);
+}
+
+const readers: Readonly<Record<SettingType, (text: string) => Value | undefined>> = {
+  duration: parseDuration,
+  bytes: parseBytes,
+  int: (text) => (/^-?\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
+  float: (text) => (/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined),
+  bool: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+  string: (text) => text,
+  list: (text) => (text === '' ? [] : text.split(',').map((item) => item.trim())),
+};
+
+function checkRange(setting: Setting, value: number, where: string): void {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting;
+  if (value >= min && value <= max) return;
+  const range = value < min ? `at least ${formatValue(setting, min)}` : `at most ${formatValue(setting, max)}`;
+  throw new ConfigError(`${where} is ${formatValue(setting, value)}, must be ${range}`);
+}
+
+function scalar(value: unknown, setting: Setting, where: string): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  const found = value === null ? 'empty' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+  throw new ConfigError(`${where} is ${found}, must be ${forms[setting.type]}`);
+}
