@@ -9,7 +9,7 @@ export type PutOutcome = { readonly written: true; readonly etag: string } | { r
 
 /**
  * Objects by key (design: distributed.md §1.5). Keys are `/`-separated segments of 1 to 255 bytes of `a-z A-Z 0-9 ! - _ . * ' ( ) ~`;
- * a segment is never `.` or `..`, a key is never both an object and a prefix of another. Every write is atomic and durable when it resolves.
+ * a segment is never `.` or `..`, a key has at most 1024 bytes and is never both an object and a prefix of another. Every write is atomic and durable when it resolves.
  * A rejected write may have taken effect.
  */
 export interface ObjectStore {
