@@ -9,7 +9,7 @@ export interface Matcher {
   readonly op: MatchOp;
   /** The text to compare with, or the regex as written. */
   readonly value: string;
-  matches(value: string): boolean;
+  readonly matches: (value: string) => boolean;
 }
 
 /** Bounds of a regex. Matching is linear in the value either way; these bound the factor. */
@@ -32,20 +32,9 @@ export function createMatcher(
   value: string,
   limits: RegexLimits = DEFAULT_REGEX_LIMITS,
 ): Matcher {
-  switch (op) {
-    case '=':
-      return { name, op, value, matches: (found) => found === value };
-    case '!=':
-      return { name, op, value, matches: (found) => found !== value };
-    case '=~': {
-      const test = compileRegex(name, value, limits);
-      return { name, op, value, matches: test };
-    }
-    case '!~': {
-      const test = compileRegex(name, value, limits);
-      return { name, op, value, matches: (found) => !test(found) };
-    }
-  }
+  const test =
+    op === '=~' || op === '!~' ? compileRegex(name, value, limits) : (found: string): boolean => found === value;
+  return { name, op, value, matches: op === '=' || op === '=~' ? test : (found) => !test(found) };
 }
 
 /** The test remembers its verdicts: a query asks about the same few values once per series. */
