@@ -11,6 +11,7 @@ export {
   type Schema,
   type Setting,
   type SettingSpec,
+  type SettingsFor,
   type SettingType,
   type SettingValues,
 } from './setting.ts';

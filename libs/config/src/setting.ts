@@ -49,6 +49,17 @@ export interface SettingSpec<T extends SettingType> {
   readonly choices?: readonly string[];
 }
 
+/** The settings of a configuration that is written down as an interface: a number may be a duration (ms), a size (bytes) or a count. */
+export type SettingsFor<T> = {
+  readonly [K in keyof T]: T[K] extends boolean
+    ? Setting<'bool'>
+    : T[K] extends number
+      ? Setting<'duration'> | Setting<'bytes'> | Setting<'int'> | Setting<'float'>
+      : T[K] extends string
+        ? Setting<'string'>
+        : Setting<'list'>;
+};
+
 /** Settings by group and name; the names are those of the object that `loadConfig` returns. */
 export type Schema = Readonly<Record<string, Readonly<Record<string, Setting>>>>;
 

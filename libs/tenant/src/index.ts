@@ -1,1 +1,10 @@
-export {};
+export {
+  bodyLimitBytes,
+  defaultLimits,
+  duplicateWindowMs,
+  limitSettings,
+  type Limits,
+  type LimitsOf,
+} from './limits.ts';
+export { RateLimiter } from './rate-limiter.ts';
+export { authSettings, TenantResolver, type AuthConfig, type IgnoredHeader } from './tenant-resolver.ts';

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { ManualClock } from '@kiln/async';
+import { loadConfig, parseFlags } from '@kiln/config';
+import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
+import {
+  bodyLimitBytes,
+  defaultLimits,
+  duplicateWindowMs,
+  limitSettings,
+  RateLimiter,
+  TenantResolver,
+  type Limits,
+} from './index.ts';
+
+const MIB = 1_048_576;
+const a: TenantId = parseTenantId('a');
+const b: TenantId = parseTenantId('b');
+
+describe('limits', () => {
+  const schema = { limits: limitSettings };
+
+  test('have the names and defaults that operators know', () => {
+    expect(Object.values(limitSettings).map(({ yaml, key }) => `${yaml} ${key}`)).toEqual(
+      expect.arrayContaining([
+        'limits.max_label_value_length validation.max-length-label-value',
+        'limits.ingestion_body_limit_mb distributor.ingestion-body-limit-mb',
+        'limits.reject_older_than validation.reject-older-than',
+        'limits.retention_period retention-period',
+      ]),
+    );
+    expect(defaultLimits).toEqual(loadConfig(schema, parseFlags(schema, [])).limits);
+    expect(defaultLimits.maxProfileSizeBytes).toBe(4_194_304);
+    expect(defaultLimits.maxQueryLookbackMs).toBe(defaultLimits.retentionPeriodMs);
+    expect(bodyLimitBytes(defaultLimits)).toBe(256 * MIB);
+  });
+
+  test('are set by file and flag', () => {
+    const tree = { limits: { max_label_value_length: 10, reject_older_than: '2h' } };
+    const flags = parseFlags(schema, ['--validation.max-length-label-value=11']);
+    const { limits } = loadConfig(schema, flags, { name: 'x', tree });
+    expect([limits.maxLabelValueLength, limits.rejectOlderThanMs]).toEqual([11, 7_200_000]);
+  });
+
+  test('make the duplicate window, 71 minutes by default and 2 hours at most', () => {
+    expect(duplicateWindowMs(defaultLimits)).toBe(71 * 60_000);
+    expect(duplicateWindowMs({ ...defaultLimits, rejectOlderThanMs: 86_400_000 })).toBe(7_200_000);
+    expect(duplicateWindowMs({ ...defaultLimits, rejectOlderThanMs: 0 })).toBe(7_200_000);
+  });
+});
+
+describe('the rate', () => {
+  const limits: Limits = { ...defaultLimits, ingestionRateMb: 1, ingestionBurstSizeMb: 2, maxProfileSizeBytes: MIB };
+  const taken = (work: () => void): KilnError | undefined => {
+    try {
+      work();
+      return undefined;
+    } catch (error) {
+      return error as KilnError;
+    }
+  };
+
+  test('is unlimited unless set', () => {
+    const limiter = new RateLimiter(new ManualClock(0));
+    for (let i = 0; i < 100; i++) expect(taken(() => limiter.take(a, 1e9, defaultLimits))).toBe(undefined);
+  });
+
+  test('refuses above the burst, says when to come back, and is right about it', async () => {
+    const clock = new ManualClock(0);
+    const limiter = new RateLimiter(clock);
+    limiter.take(a, 2 * MIB, limits);
+    const refused = taken(() => limiter.take(a, MIB, limits));
+    expect(refused).toMatchObject({ code: 'resource_exhausted', reason: 'rate_limited', retryAfterSeconds: 1 });
+    expect(refused?.message).toContain('push rate limit (1 MiB/s) exceeded');
+    expect(taken(() => limiter.take(b, MIB, limits))).toBe(undefined);
+    await clock.advance(999);
+    expect(taken(() => limiter.take(a, MIB, limits))).toBeInstanceOf(KilnError);
+    await clock.advance(1);
+    expect(taken(() => limiter.take(a, MIB, limits))).toBe(undefined);
+  });
+
+  test('lets one largest profile through whatever the burst, and a larger one with a debt', async () => {
+    const clock = new ManualClock(0);
+    const limiter = new RateLimiter(clock);
+    const small: Limits = { ...limits, ingestionBurstSizeMb: 0, maxProfileSizeBytes: 4 * MIB };
+    expect(taken(() => limiter.take(a, 4 * MIB, small))).toBe(undefined);
+    expect(taken(() => limiter.take(b, 8 * MIB, small))).toBe(undefined);
+    await clock.advance(7_000);
+    expect(taken(() => limiter.take(b, 8 * MIB, small))).toMatchObject({ retryAfterSeconds: 1 });
+    await clock.advance(1_000);
+    expect(taken(() => limiter.take(b, 8 * MIB, small))).toBe(undefined);
+  });
+});
+
+describe('tenants', () => {
+  function resolver(multitenancy: boolean): { resolve: TenantResolver; warnings: string[]; count: () => number } {
+    const warnings: string[] = [];
+    let count = 0;
+    const ignored = { warn: (message: string) => void warnings.push(message), count: () => void count++ };
+    return { resolve: new TenantResolver(multitenancy, ignored), warnings, count: () => count };
+  }
+
+  test('off: everybody is anonymous; an ignored header is counted, and warned of once', () => {
+    const { resolve, warnings, count } = resolver(false);
+    expect(resolve.forWrite(undefined)).toBe('anonymous');
+    expect(resolve.notes()).toEqual([]);
+    expect([resolve.forWrite('a|b'), resolve.forRead('../x')]).toEqual(['anonymous', 'anonymous']);
+    expect([warnings.length, count()]).toEqual([1, 2]);
+    expect(resolve.notes()[0]).toContain('ignored in 2 requests');
+  });
+
+  test('on: the header decides, and nothing else', () => {
+    const { resolve } = resolver(true);
+    expect([resolve.forWrite('a'), resolve.forRead('a|a:k=v')]).toEqual(['a', 'a']);
+    const refused = (work: () => unknown, code: string) => expect(work).toThrow(expect.objectContaining({ code }));
+    refused(() => resolve.forWrite(undefined), 'unauthenticated');
+    refused(() => resolve.forWrite(''), 'unauthenticated');
+    refused(() => resolve.forWrite('a|b'), 'invalid_argument');
+    refused(() => resolve.forRead('a|b'), 'unimplemented');
+    refused(() => resolve.forRead('a||b'), 'invalid_argument');
+    refused(() => resolve.forRead('__x'), 'invalid_argument');
+    refused(() => resolve.forRead(undefined), 'unauthenticated');
+  });
+});
