@@ -45,7 +45,10 @@ const schema = {
       meaning: 'Tenants.',
     }),
   },
-  push: { labels: setting({ key: 'label', yaml: null, type: 'list', default: [], meaning: 'Labels.' }) },
+  push: {
+    labels: setting({ key: 'label', yaml: null, type: 'repeated', default: [], meaning: 'Labels.' }),
+    names: setting({ key: 'names', type: 'list', default: [], meaning: 'Names.' }),
+  },
   limits: {
     rate: setting({ key: 'distributor.rate-mb', yaml: 'limits.rate_mb', type: 'float', default: 0, meaning: 'Rate.' }),
   },
@@ -82,7 +85,9 @@ describe('values', () => {
   });
 
   test('a list grows by commas and by repeats; everything else takes the last', () => {
-    expect(load(['--label', 'a=1', '--label=b=2,c=3']).push.labels).toEqual(['a=1', 'b=2', 'c=3']);
+    expect(load(['--names', 'a', '--names=b, c']).push.names).toEqual(['a', 'b', 'c']);
+    expect(load(['--label', 'a=1', '--label=b=2,c']).push.labels).toEqual(['a=1', 'b=2,c']);
+    expect(load([], { names: ['a', 1] }).push.names).toEqual(['a', '1']);
     expect(load(['--port=1', '--port=2']).server.port).toBe(2);
   });
 

@@ -2,7 +2,7 @@ import { ConfigError } from './config-error.ts';
 import type { Flags } from './flags.ts';
 import { nearest } from './nearest.ts';
 import { settingsOf, type Config, type Schema, type Setting } from './setting.ts';
-import { parseValue, parseYamlValue } from './value.ts';
+import { isList, parseValue, parseYamlValue } from './value.ts';
 
 /** A parsed YAML file. */
 export interface YamlFile {
@@ -32,7 +32,7 @@ function valueOf(one: Setting, flags: Flags, fromFile: ReadonlyMap<Setting, unkn
   const given = flags.given.get(one);
   if (given !== undefined) {
     const values = given.map((text) => parseValue(one, text, `--${one.key}`));
-    return one.type === 'list' ? Object.freeze(values.flat()) : values.at(-1);
+    return isList(one) ? Object.freeze(values.flat()) : values.at(-1);
   }
   return fromFile.has(one) ? fromFile.get(one) : one.default;
 }

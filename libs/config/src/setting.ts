@@ -6,7 +6,10 @@ export interface SettingValues {
   readonly float: number;
   readonly bool: boolean;
   readonly string: string;
+  /** Separated by commas, and by repeating the flag. */
   readonly list: readonly string[];
+  /** One text per flag; commas are part of it. */
+  readonly repeated: readonly string[];
 }
 
 export type SettingType = keyof SettingValues;
@@ -57,7 +60,7 @@ export type SettingsFor<T> = {
       ? Setting<'duration'> | Setting<'bytes'> | Setting<'int'> | Setting<'float'>
       : T[K] extends string
         ? Setting<'string'>
-        : Setting<'list'>;
+        : Setting<'list'> | Setting<'repeated'>;
 };
 
 /** Settings by group and name; the names are those of the object that `loadConfig` returns. */
@@ -76,6 +79,7 @@ const units: Readonly<Record<SettingType, string>> = {
   bool: '',
   string: '',
   list: 'comma list',
+  repeated: 'may be repeated',
 };
 
 /** Describes a setting. */

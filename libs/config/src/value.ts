@@ -12,6 +12,7 @@ const forms: Readonly<Record<SettingType, string>> = {
   bool: 'true or false',
   string: 'a text',
   list: 'a list separated by commas',
+  repeated: 'a list',
 };
 
 /**
@@ -31,8 +32,13 @@ export function parseValue(setting: Setting, text: string, where: string): Value
 
 /** As `parseValue`, for a value of a YAML file: a number where a unit is needed is refused, a list may be a sequence. */
 export function parseYamlValue(setting: Setting, value: unknown, where: string): Value {
-  if (Array.isArray(value) && setting.type === 'list') return value.map((item) => scalar(item, setting, where));
+  if (Array.isArray(value) && isList(setting)) return value.map((item) => scalar(item, setting, where));
   return parseValue(setting, scalar(value, setting, where), where);
+}
+
+/** Whether more of it adds up. */
+export function isList(setting: Setting): boolean {
+  return setting.type === 'list' || setting.type === 'repeated';
 }
 
 /** A value as `parseValue` reads it, for the help. */
@@ -50,6 +56,7 @@ const readers: Readonly<Record<SettingType, (text: string) => Value | undefined>
   bool: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
   string: (text) => text,
   list: (text) => (text === '' ? [] : text.split(',').map((item) => item.trim())),
+  repeated: (text) => [text],
 };
 
 function checkRange(setting: Setting, value: number, where: string): void {

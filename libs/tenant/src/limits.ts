@@ -199,12 +199,3 @@ export const defaultLimits: Limits = Object.freeze(
 export function bodyLimitBytes(limits: Limits): number {
   return Math.floor(limits.ingestionBodyLimitMb * MIB);
 }
-
-const MAX_WINDOW_MS = 2 * HOUR_MS;
-
-/** For how long, by append time, a copy of a profile is recognised: 71 minutes by default, at most 2 hours (design: distributed.md §1.6). */
-export function duplicateWindowMs({ rejectOlderThanMs, rejectNewerThanMs }: Limits): number {
-  // Without an acceptance window a retry can come at any time; the cap is what the ids cost.
-  if (rejectOlderThanMs === 0 || rejectNewerThanMs === 0) return MAX_WINDOW_MS;
-  return Math.min(rejectOlderThanMs + rejectNewerThanMs + 60_000, MAX_WINDOW_MS);
-}

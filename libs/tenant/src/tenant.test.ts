@@ -2,15 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ManualClock } from '@kiln/async';
 import { loadConfig, parseFlags } from '@kiln/config';
 import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
-import {
-  bodyLimitBytes,
-  defaultLimits,
-  duplicateWindowMs,
-  limitSettings,
-  RateLimiter,
-  TenantResolver,
-  type Limits,
-} from './index.ts';
+import { bodyLimitBytes, defaultLimits, limitSettings, RateLimiter, TenantResolver, type Limits } from './index.ts';
 
 const MIB = 1_048_576;
 const a: TenantId = parseTenantId('a');
@@ -39,12 +31,6 @@ describe('limits', () => {
     const flags = parseFlags(schema, ['--validation.max-length-label-value=11']);
     const { limits } = loadConfig(schema, flags, { name: 'x', tree });
     expect([limits.maxLabelValueLength, limits.rejectOlderThanMs]).toEqual([11, 7_200_000]);
-  });
-
-  test('make the duplicate window, 71 minutes by default and 2 hours at most', () => {
-    expect(duplicateWindowMs(defaultLimits)).toBe(71 * 60_000);
-    expect(duplicateWindowMs({ ...defaultLimits, rejectOlderThanMs: 86_400_000 })).toBe(7_200_000);
-    expect(duplicateWindowMs({ ...defaultLimits, rejectOlderThanMs: 0 })).toBe(7_200_000);
   });
 });
 
