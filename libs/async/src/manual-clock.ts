@@ -30,7 +30,7 @@ export class ManualClock implements Clock {
       reject(signal.reason);
       return promise;
     }
-    const sleeper: Sleeper = { atMs: this.#nowMs + Math.max(0, ms), wake };
+    const sleeper: Sleeper = { atMs: this.#nowMs + Math.ceil(Math.max(0, ms)), wake };
     const stop = (): void => {
       this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
       reject(signal?.reason);

@@ -29,28 +29,40 @@ export interface Chain {
 /** How many manifests are asked for at once. */
 const PARALLEL = 32;
 
+interface Listed {
+  readonly count: number;
+  readonly last: string | undefined;
+}
+
+const NOTHING_LISTED: Listed = { count: 0, last: undefined };
+
 /**
  * CHAIN of distributed.md §1.10. Undefined when the log is gone: not, or no longer, in `log/trim`.
  * @param known a chain read before, so that only what is new is fetched.
- * @throws CorruptDataError naming a manifest that is damaged or does not continue the one before; a chain is never cut short at it.
+ * @throws CorruptDataError naming a manifest that is damaged or does not continue the one before, KilnError `data_loss` naming one that is
+ * missing; a chain is never cut short at it.
  */
 export async function readChain(catalog: Catalog, log: LogId, known?: Chain): Promise<Chain | undefined> {
   for (let before = known; ; before = undefined) {
     const first = registeredLog(await readTrim(catalog), log);
     if (first === undefined) return undefined;
     const from = Math.max(first.seq, (before?.tip?.seq ?? -1) + 1);
-    const found = await readFrom(catalog, log, from, before === undefined ? await listed(catalog, log, from) : 0);
+    const seen = before === undefined ? await listed(catalog, log, from) : NOTHING_LISTED;
+    const found = await readFrom(catalog, log, from, seen.count);
     const missing = from + found.length;
 
     // The second look. A key below `seq` may have been deleted and made anew by a process that slept, so nothing read from there counts; and
-    // a manifest at `seq` always exists, so when it is the one found missing, what was read is too old.
+    // where `seq` or T has been raised a manifest is at `seq`, so when that is the one found missing, what was read is too old.
     const trim = await readTrim(catalog);
     const now = registeredLog(trim, log);
     if (now === undefined) return undefined;
-    if (now.seq >= missing && now.seq > 0) {
-      if (before === undefined && now.seq === first.seq) throw lost(log, now);
+    if (now.seq >= missing && wasCut(now)) {
+      if (before === undefined && now.seq === first.seq && wasCut(first)) throw lost(log, now.seq, 'log/trim keeps it');
       continue;
     }
+    // Listed before it was asked for, so the one that is missing had existed, and it was not trimmed.
+    if (seen.last !== undefined && seen.last >= manifestKey(log, missing))
+      throw lost(log, missing, `${seen.last} exists`);
     const fresh = found
       .map((bytes, i) => ({ seq: from + i, bytes }))
       .filter(({ seq }) => seq >= now.seq)
@@ -73,6 +85,11 @@ export async function readChain(catalog: Catalog, log: LogId, known?: Chain): Pr
   }
 }
 
+/** Whether this entry was written when its log had a manifest: then there is one at `seq`. */
+function wasCut({ seq, T }: RegisteredLog): boolean {
+  return seq > 0 || T >= 0;
+}
+
 /** The manifests from `first` on until one is missing. Gets decide; `hint` says how many to ask for at first. */
 async function readFrom(catalog: Catalog, log: LogId, first: number, hint: number): Promise<Uint8Array[]> {
   const found: Uint8Array[] = [];
@@ -86,16 +103,17 @@ async function readFrom(catalog: Catalog, log: LogId, first: number, hint: numbe
   }
 }
 
-/** How many manifests a list shows from `first` on. */
-async function listed(catalog: Catalog, log: LogId, first: number): Promise<number> {
+/** What a list shows of the manifests from `first` on. */
+async function listed(catalog: Catalog, log: LogId, first: number): Promise<Listed> {
   const prefix = manifestPrefix(log);
   let count = 0;
-  let startAfter = first === 0 ? prefix : manifestKey(log, first - 1);
+  let last: string | undefined;
   for (;;) {
+    const startAfter = last ?? (first === 0 ? prefix : manifestKey(log, first - 1));
     const keys = await catalog.objects.list(prefix, { startAfter });
-    if (keys.length === 0) return count;
+    if (keys.length === 0) return { count, last };
     count += keys.length;
-    startAfter = keys.at(-1)!;
+    last = keys.at(-1);
   }
 }
 
@@ -122,9 +140,9 @@ function broken({ log, seq }: Manifest, found: string): CorruptDataError {
   return new CorruptDataError(manifestKey(log, seq), 0, found);
 }
 
-function lost(log: LogId, { seq }: RegisteredLog): KilnError {
+function lost(log: LogId, seq: number, reason: string): KilnError {
   return new KilnError(
     'data_loss',
-    `object ${manifestKey(log, seq)} is missing: log/trim says that it is kept, so somebody removed it by hand or the store lost it`,
+    `object ${manifestKey(log, seq)} is missing, but ${reason}: somebody removed it by hand, or the store lost it`,
   );
 }

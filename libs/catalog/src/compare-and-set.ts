@@ -2,11 +2,16 @@ import { KilnError } from '@kiln/model';
 import { persist, type Patience } from './attempts.ts';
 import type { Catalog } from './catalog.ts';
 
-/** How one kind of object that is rewritten is read and written. `rev` rises with each write, so that an etag never comes back. */
-export interface RewrittenObject<T extends { readonly rev: number }> {
+/** What raises with each write of a rewritten object, so that an etag never comes back. */
+export interface Revised {
+  readonly rev: number;
+}
+
+/** How one kind of object that is rewritten is read and written. */
+export interface RewrittenObject<Body extends object> {
   readonly key: string;
-  decode(catalog: Catalog, bytes: Uint8Array): T;
-  encode(catalog: Catalog, value: T): Uint8Array;
+  decode(catalog: Catalog, bytes: Uint8Array): Body & Revised;
+  encode(catalog: Catalog, value: Body & Revised): Uint8Array;
 }
 
 /**
@@ -14,18 +19,18 @@ export interface RewrittenObject<T extends { readonly rev: number }> {
  * unknown is read again as well, so `change` must see by itself that its work is done: it returns undefined then. It may throw to refuse.
  * @returns what is stored: the next value, or the current one when there was nothing to do.
  */
-export async function compareAndSet<T extends { readonly rev: number }>(
+export async function compareAndSet<Body extends object>(
   catalog: Catalog,
-  object: RewrittenObject<T>,
+  object: RewrittenObject<Body>,
   patience: Patience,
-  change: (current: T | undefined) => Omit<T, 'rev'> | undefined,
-): Promise<T | undefined> {
+  change: (current: (Body & Revised) | undefined) => Body | undefined,
+): Promise<(Body & Revised) | undefined> {
   return persist(catalog, patience, async () => {
     const stored = await catalog.objects.get(object.key);
     const current = stored === undefined ? undefined : object.decode(catalog, stored.bytes);
     const changed = change(current);
     if (changed === undefined) return current;
-    const next = { ...changed, rev: (current?.rev ?? 0) + 1 } as T;
+    const next = { ...changed, rev: (current?.rev ?? 0) + 1 };
     const bytes = object.encode(catalog, next);
     const put =
       stored === undefined

@@ -1,6 +1,6 @@
 import { parseLogId, type LogId } from '@kiln/model';
 import type { Catalog } from './catalog.ts';
-import type { RewrittenObject } from './compare-and-set.ts';
+import type { Revised, RewrittenObject } from './compare-and-set.ts';
 import { gapFields, readGap, type Gap } from './gap.ts';
 import { decodeJsonObject, encodeJsonObject } from './json-object.ts';
 import { trimKey } from './keys.ts';
@@ -24,8 +24,9 @@ export interface TrimmedGap extends Gap {
 }
 
 /** The content of `log/trim`. */
-export interface LogTrim {
-  readonly rev: number;
+export interface LogTrim extends LogTrimBody, Revised {}
+
+interface LogTrimBody {
   /** Sorted by partition, then name. */
   readonly logs: readonly RegisteredLog[];
   readonly gaps: readonly TrimmedGap[];
@@ -34,7 +35,7 @@ export interface LogTrim {
 const VERSION = 1;
 
 /** `log/trim` as it is read and rewritten. */
-export const logTrim: RewrittenObject<LogTrim> = { key: trimKey, decode, encode };
+export const logTrim: RewrittenObject<LogTrimBody> = { key: trimKey, decode, encode };
 
 /** What `log/trim` says now; rev 0 and no logs when it was never written. */
 export async function readTrim(catalog: Catalog): Promise<LogTrim> {
