@@ -33,7 +33,9 @@ describe('small objects', () => {
 
   test('random bytes are corrupt, never anything else', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => expect(() => decode(bytes)).toThrow(CorruptDataError)),
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        expect(() => decode(bytes)).toThrow(CorruptDataError);
+      }),
     );
   });
 
