@@ -1,11 +1,12 @@
 import { ManualClock, seededRandom } from '@kiln/async';
 import { makeLogId } from '@kiln/model';
+import { memoryStore } from '@kiln/objstore';
 import { expect, test } from 'vitest';
 import { readChain } from './chain.ts';
 import { commitCut } from './cut.ts';
 import { registerLog } from './register-log.ts';
 import { runModel, type ModelReport } from './test-support/model.ts';
-import { MapStore, testCatalog, troubled } from './test-support/store.ts';
+import { testCatalog, troubled } from './test-support/store.ts';
 
 const SEEDS = process.env['KILN_LONG'] === '1' ? 5000 : 500;
 
@@ -29,7 +30,7 @@ test('1,000 races of two owners through a bad line: one wins each, the other lea
   const log = makeLogId('a'.repeat(16), 0);
   const clock = new ManualClock(1_700_000_000_000);
   const random = seededRandom(99);
-  const store = new MapStore();
+  const store = memoryStore();
   const line = troubled(store, clock, random, {
     errorBefore: 0.1,
     errorAfter: 0.1,
