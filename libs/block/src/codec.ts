@@ -1,0 +1,42 @@
+import { CorruptDataError } from '@kiln/bytes';
+import type { Codecs } from './tables.ts';
+
+export const CODEC_NONE = 0;
+export const CODEC_ZSTD = 1;
+
+/** Below this many bytes a call costs more than it saves. */
+const WORTHWHILE = 128;
+
+/** Compressed when that saves a sixteenth at least, else as it is. */
+export function pack(codecs: Codecs, raw: Uint8Array): { codec: number; stored: Uint8Array } {
+  if (raw.length < WORTHWHILE) return { codec: CODEC_NONE, stored: raw };
+  const stored = codecs.zstdCompress(raw);
+  return stored.length <= raw.length - raw.length / 16
+    ? { codec: CODEC_ZSTD, stored }
+    : { codec: CODEC_NONE, stored: raw };
+}
+
+/** @throws CorruptDataError when the content is damaged, is not `rawLength` bytes, or the codec is unknown. */
+export function unpack(
+  codecs: Codecs,
+  codec: number,
+  stored: Uint8Array,
+  rawLength: number,
+  format: string,
+): Uint8Array {
+  if (codec === CODEC_NONE) {
+    if (stored.length !== rawLength)
+      throw new CorruptDataError(format, 0, `${stored.length} bytes where ${rawLength} are stated`);
+    return stored;
+  }
+  if (codec !== CODEC_ZSTD) throw new CorruptDataError(format, 0, `codec ${codec}, known are 0 (none) and 1 (zstd)`);
+  let raw: Uint8Array;
+  try {
+    raw = codecs.zstdDecompress(stored, rawLength);
+  } catch (error) {
+    throw new CorruptDataError(format, 0, `zstd: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (raw.length !== rawLength)
+    throw new CorruptDataError(format, 0, `${raw.length} bytes decompressed where ${rawLength} are stated`);
+  return raw;
+}

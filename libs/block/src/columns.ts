@@ -1,0 +1,202 @@
+import { type ByteReader, CorruptDataError, type ByteWriter } from '@kiln/bytes';
+import type { ExactColumn, StringColumn } from '@kiln/model';
+
+/*
+ * Columns as both formats write them: values back to back, no count (the table's own count stands before its columns).
+ * Unsigned values are LEB128, signed ones zigzag LEB128 of up to 64 bits.
+ */
+
+export function writeUints(w: ByteWriter, column: Uint32Array, length: number): void {
+  for (let i = 0; i < length; i++) w.varint(column[i]!);
+}
+
+/**
+ * Hot: once per entry of every table.
+ * @param limit rows of the table that is referred to: each value is below it.
+ * @param what named in the error, for example `function`.
+ */
+export function readUints(r: ByteReader, length: number, limit: number, what: string): Uint32Array {
+  if (length > r.left) r.fail(`${length} ${what} numbers, ${r.left} bytes left`);
+  const column = new Uint32Array(length);
+  const { bytes, end } = r;
+  let at = r.position;
+  let largest = 0;
+  for (let i = 0; i < length; i++) {
+    let value = at < end ? bytes[at]! : 128;
+    if (value < 128) {
+      at++;
+    } else {
+      r.position = at;
+      value = r.varint();
+      at = r.position;
+    }
+    column[i] = value;
+    if (value > largest) largest = value;
+  }
+  r.position = at;
+  if (length > 0 && largest >= limit) r.fail(`${what} ${largest} of ${limit}`);
+  return column;
+}
+
+/** Whole numbers within +-2^53. */
+export function writeInt(w: ByteWriter, value: number): void {
+  if (value > -SMALL && value < SMALL) {
+    w.zigzag(value);
+  } else {
+    const wide = BigInt(value);
+    const zigzag = wide < 0n ? -wide * 2n - 1n : wide * 2n;
+    w.varintExact(Number(zigzag & 0xfffffffffffffn), Number(zigzag >> 52n));
+  }
+}
+
+export function readInt(r: ByteReader): number {
+  const { bytes, position, end } = r;
+  let last = position;
+  while (last < end && bytes[last]! > 127) last++;
+  if (last - position < 7) return r.zigzag();
+  const zigzag = r.varintBig();
+  const value = Number(zigzag % 2n === 0n ? zigzag / 2n : -(zigzag + 1n) / 2n);
+  if (value > 2 ** 53 || value < -(2 ** 53)) r.fail(`${value} is beyond 2^53`);
+  return value;
+}
+
+export function writeInts(w: ByteWriter, column: Float64Array, length: number): void {
+  for (let i = 0; i < length; i++) writeInt(w, column[i]!);
+}
+
+export function readInts(r: ByteReader, length: number): Float64Array {
+  if (length > r.left) r.fail(`${length} numbers, ${r.left} bytes left`);
+  const column = new Float64Array(length);
+  for (let i = 0; i < length; i++) column[i] = readInt(r);
+  return column;
+}
+
+/** Differences to the value before, the first to 0: times and offsets. */
+export function writeDeltas(w: ByteWriter, column: Float64Array, from: number, to: number): void {
+  let last = 0;
+  for (let i = from; i < to; i++) {
+    writeInt(w, column[i]! - last);
+    last = column[i]!;
+  }
+}
+
+export function readDeltas(r: ByteReader, column: Float64Array, from: number, to: number): void {
+  if (to - from > r.left) r.fail(`${to - from} numbers, ${r.left} bytes left`);
+  let last = 0;
+  for (let i = from; i < to; i++) {
+    last += readInt(r);
+    if (last > 2 ** 53 || last < -(2 ** 53)) r.fail(`${last} is beyond 2^53`);
+    column[i] = last;
+  }
+}
+
+export function writeU64s(w: ByteWriter, column: BigUint64Array, length: number): void {
+  for (let i = 0; i < length; i++) w.varintExact(Number(column[i]! & 0xfffffffffffffn), Number(column[i]! >> 52n));
+}
+
+export function readU64s(r: ByteReader, length: number): BigUint64Array {
+  if (length > r.left) r.fail(`${length} numbers, ${r.left} bytes left`);
+  const column = new BigUint64Array(length);
+  for (let i = 0; i < length; i++) column[i] = r.varintBig();
+  return column;
+}
+
+/** A byte that says whether there is a high part (value = hi * 2^52 + lo), then all low parts, then all high parts. */
+export function writeExact(w: ByteWriter, { lo, hi }: ExactColumn, from: number, to: number): void {
+  let wide = false;
+  if (hi !== undefined) for (let i = from; i < to; i++) wide ||= hi[i] !== 0;
+  w.u8(wide ? 1 : 0);
+  for (let i = from; i < to; i++) w.varint(lo[i]!);
+  if (wide) for (let i = from; i < to; i++) w.varint(hi![i]!);
+}
+
+/** Fills rows from .. to of `lo`; returns the high parts of those rows, undefined when all are 0. */
+export function readExact(r: ByteReader, lo: Float64Array, from: number, to: number): Float64Array | undefined {
+  const wide = r.u8();
+  if (wide > 1) r.fail(`exact column of form ${wide}, known are 0 and 1`);
+  if (to - from > r.left) r.fail(`${to - from} numbers, ${r.left} bytes left`);
+  for (let i = from; i < to; i++) {
+    const value = r.varint();
+    if (value >= 2 ** 52) r.fail(`low part ${value}, limit 2^52`);
+    lo[i] = value;
+  }
+  if (wide === 0) return undefined;
+  const hi = new Float64Array(to - from);
+  for (let i = 0; i < hi.length; i++) hi[i] = r.varint();
+  return hi;
+}
+
+/** `n | n * length | bytes`. Row 0 is "" where the format says so. */
+export function writeStrings(w: ByteWriter, { length, bytes, offsets }: StringColumn): void {
+  w.varint(length);
+  for (let i = 0; i < length; i++) w.varint(offsets[i + 1]! - offsets[i]!);
+  w.bytes(bytes.subarray(offsets[0], offsets[length]));
+}
+
+/** A view: the bytes stay where they are. */
+export function readStrings(r: ByteReader): StringColumn {
+  const length = r.count();
+  const offsets = new Uint32Array(length + 1);
+  let end = 0;
+  for (let i = 0; i < length; i++) {
+    end += r.varint();
+    if (end > r.left) r.fail(`strings of ${end} bytes, ${r.left} left`);
+    offsets[i + 1] = end;
+  }
+  return { length, bytes: r.take(end), offsets };
+}
+
+/** Decodes strings of a column, each once. */
+export class Texts {
+  readonly #column: StringColumn;
+  readonly #known: (string | undefined)[] = [];
+  readonly #format: string;
+
+  constructor(column: StringColumn, format: string) {
+    this.#column = column;
+    this.#format = format;
+  }
+
+  /** @throws CorruptDataError for a row that does not exist and for bytes that are not UTF-8. */
+  at(row: number): string {
+    const known = this.#known[row];
+    if (known !== undefined) return known;
+    const { length, bytes, offsets } = this.#column;
+    if (row >= length) throw new CorruptDataError(this.#format, row, `string ${row} of ${length}`);
+    try {
+      return (this.#known[row] = decoder.decode(bytes.subarray(offsets[row], offsets[row + 1])));
+    } catch {
+      throw new CorruptDataError(this.#format, offsets[row]!, `string ${row} is not UTF-8`);
+    }
+  }
+}
+
+/** Strings collected for a table, each once, in the order they came. */
+export class TextRows {
+  readonly #rows = new Map<string, number>();
+
+  row(text: string): number {
+    const known = this.#rows.get(text);
+    if (known !== undefined) return known;
+    const row = this.#rows.size;
+    this.#rows.set(text, row);
+    return row;
+  }
+
+  get texts(): Iterable<string> {
+    return this.#rows.keys();
+  }
+
+  column(): StringColumn {
+    const parts = [...this.#rows.keys()].map((text) => encoder.encode(text));
+    const offsets = new Uint32Array(parts.length + 1);
+    for (let i = 0; i < parts.length; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
+    const bytes = new Uint8Array(offsets[parts.length]!);
+    for (let i = 0; i < parts.length; i++) bytes.set(parts[i]!, offsets[i]);
+    return { length: parts.length, bytes, offsets };
+  }
+}
+
+const SMALL = 2 ** 51;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();

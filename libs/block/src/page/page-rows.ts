@@ -1,0 +1,215 @@
+import { CorruptDataError } from '@kiln/bytes';
+import { SPILL, type ExactColumn } from '@kiln/model';
+import type { Page } from '../tables.ts';
+import { MODE_COLUMNS, MODE_SPLIT, MODE_WIDE, readPageHeader, unknownMode, type PageHeader } from './page-layout.ts';
+import { behind, exactHi, getExact, getVarint } from './varints.ts';
+
+/**
+ * Decodes the rows of a page one after the other, with every check: streams end where the header says, stack rows rise and stay below a limit,
+ * values have the form of their mode. For merging values, see mergePage.
+ */
+export class PageRows {
+  /** Stack rows of the current row, strictly increasing; scratch, valid until the next `next`. Longer than `length`. */
+  stack: Uint32Array = new Uint32Array(0);
+  /** One column per value type; scratch as `stack`. */
+  readonly values: ExactColumn[] = [];
+  length = 0;
+  readonly #bytes: Uint8Array;
+  readonly #header: PageHeader;
+  readonly #stacks: number;
+  readonly #lo: Float64Array[] = [];
+  readonly #hi: Float64Array[] = [];
+  readonly #column: Float64Array;
+  #row = 0;
+  #h: number;
+  #a: number;
+  #b: number;
+  #c: number;
+
+  /**
+   * @param types value types of the dataset.
+   * @param stacks rows of the stack table that the page refers to; without it any number below 2^32 passes.
+   * @throws CorruptDataError here and from `next`.
+   */
+  constructor(page: Page, types: number, stacks: number = 2 ** 32) {
+    this.#bytes = page.bytes;
+    this.#header = readPageHeader(this.#bytes);
+    this.#stacks = stacks;
+    const { h, a, b, c } = this.#header;
+    if (this.#header.types !== types || this.#header.rows !== page.rows)
+      throw new CorruptDataError(
+        'page',
+        0,
+        `${this.#header.rows} rows of ${this.#header.types} value types where ${page.rows} of ${types} are expected`,
+      );
+    this.#h = h;
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#column = new Float64Array(types);
+  }
+
+  /** Decodes the next row; false behind the last one, where all streams must end. */
+  next(): boolean {
+    if (this.#row === this.#header.rows) {
+      this.#checkEnd();
+      return false;
+    }
+    this.#row++;
+    const mode = this.#h < this.#header.a ? this.#bytes[this.#h++]! : -1;
+    if (mode === MODE_SPLIT) this.#readSplit();
+    else if (mode === MODE_COLUMNS) this.#readColumns();
+    else if (mode === MODE_WIDE) this.#readWide();
+    else this.#fail(this.#h, mode < 0 ? 'no row where one was counted' : unknownMode(mode));
+    return true;
+  }
+
+  #readSplit(): void {
+    const types = this.#header.types;
+    const column = this.#column;
+    column[0] = this.#number();
+    if (column[0] === 0) this.#fail(this.#h, 'scale 0');
+    for (let t = 1; t < types; t++) column[t] = this.#number();
+    const units = this.#number();
+    const others = this.#number();
+    this.#reserve(units, this.#header.b - this.#a, others, this.#header.c - this.#b);
+    const scale = column[0];
+    const base = this.#lo[0]!;
+    const length = units + others;
+    let leftA = units;
+    let leftB = others;
+    let nextA = leftA > 0 ? this.#idA(-1) : Infinity;
+    let nextB = leftB > 0 ? this.#idB(-1) : Infinity;
+    for (let i = 0; i < length; i++) {
+      if (nextA < nextB) {
+        this.stack[i] = nextA;
+        base[i] = scale;
+        nextA = --leftA > 0 ? this.#idA(nextA) : Infinity;
+      } else {
+        if (nextA === nextB) this.#fail(this.#b, `stack ${nextA} twice in one row`);
+        this.stack[i] = nextB;
+        base[i] = this.#value(scale) + 2 * scale;
+        nextB = --leftB > 0 ? this.#idB(nextB) : Infinity;
+      }
+    }
+    for (let t = 1; t < types; t++) this.#multiply(t, column[t]!, length);
+    this.#checkValues(0, length);
+    this.#finish(length, false);
+  }
+
+  #readColumns(): void {
+    const types = this.#header.types;
+    const length = this.#number();
+    const column = this.#column;
+    for (let t = 0; t < types; t++) column[t] = this.#number();
+    if (column[0]! % 2 === 1) this.#fail(this.#h, 'value type 0 as a multiple of itself');
+    this.#reserve(0, 0, length, this.#header.c - this.#b);
+    this.#readIds(length);
+    for (let t = 0; t < types; t++) {
+      const form = column[t]!;
+      if (form % 2 === 1) {
+        this.#multiply(t, (form - 1) / 2, length);
+      } else {
+        const lo = this.#lo[t]!;
+        const scale = form / 2;
+        for (let i = 0; i < length; i++) lo[i] = scale === 0 ? 0 : this.#value(scale);
+        this.#checkValues(t, length);
+      }
+    }
+    this.#finish(length, false);
+  }
+
+  #readWide(): void {
+    const length = this.#number();
+    this.#reserve(0, 0, length, this.#header.c - this.#b);
+    this.#readIds(length);
+    for (let t = 0; t < this.#header.types; t++) {
+      const lo = this.#lo[t]!;
+      const hi = this.#hi[t]!;
+      for (let i = 0; i < length; i++) {
+        lo[i] = getExact(this.#bytes, this.#c, this.#bytes.length);
+        hi[i] = exactHi;
+        this.#c = behind;
+      }
+    }
+    this.#finish(length, true);
+  }
+
+  #readIds(length: number): void {
+    let id = -1;
+    for (let i = 0; i < length; i++) {
+      id = this.#idB(id);
+      this.stack[i] = id;
+    }
+  }
+
+  #number(): number {
+    const value = getVarint(this.#bytes, this.#h, this.#header.a);
+    this.#h = behind;
+    return value;
+  }
+
+  #idA(previous: number): number {
+    const id = previous + 1 + getVarint(this.#bytes, this.#a, this.#header.b);
+    this.#a = behind;
+    if (id >= this.#stacks) this.#fail(this.#a, `stack ${id} of ${this.#stacks}`);
+    return id;
+  }
+
+  #idB(previous: number): number {
+    const id = previous + 1 + getVarint(this.#bytes, this.#b, this.#header.c);
+    this.#b = behind;
+    if (id >= this.#stacks) this.#fail(this.#b, `stack ${id} of ${this.#stacks}`);
+    return id;
+  }
+
+  #value(scale: number): number {
+    const value = getVarint(this.#bytes, this.#c, this.#bytes.length) * scale;
+    this.#c = behind;
+    return value;
+  }
+
+  #multiply(type: number, ratio: number, length: number): void {
+    const base = this.#lo[0]!;
+    const lo = this.#lo[type]!;
+    for (let i = 0; i < length; i++) lo[i] = base[i]! * ratio;
+    this.#checkValues(type, length);
+  }
+
+  /** A product that reached 2^52 may have been rounded: only a wide row may hold such values. */
+  #checkValues(type: number, length: number): void {
+    const lo = this.#lo[type]!;
+    for (let i = 0; i < length; i++)
+      if (lo[i]! >= SPILL) this.#fail(this.#c, 'value of 2^52 or more in a row that is not wide');
+  }
+
+  #finish(length: number, wide: boolean): void {
+    this.length = length;
+    for (let t = 0; t < this.#header.types; t++)
+      this.values[t] = { lo: this.#lo[t]!, hi: wide ? this.#hi[t]! : undefined };
+  }
+
+  /** Each sample takes at least one byte of its id stream: counts are refused before anything is allocated. */
+  #reserve(units: number, bytesA: number, others: number, bytesB: number): void {
+    if (units > bytesA) this.#fail(this.#a, `${units} samples in ${bytesA} bytes`);
+    if (others > bytesB) this.#fail(this.#b, `${others} samples in ${bytesB} bytes`);
+    const length = units + others;
+    if (length <= this.stack.length && this.#lo.length > 0) return;
+    const capacity = Math.max(64, length, this.stack.length * 2);
+    this.stack = new Uint32Array(capacity);
+    for (let t = 0; t < this.#header.types; t++) {
+      this.#lo[t] = new Float64Array(capacity);
+      this.#hi[t] = new Float64Array(capacity);
+    }
+  }
+
+  #checkEnd(): void {
+    const { a, b, c } = this.#header;
+    if (this.#h !== a || this.#a !== b || this.#b !== c || this.#c !== this.#bytes.length)
+      this.#fail(this.#h, 'bytes left in a stream behind the last row');
+  }
+
+  #fail(at: number, found: string): never {
+    throw new CorruptDataError('page', at, found);
+  }
+}

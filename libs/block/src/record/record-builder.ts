@@ -1,0 +1,319 @@
+import { ByteWriter } from '@kiln/bytes';
+import {
+  KilnError,
+  labelSetKey,
+  type LabelSet,
+  type Profile,
+  type SampleGroup,
+  type StringColumn,
+  type Symbols,
+  type TenantId,
+  type ValueType,
+} from '@kiln/model';
+import { CODEC_ZSTD, pack } from '../codec.ts';
+import { TextRows, writeDeltas, writeUints } from '../columns.ts';
+import { PageBuilder } from '../page/page-builder.ts';
+import { writeSpans } from '../sections/spans.ts';
+import type { SymbolRemap } from '../symbols/symbol-remap.ts';
+import { SymbolTable } from '../symbols/symbol-table.ts';
+import type { Codecs, DatasetSpans } from '../tables.ts';
+import { RecordSpans } from './record-spans.ts';
+import {
+  FLAG_TRACEPARENT,
+  PROFILE_ID_BYTES,
+  RECORD_CRC_AT,
+  RECORD_HEAD_BYTES,
+  RECORD_MAGIC,
+  RECORD_MAJOR,
+  TRACEPARENT_BYTES,
+} from './record-layout.ts';
+import { writeSymbols } from './record-symbols.ts';
+import { SampleSorter } from './sample-sorter.ts';
+
+/** What stands at the head of a record. */
+export interface RecordOptions {
+  readonly tenant: TenantId;
+  /** When the push was received, Unix milliseconds. */
+  readonly receivedMs: number;
+  /** The tenant's duplicate window. */
+  readonly windowMs: number;
+  /** W3C trace context in binary: trace id 16, span id 8, flags 1. */
+  readonly traceparent?: Uint8Array | undefined;
+}
+
+/**
+ * Collects the profiles of one push that go to one partition into a record (layout: record-layout.ts). A record of one profile
+ * takes its symbol table over as it is; from the second on all are interned into one.
+ */
+export class RecordBuilder {
+  readonly #options: RecordOptions;
+  readonly #datasets = new Map<string, DatasetDraft>();
+  readonly #sorter = new SampleSorter();
+  #first: { profile: Profile; id: Uint8Array } | undefined;
+  #symbols: SymbolTable | undefined;
+  #profiles = 0;
+  #firstBytes = 0;
+
+  constructor(options: RecordOptions) {
+    this.#options = options;
+  }
+
+  /** How many profiles were added. */
+  get profiles(): number {
+    return this.#profiles;
+  }
+
+  /** Length of the body before compression, about: never more than a few percent too low. */
+  get byteLength(): number {
+    let bytes = 64 + (this.#symbols === undefined ? this.#firstBytes : this.#symbols.byteLength);
+    for (const dataset of this.#datasets.values()) bytes += dataset.byteLength;
+    return bytes;
+  }
+
+  /**
+   * Adds a profile; its rows join those of profiles with the same service, name and value types.
+   * @param id 16 bytes.
+   */
+  add(profile: Profile, id: Uint8Array): void {
+    if (id.length !== PROFILE_ID_BYTES)
+      throw new KilnError('internal', `profile id of ${id.length} bytes, ${PROFILE_ID_BYTES} expected`);
+    this.#profiles++;
+    if (this.#profiles === 1) {
+      this.#first = { profile, id };
+      this.#firstBytes = profileBytes(profile);
+      return;
+    }
+    this.#intern();
+    this.#addInterned(profile, id);
+  }
+
+  /** The record. Nothing may be added afterwards. */
+  finish(codecs: Codecs): Uint8Array {
+    const { receivedMs, windowMs, traceparent } = this.#options;
+    const body = new ByteWriter(Math.max(256, this.byteLength));
+    body.varint(receivedMs);
+    body.varint(windowMs);
+    if (traceparent !== undefined) {
+      if (traceparent.length !== TRACEPARENT_BYTES)
+        throw new KilnError('internal', `trace context of ${traceparent.length} bytes, ${TRACEPARENT_BYTES} expected`);
+      body.bytes(traceparent);
+    }
+    if (this.#symbols === undefined && this.#first !== undefined) this.#writeSingle(body, this.#first);
+    else this.#writeInterned(body, this.#symbols ?? new SymbolTable());
+    return this.#frame(body.view(), codecs);
+  }
+
+  #frame(body: Uint8Array, codecs: Codecs): Uint8Array {
+    const tenant = encoder.encode(this.#options.tenant);
+    const { codec, stored } = pack(codecs, body);
+    const w = new ByteWriter(RECORD_HEAD_BYTES + tenant.length + stored.length);
+    w.u16(RECORD_MAGIC);
+    w.u8(RECORD_MAJOR);
+    w.u8(codec);
+    w.u8(tenant.length);
+    w.u8(this.#options.traceparent === undefined ? 0 : FLAG_TRACEPARENT);
+    w.u16(0);
+    w.u32(stored.length);
+    w.u32(codec === CODEC_ZSTD ? body.length : stored.length);
+    w.u32(0);
+    w.bytes(tenant);
+    w.bytes(stored);
+    w.setU32(RECORD_CRC_AT, codecs.crc32(w.view()));
+    return w.toBytes();
+  }
+
+  /** The symbols as they came, the strings of the datasets behind those of the profile. */
+  #writeSingle(body: ByteWriter, { profile, id }: { profile: Profile; id: Uint8Array }): void {
+    const extra = new TextRows();
+    const own = profile.symbols.strings;
+    const dataset = new DatasetDraft(profile);
+    const number = dataset.addProfile(profile, id);
+    for (const group of profile.groups) {
+      dataset.page.add(group.stack, group.values, group.length);
+      dataset.addRow(number, group.series, group, undefined);
+    }
+    const content = new ByteWriter(1024);
+    content.varint(1);
+    dataset.write(content, (text) => (text === '' ? 0 : own.length + extra.row(text)));
+    writeSymbols(body, withMapping(profile.symbols), joined(own, extra.column()));
+    body.bytes(content.view());
+  }
+
+  #writeInterned(body: ByteWriter, symbols: SymbolTable): void {
+    const content = new ByteWriter(4096);
+    content.varint(this.#datasets.size);
+    for (const dataset of this.#datasets.values()) dataset.write(content, (text) => symbols.internString(text));
+    const columns = symbols.symbols();
+    writeSymbols(body, columns, columns.strings);
+    body.bytes(content.view());
+  }
+
+  #intern(): void {
+    if (this.#first === undefined) return;
+    this.#symbols = new SymbolTable();
+    const { profile, id } = this.#first;
+    this.#first = undefined;
+    this.#addInterned(profile, id);
+  }
+
+  #addInterned(profile: Profile, id: Uint8Array): void {
+    const remap = this.#symbols!.remap(profile.symbols);
+    const dataset = this.#datasetOf(profile);
+    const number = dataset.addProfile(profile, id);
+    for (const group of profile.groups) {
+      const sorter = this.#sorter;
+      sorter.sort(remap, group.stack, group.values, group.length);
+      dataset.page.add(sorter.stack, sorter.values, sorter.length);
+      dataset.addRow(number, group.series, group, remap);
+    }
+  }
+
+  #datasetOf(profile: Profile): DatasetDraft {
+    const key = JSON.stringify([profile.service, profile.name, profile.types.map(typeTexts)]);
+    let dataset = this.#datasets.get(key);
+    if (dataset === undefined) {
+      dataset = new DatasetDraft(profile);
+      this.#datasets.set(key, dataset);
+    }
+    return dataset;
+  }
+}
+
+/** The rows of one dataset while its record grows. */
+class DatasetDraft {
+  readonly service: string;
+  readonly name: string;
+  readonly types: readonly ValueType[];
+  readonly page: PageBuilder;
+  readonly #ids = new ByteWriter(64);
+  readonly #timeMs: number[] = [];
+  readonly #series: LabelSet[] = [];
+  readonly #seriesNumbers = new Map<string, number>();
+  readonly #rowProfile: number[] = [];
+  readonly #rowSeries: number[] = [];
+  #seriesBytes = 0;
+  #spans: RecordSpans | undefined;
+
+  constructor({ service, name, types }: Profile) {
+    this.service = service;
+    this.name = name;
+    this.types = types;
+    this.page = new PageBuilder(types.length);
+  }
+
+  get byteLength(): number {
+    return (
+      200 +
+      this.page.byteLength +
+      this.#ids.length +
+      this.#timeMs.length * 8 +
+      this.#rowProfile.length * 6 +
+      this.#seriesBytes +
+      (this.#spans?.byteLength ?? 0)
+    );
+  }
+
+  addProfile(profile: Profile, id: Uint8Array): number {
+    this.#ids.bytes(id);
+    return this.#timeMs.push(floorMs(profile.timeNanos)) - 1;
+  }
+
+  /** The row whose samples were just added to `page`. */
+  addRow(profile: number, series: LabelSet, { spans }: SampleGroup, remap: SymbolRemap | undefined): void {
+    const key = labelSetKey(series);
+    let number = this.#seriesNumbers.get(key);
+    if (number === undefined) {
+      number = this.#series.push(series) - 1;
+      this.#seriesNumbers.set(key, number);
+      this.#seriesBytes += key.length + 8 * series.length;
+    }
+    const row = this.#rowProfile.push(profile) - 1;
+    this.#rowSeries.push(number);
+    if (spans === undefined || spans.length === 0) return;
+    this.#spans ??= new RecordSpans(this.types.length);
+    this.#spans.add(row, spans, remap);
+  }
+
+  write(w: ByteWriter, string: (text: string) => number): void {
+    w.varint(string(this.service));
+    w.varint(string(this.name));
+    w.varint(this.types.length);
+    for (const type of this.types) for (const text of typeTexts(type)) w.varint(string(text));
+    w.varint(this.#timeMs.length);
+    w.bytes(this.#ids.view());
+    writeDeltas(w, Float64Array.from(this.#timeMs), 0, this.#timeMs.length);
+    w.varint(this.#series.length);
+    for (const series of this.#series) {
+      w.varint(series.length);
+      for (const { name, value } of series) {
+        w.varint(string(name));
+        w.varint(string(value));
+      }
+    }
+    w.varint(this.#rowProfile.length);
+    writeUints(w, Uint32Array.from(this.#rowProfile), this.#rowProfile.length);
+    writeUints(w, Uint32Array.from(this.#rowSeries), this.#rowSeries.length);
+    const page = this.page.toBytes();
+    w.varint(page.length);
+    w.bytes(page);
+    const spans: DatasetSpans | undefined = this.#spans?.columns();
+    w.u8(spans === undefined ? 0 : 1);
+    if (spans !== undefined) writeSpans(w, spans);
+  }
+}
+
+function typeTexts({ type, unit, periodType, periodUnit }: ValueType): string[] {
+  return [type, unit, periodType, periodUnit];
+}
+
+/** Floor, also before 1970. */
+function floorMs(nanos: bigint): number {
+  const ms = nanos / 1_000_000n;
+  return Number(nanos < 0n && ms * 1_000_000n !== nanos ? ms - 1n : ms);
+}
+
+function joined(a: StringColumn, b: StringColumn): StringColumn {
+  const aBytes = a.offsets[a.length]! - a.offsets[0]!;
+  const bytes = new Uint8Array(aBytes + b.bytes.length);
+  bytes.set(a.bytes.subarray(a.offsets[0], a.offsets[a.length]));
+  bytes.set(b.bytes, aBytes);
+  const offsets = new Uint32Array(a.length + b.length + 1);
+  for (let i = 0; i <= a.length; i++) offsets[i] = a.offsets[i]! - a.offsets[0]!;
+  for (let i = 1; i <= b.length; i++) offsets[a.length + i] = aBytes + b.offsets[i]!;
+  return { length: a.length + b.length, bytes, offsets };
+}
+
+/** A table without mappings gets an empty one, because every location of a record has one. */
+function withMapping(symbols: Symbols): Symbols {
+  if (symbols.mappings.length > 0 || symbols.locations.length === 0) return symbols;
+  const zero = new BigUint64Array(1);
+  const none = new Uint32Array(1);
+  return {
+    ...symbols,
+    mappings: {
+      length: 1,
+      start: zero,
+      limit: zero,
+      offset: zero,
+      fileName: none,
+      buildId: none,
+      flags: new Uint8Array(1),
+    },
+    locations: { ...symbols.locations, mapping: new Uint32Array(symbols.locations.length) },
+  };
+}
+
+/** What a profile will take in a body, about. */
+function profileBytes({ symbols, groups }: Profile): number {
+  const { strings, functions, mappings, locations, tree, stacks } = symbols;
+  let bytes = strings.offsets[strings.length]! + strings.length * 2 + functions.length * 8 + mappings.length * 24;
+  bytes += locations.length * 12 + tree.length * 4 + stacks.length * 3;
+  for (const { series, length, values, spans } of groups) {
+    bytes +=
+      32 + length * (2 + 2 * values.length) + (spans === undefined ? 0 : spans.length * (30 + 4 * values.length));
+    for (const { name, value } of series) bytes += 8 + name.length + value.length;
+  }
+  return bytes;
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,133 @@
+import { type ByteReader, CorruptDataError, type ByteWriter } from '@kiln/bytes';
+import type { FunctionColumns, LocationColumns, MappingColumns, StringColumn, Symbols, TreeColumns } from '@kiln/model';
+import {
+  readInts,
+  readStrings,
+  readU64s,
+  readUints,
+  writeInts,
+  writeStrings,
+  writeU64s,
+  writeUints,
+} from '../columns.ts';
+
+/*
+ * symbols  := strings | functions | mappings | locations | tree | stacks
+ * strings  := n | n * length | bytes                                            row 0 is ""
+ * functions:= n | columns name, system name, file, start line
+ * mappings := n | columns start, limit, offset, file, build id, flags (a byte each)
+ * locations:= n | columns mapping, address (u64), number of lines | columns function, line
+ * tree     := n | columns node - parent, location                               for nodes 1 .. n - 1; node 0 is the root
+ * stacks   := n | column node
+ */
+
+/** @param strings those of `symbols`, with more behind them. */
+export function writeSymbols(w: ByteWriter, symbols: Symbols, strings: StringColumn): void {
+  const { functions, mappings, locations, tree, stacks } = symbols;
+  writeStrings(w, strings);
+  w.varint(functions.length);
+  writeUints(w, functions.name, functions.length);
+  writeUints(w, functions.systemName, functions.length);
+  writeUints(w, functions.fileName, functions.length);
+  writeInts(w, functions.startLine, functions.length);
+  w.varint(mappings.length);
+  writeU64s(w, mappings.start, mappings.length);
+  writeU64s(w, mappings.limit, mappings.length);
+  writeU64s(w, mappings.offset, mappings.length);
+  writeUints(w, mappings.fileName, mappings.length);
+  writeUints(w, mappings.buildId, mappings.length);
+  w.bytes(mappings.flags.subarray(0, mappings.length));
+  writeLocations(w, locations);
+  w.varint(tree.length);
+  for (let node = 1; node < tree.length; node++) w.varint(node - tree.parent[node]!);
+  for (let node = 1; node < tree.length; node++) w.varint(tree.location[node]!);
+  w.varint(stacks.length);
+  writeUints(w, stacks.node, stacks.length);
+}
+
+function writeLocations(w: ByteWriter, locations: LocationColumns): void {
+  const { length, mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber } = locations;
+  w.varint(length);
+  writeUints(w, mapping, length);
+  for (let i = 0; i < length; i++) {
+    const hi = addressHi[i]!;
+    const lo = addressLo[i]!;
+    if (hi < 2 ** 20) w.varint(hi * 2 ** 32 + lo);
+    else w.varintExact((hi % 2 ** 20) * 2 ** 32 + lo, Math.floor(hi / 2 ** 20));
+  }
+  for (let i = 0; i < length; i++) w.varint(lineStart[i + 1]! - lineStart[i]!);
+  const lines = length === 0 ? 0 : lineStart[length]!;
+  writeUints(w, lineFunction, lines);
+  writeInts(w, lineNumber, lines);
+}
+
+/** @throws CorruptDataError when a row number has no row, or a parent does not come before its child. */
+export function readSymbols(r: ByteReader): Symbols {
+  const strings = readStrings(r);
+  if (strings.length === 0 || strings.offsets[1] !== 0) r.fail('string 0 is not ""');
+  const functions = readFunctions(r, strings.length);
+  const mappings = readMappings(r, strings.length);
+  const locations = readLocations(r, mappings.length, functions.length);
+  const tree = readTree(r, locations.length);
+  const length = r.count();
+  const stacks = { length, node: readUints(r, length, tree.length, 'node') };
+  return { strings, functions, mappings, locations, tree, stacks };
+}
+
+function readFunctions(r: ByteReader, strings: number): FunctionColumns {
+  const length = r.count(4);
+  const name = readUints(r, length, strings, 'string');
+  const systemName = readUints(r, length, strings, 'string');
+  const fileName = readUints(r, length, strings, 'string');
+  return { length, name, systemName, fileName, startLine: readInts(r, length) };
+}
+
+function readMappings(r: ByteReader, strings: number): MappingColumns {
+  const length = r.count(6);
+  const start = readU64s(r, length);
+  const limit = readU64s(r, length);
+  const offset = readU64s(r, length);
+  const fileName = readUints(r, length, strings, 'string');
+  const buildId = readUints(r, length, strings, 'string');
+  return { length, start, limit, offset, fileName, buildId, flags: r.take(length) };
+}
+
+function readLocations(r: ByteReader, mappings: number, functions: number): LocationColumns {
+  const length = r.count(3);
+  const mapping = readUints(r, length, mappings, 'mapping');
+  const addressLo = new Uint32Array(length);
+  const addressHi = new Uint32Array(length);
+  for (let i = 0; i < length; i++) {
+    if (r.left > 0 && r.bytes[r.position] === 0) {
+      r.position++;
+      continue;
+    }
+    const address = r.varintBig();
+    addressLo[i] = Number(address & 0xffffffffn);
+    addressHi[i] = Number(address >> 32n);
+  }
+  const lineStart = new Uint32Array(length + 1);
+  let lines = 0;
+  for (let i = 0; i < length; i++) {
+    lines += r.varint();
+    if (lines > r.left) r.fail(`${lines} lines, ${r.left} bytes left`);
+    lineStart[i + 1] = lines;
+  }
+  const lineFunction = readUints(r, lines, functions, 'function');
+  return { length, mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber: readInts(r, lines) };
+}
+
+function readTree(r: ByteReader, locations: number): TreeColumns {
+  const length = r.varint();
+  if (length === 0 || (length - 1) * 2 > r.left) r.fail(`tree of ${length} nodes, ${r.left} bytes left`);
+  const parent = new Uint32Array(length);
+  const distance = readUints(r, length - 1, length, 'distance to the parent');
+  for (let node = 1; node < length; node++) {
+    const back = distance[node - 1]!;
+    if (back === 0 || back > node) throw new CorruptDataError(r.format, r.position, `node ${node} before its parent`);
+    parent[node] = node - back;
+  }
+  const location = new Uint32Array(length);
+  location.set(readUints(r, length - 1, locations, 'location'), 1);
+  return { length, parent, location };
+}
