@@ -29,19 +29,18 @@ export async function mkdirDurably(disk: Disk, path: string, site?: string): Pro
 
 const NOT_OURS = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL']);
 
-/** A whole file, durable and complete or not there: a temporary name beside it, data synced, renamed, folder synced. */
-export async function writeFileDurably(disk: Disk, path: string, bytes: Uint8Array, site = 'file'): Promise<void> {
+/** A file that is there whole or not at all: written and synced under a temporary name, then renamed. Its entry is durable after `syncDir` of the folder. */
+export async function writeWholeFile(disk: Disk, path: string, bytes: Uint8Array, site?: string): Promise<void> {
   const temporary = `${path}.tmp`;
   await removeIfThere(disk, temporary);
   const file = await disk.open(temporary, 'create');
   try {
     await file.write(bytes, 0);
-    await file.sync(`${site}-data`);
+    await file.sync(site);
   } finally {
     await file.close();
   }
   await disk.rename(temporary, path);
-  await disk.syncDir(parentOf(path), `${site}-folder`);
 }
 
 /** Unlinks, and is content when there was nothing. */
