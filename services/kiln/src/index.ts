@@ -1,1 +1,3 @@
-export {};
+export { runCommandLine } from './command-line.ts';
+export { nodeCodecs } from './codecs.ts';
+export type { Terminal } from './terminal.ts';

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { parse as parseYaml } from 'yaml';
+import { systemClock } from '@kiln/async';
+import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
+import { runPlatform, type Platform } from '@kiln/nest';
+import { createLogger, createMetrics, type Logger } from '@kiln/telemetry';
+import { TenantResolver } from '@kiln/tenant';
+import { buildInfo } from '../build-info.ts';
+import { nodeCodecs } from '../codecs.ts';
+import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
+import { lockDirectory } from '../data-dir/directory-lock.ts';
+import { openRoles } from '../roles.ts';
+import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
+import type { Command, Terminal } from '../terminal.ts';
+
+/** `kiln start`: every role in one process on a directory. */
+export const startCommand: Command = {
+  name: 'start',
+  synopsis: '[--port 4040] [--data-dir ./data] [--config.file F]',
+  summary: 'run every role in one process on a directory',
+  help: () =>
+    `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema)}`,
+  run: start,
+};
+
+async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const config = await readConfig(argv);
+  const clock = systemClock();
+  const log = createLogger({
+    level: logLevelOf(config),
+    write: (line) => terminal.err(line),
+    nowMs: () => clock.nowMs(),
+  });
+  const directory = dataDirectory(config.process.dataDir);
+  const lost = Promise.withResolvers<string>();
+  await makeDirectory(directory);
+  await using _lock = await lockDirectory(directory.root, { clock, onLost: lost.resolve });
+  await claimLayout(directory);
+
+  const metrics = createMetrics({ ofProcess: true });
+  const tenants = tenantResolver(
+    config,
+    log,
+    metrics.counter({
+      name: 'kiln_tenant_header_ignored_total',
+      help: 'Requests whose X-Scope-OrgID was ignored because multitenancy is off.',
+    }),
+  );
+  const context = {
+    config,
+    directory,
+    clock,
+    random: Math.random,
+    codecs: nodeCodecs(),
+    tenants,
+    limitsOf: () => config.limits,
+  };
+  const roles = await openRoles({ ...context, telemetry: { log, metrics } });
+  try {
+    const platform = await runPlatform({
+      modules: roles.modules,
+      http: config.server,
+      log,
+      metrics,
+      clock,
+      build: buildInfo(),
+      checks: roles.checks,
+      notes: () => tenants.notes(),
+      shutdownDelayMs: config.process.shutdownDelayMs,
+      drainMs: config.process.shutdownDrainMs,
+    });
+    await banner(terminal, platform, directory);
+    const why = await Promise.race([terminal.stopAsked, lost.promise]);
+    const began = clock.nowMs();
+    log.info('stopping', { why });
+    await platform.stop();
+    await roles.close();
+    log.info('stopped', { ms: clock.nowMs() - began });
+    return why.startsWith('SIG') ? 0 : 1;
+  } catch (error) {
+    await roles.close();
+    throw error;
+  }
+}
+
+async function readConfig(argv: readonly string[]): Promise<StartConfig> {
+  const flags = parseFlags(startSchema, argv);
+  if (flags.rest.length > 0)
+    throw new ConfigError(`start takes only flags, found ${JSON.stringify(flags.rest[0])}: see start --help`);
+  const file = loadConfig(startSchema, flags).process.configFile;
+  return file === ''
+    ? loadConfig(startSchema, flags)
+    : loadConfig(startSchema, flags, { name: file, tree: await readYaml(file) });
+}
+
+async function readYaml(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8');
+  try {
+    return parseYaml(text);
+  } catch (error) {
+    throw new ConfigError(`${file} is not YAML: ${(error as Error).message.split('\n', 1)[0]}`);
+  }
+}
+
+function tenantResolver(config: StartConfig, log: Logger, ignored: { add(): void }): TenantResolver {
+  return new TenantResolver(config.auth.multitenancyEnabled, {
+    count: () => ignored.add(),
+    warn: (message) => log.warn(message),
+  });
+}
+
+async function banner(terminal: Terminal, { address, port }: Platform, directory: DataDirectory): Promise<void> {
+  const loopback = address === '::1' || address.startsWith('127.');
+  const any = address === '0.0.0.0' || address === '::';
+  const url = `http://${any ? 'localhost' : address.includes(':') ? `[${address}]` : address}:${port}`;
+  const { bytes, files } = await folderSize(directory.root);
+  const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${files} files`;
+  const other = port === 4040 && loopback ? '' : ` --url ${url}`;
+  terminal.out(`Kiln ${buildInfo().version} is ready on ${url}\n`);
+  terminal.out(`  data      ${directory.root} (${held})\n`);
+  terminal.out(`  try it    ${terminal.command} push --example${other}\n`);
+  terminal.out(`  stop      Ctrl-C\n`);
+  if (!loopback) {
+    terminal.err(
+      `warning: ${address} is reachable from other machines and Kiln asks nobody for a password: put a proxy with authentication in front, or listen on 127.0.0.1\n`,
+    );
+  }
+}
+
+function roundBytes(bytes: number): string {
+  for (const unit of [2 ** 30, 2 ** 20, 2 ** 10]) {
+    if (bytes >= unit) return `${(bytes / unit).toFixed(1)} ${formatBytes(unit).slice(1)}`;
+  }
+  return `${bytes} bytes`;
+}

@@ -1,0 +1,43 @@
+import { writeSync } from 'node:fs';
+import { runCommandLine } from './command-line.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The real screen. Writes are synchronous, so that nothing is lost when the process exits. */
+function realTerminal(): Terminal {
+  const stopAsked = Promise.withResolvers<string>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // A second signal ends the process at once: the first one may be waiting for a slow client.
+    process.once(signal, () => {
+      stopAsked.resolve(signal);
+      process.once(signal, () => process.exit(1));
+    });
+  }
+  return {
+    out: (text) => write(1, text),
+    err: (text) => write(2, text),
+    columns: process.stdout.columns ?? process.stderr.columns ?? 100,
+    isScreen: process.stdout.isTTY,
+    colours: process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb',
+    showsProgress: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
+    command: process.env['KILN_COMMAND'] ?? './kiln',
+    stopAsked: stopAsked.promise,
+  };
+}
+
+function write(fd: number, text: string | Uint8Array): void {
+  let rest: Uint8Array = typeof text === 'string' ? new TextEncoder().encode(text) : text;
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      // The reader of a pipe is slow (EAGAIN) or gone (EPIPE: `kiln query … | head`).
+      if (code === 'EPIPE') process.exit(0);
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+// Ends now, whatever still holds the event loop: everything is closed or has been given up.
+process.exit(await runCommandLine(process.argv.slice(2), realTerminal()));

@@ -1,0 +1,112 @@
+import { setting, type Config, type SettingsFor } from '@kiln/config';
+import { logLevels, type LogLevel } from '@kiln/telemetry';
+import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
+
+/** The process itself. */
+export interface ProcessConfig {
+  readonly configFile: string;
+  readonly dataDir: string;
+  readonly logLevel: string;
+  readonly shutdownDelayMs: number;
+  readonly shutdownDrainMs: number;
+}
+
+const processSettings: SettingsFor<ProcessConfig> = {
+  configFile: setting({
+    key: 'config.file',
+    yaml: null,
+    type: 'string',
+    default: '',
+    meaning: 'YAML file with settings; flags win over it',
+  }),
+  dataDir: setting({
+    key: 'data-dir',
+    type: 'string',
+    default: './data',
+    meaning: 'Directory that holds the log and the objects',
+  }),
+  logLevel: setting({
+    key: 'log.level',
+    yaml: 'server.log_level',
+    type: 'string',
+    default: 'info',
+    choices: logLevels,
+    meaning: 'Lines below this level are not written',
+  }),
+  shutdownDelayMs: setting({
+    key: 'shutdown-delay',
+    type: 'duration',
+    default: 0,
+    meaning: 'After a signal to stop: how long to answer "not ready" before connections are refused',
+  }),
+  shutdownDrainMs: setting({
+    key: 'shutdown-drain',
+    type: 'duration',
+    default: 30_000,
+    meaning: 'After that: how long to wait for requests in flight',
+  }),
+};
+
+/** The public port. */
+export interface ServerConfig {
+  readonly address: string;
+  readonly port: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+}
+
+const serverSettings: SettingsFor<ServerConfig> = {
+  address: setting({
+    key: 'server.http-listen-address',
+    type: 'string',
+    default: '127.0.0.1',
+    meaning: 'Address to listen on; nobody is asked for a password, so another than loopback belongs behind a proxy',
+  }),
+  port: setting({
+    key: 'server.http-listen-port',
+    aliases: ['port'],
+    type: 'int',
+    default: 4040,
+    max: 65_535,
+    meaning: 'Port to listen on. 0 = any free one',
+  }),
+  headersTimeoutMs: setting({
+    key: 'server.http-headers-timeout',
+    type: 'duration',
+    default: 30_000,
+    meaning: 'Until the head of a request is in. 0 = any time',
+  }),
+  requestTimeoutMs: setting({
+    key: 'server.http-read-timeout',
+    type: 'duration',
+    default: 60_000,
+    meaning: 'Until a whole request is in. 0 = any time',
+  }),
+  keepAliveMs: setting({
+    key: 'server.http-idle-timeout',
+    type: 'duration',
+    default: 120_000,
+    meaning: 'How long an idle connection is kept',
+  }),
+};
+
+/** Everything that `kiln start` takes. A role's settings stand beside the role; here they come together. */
+export const startSchema: {
+  readonly process: SettingsFor<ProcessConfig>;
+  readonly server: SettingsFor<ServerConfig>;
+  readonly auth: SettingsFor<AuthConfig>;
+  readonly limits: SettingsFor<Limits>;
+} = {
+  process: processSettings,
+  server: serverSettings,
+  auth: authSettings,
+  limits: limitSettings,
+};
+
+export type StartConfig = Config<typeof startSchema>;
+
+/** The level as the logger takes it; `choices` has checked the word. */
+export function logLevelOf(config: StartConfig): LogLevel {
+  return logLevels.find((level) => level === config.process.logLevel) ?? 'info';
+}
