@@ -2,10 +2,14 @@ import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import type { ObjectStore } from '@kiln/objstore';
 
-/** What every transition stands on. `random` makes nonces and jitter; two processes must not share its seed. */
-export interface Catalog {
+/** What reading stands on. */
+export interface CatalogReader {
   readonly objects: ObjectStore;
   readonly crc32: Codecs['crc32'];
+}
+
+/** What every transition stands on. `random` makes nonces and jitter; two processes must not share its seed. */
+export interface Catalog extends CatalogReader {
   readonly clock: Clock;
   readonly random: Random;
 }

@@ -1,7 +1,7 @@
 import { mapLimit } from '@kiln/async';
 import { CorruptDataError } from '@kiln/bytes';
 import { KilnError, type LogId } from '@kiln/model';
-import type { Catalog } from './catalog.ts';
+import type { CatalogReader } from './catalog.ts';
 import { manifestKey, manifestPrefix } from './keys.ts';
 import { readTrim, registeredLog, type RegisteredLog } from './log-trim.ts';
 import { decodeManifest, type Manifest } from './manifest.ts';
@@ -42,7 +42,7 @@ const NOTHING_LISTED: Listed = { count: 0, last: undefined };
  * @throws CorruptDataError naming a manifest that is damaged or does not continue the one before, KilnError `data_loss` naming one that is
  * missing; a chain is never cut short at it.
  */
-export async function readChain(catalog: Catalog, log: LogId, known?: Chain): Promise<Chain | undefined> {
+export async function readChain(catalog: CatalogReader, log: LogId, known?: Chain): Promise<Chain | undefined> {
   for (let before = known; ; before = undefined) {
     const first = registeredLog(await readTrim(catalog), log);
     if (first === undefined) return undefined;
@@ -91,7 +91,7 @@ function wasCut({ seq, T }: RegisteredLog): boolean {
 }
 
 /** The manifests from `first` on until one is missing. Gets decide; `hint` says how many to ask for at first. */
-async function readFrom(catalog: Catalog, log: LogId, first: number, hint: number): Promise<Uint8Array[]> {
+async function readFrom(catalog: CatalogReader, log: LogId, first: number, hint: number): Promise<Uint8Array[]> {
   const found: Uint8Array[] = [];
   for (let ask = Math.max(1, hint), next = 1; ; ask = next, next = Math.min(PARALLEL, next * 2)) {
     const seqs = Array.from({ length: ask }, (_, i) => first + found.length + i);
@@ -104,7 +104,7 @@ async function readFrom(catalog: Catalog, log: LogId, first: number, hint: numbe
 }
 
 /** What a list shows of the manifests from `first` on. */
-async function listed(catalog: Catalog, log: LogId, first: number): Promise<Listed> {
+async function listed(catalog: CatalogReader, log: LogId, first: number): Promise<Listed> {
   const prefix = manifestPrefix(log);
   let count = 0;
   let last: string | undefined;

@@ -1,6 +1,6 @@
 import { KilnError } from '@kiln/model';
 import { BRIEFLY, persist, type Patience } from './attempts.ts';
-import { randomHex, type Catalog } from './catalog.ts';
+import { randomHex, type Catalog, type CatalogReader } from './catalog.ts';
 import { decodeJsonObject, encodeJsonObject } from './json-object.ts';
 import { clusterKey } from './keys.ts';
 
@@ -42,7 +42,7 @@ export async function openCluster(
 }
 
 /** The cluster's mark, undefined when there is none yet. */
-export async function readCluster(catalog: Catalog): Promise<Cluster | undefined> {
+export async function readCluster(catalog: CatalogReader): Promise<Cluster | undefined> {
   const stored = await catalog.objects.get(clusterKey);
   if (stored === undefined) return undefined;
   const fields = decodeJsonObject(catalog.crc32, clusterKey, stored.bytes, VERSION);

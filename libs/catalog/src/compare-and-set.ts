@@ -1,6 +1,6 @@
 import { KilnError } from '@kiln/model';
 import { persist, type Patience } from './attempts.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, CatalogReader } from './catalog.ts';
 
 /** What raises with each write of a rewritten object, so that an etag never comes back. */
 export interface Revised {
@@ -10,8 +10,8 @@ export interface Revised {
 /** How one kind of object that is rewritten is read and written. */
 export interface RewrittenObject<Body extends object> {
   readonly key: string;
-  decode(catalog: Catalog, bytes: Uint8Array): Body & Revised;
-  encode(catalog: Catalog, value: Body & Revised): Uint8Array;
+  decode(catalog: CatalogReader, bytes: Uint8Array): Body & Revised;
+  encode(catalog: CatalogReader, value: Body & Revised): Uint8Array;
 }
 
 /**

@@ -1,5 +1,5 @@
 export type { Patience } from './attempts.ts';
-export type { Catalog, KillPoint } from './catalog.ts';
+export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
 export { closeLog, type Closing } from './close-log.ts';
 export { openCluster, readCluster, type Cluster } from './cluster.ts';
@@ -10,6 +10,7 @@ export type { Gap } from './gap.ts';
 export { clusterKey, manifestKey, quarantineKey, segmentKey, tenantIndexKey, trimKey } from './keys.ts';
 export { readTrim, registeredLog, type LogTrim, type RegisteredLog, type TrimmedGap } from './log-trim.ts';
 export type { Manifest, TenantPart } from './manifest.ts';
+export { partOf, partsAbove, type CommittedPart } from './parts.ts';
 export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Shards } from './placement.ts';
 export { quarantineRecord } from './quarantine.ts';
 export { registerLog } from './register-log.ts';

@@ -1,5 +1,5 @@
 import { parseLogId, type LogId } from '@kiln/model';
-import type { Catalog } from './catalog.ts';
+import type { CatalogReader } from './catalog.ts';
 import type { Revised, RewrittenObject } from './compare-and-set.ts';
 import { gapFields, readGap, type Gap } from './gap.ts';
 import { decodeJsonObject, encodeJsonObject } from './json-object.ts';
@@ -38,7 +38,7 @@ const VERSION = 1;
 export const logTrim: RewrittenObject<LogTrimBody> = { key: trimKey, decode, encode };
 
 /** What `log/trim` says now; rev 0 and no logs when it was never written. */
-export async function readTrim(catalog: Catalog): Promise<LogTrim> {
+export async function readTrim(catalog: CatalogReader): Promise<LogTrim> {
   const stored = await catalog.objects.get(trimKey);
   return stored === undefined ? { rev: 0, logs: [], gaps: [] } : decode(catalog, stored.bytes);
 }
@@ -55,7 +55,7 @@ export function withLog(logs: readonly RegisteredLog[], entry: RegisteredLog): R
   );
 }
 
-function encode(catalog: Catalog, { rev, logs, gaps }: LogTrim): Uint8Array {
+function encode(catalog: CatalogReader, { rev, logs, gaps }: LogTrim): Uint8Array {
   return encodeJsonObject(catalog.crc32, {
     version: VERSION,
     rev,
@@ -70,7 +70,7 @@ function encode(catalog: Catalog, { rev, logs, gaps }: LogTrim): Uint8Array {
   });
 }
 
-function decode(catalog: Catalog, bytes: Uint8Array): LogTrim {
+function decode(catalog: CatalogReader, bytes: Uint8Array): LogTrim {
   const fields = decodeJsonObject(catalog.crc32, trimKey, bytes, VERSION);
   const logs = fields.list('logs', (log): RegisteredLog => ({
     log: log.parsed('log', parseLogId),

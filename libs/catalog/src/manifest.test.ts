@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeJsonObject } from './json-object.ts';
 import { manifestKey, quarantineKey, segmentKey, tenantIndexKey } from './keys.ts';
 import { decodeManifest, encodeManifest, type ManifestBody } from './manifest.ts';
+import { partsAbove } from './parts.ts';
 import { MapStore, testCatalog } from './test-support/store.ts';
 
 const log = makeLogId('00112233445566778899aabbccddeeff', 2);
@@ -95,6 +96,24 @@ describe('manifest', () => {
     f({ gaps: [good.gaps[0], good.gaps[0]] }, /gaps/);
     f({ gaps: [{ ...good.gaps[0], upTo: 21 }] }, /gaps/);
   });
+});
+
+test('the parts of a tenant are found in every manifest above an offset', () => {
+  fc.assert(
+    fc.property(fc.array(bodies, { maxLength: 5 }), fc.nat({ max: 2 ** 40 }), (list, from) => {
+      const manifests = list.map((body, i) => encodeManifest(catalog, log, i + 1, body).manifest);
+      const tenants = new Set(list.flatMap((body) => body.tenants.map(({ tenant }) => tenant)));
+      for (const tenant of [...tenants, 'nobody-here-at-all' as TenantId]) {
+        const want = manifests
+          .filter(({ end }) => end > from)
+          .flatMap((one) =>
+            one.tenants.filter((part) => part.tenant === tenant).map((part) => ({ ...part, object: one.object })),
+          );
+        expect(partsAbove(manifests, tenant, from)).toEqual(want);
+      }
+    }),
+    { numRuns: 50 },
+  );
 });
 
 describe('keys', () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { parseTenantId, type LogId, type TenantId } from '@kiln/model';
-import type { Catalog } from './catalog.ts';
+import type { CatalogReader } from './catalog.ts';
 import { gapFields, readGap, type Gap } from './gap.ts';
 import { decodeJsonObject, encodeJsonObject, type JsonFields } from './json-object.ts';
 import { manifestKey } from './keys.ts';
@@ -51,7 +51,7 @@ const VERSION = 1;
 
 /** The bytes to store, and the manifest as its reader will see it. */
 export function encodeManifest(
-  catalog: Catalog,
+  catalog: CatalogReader,
   log: LogId,
   seq: number,
   body: ManifestBody,
@@ -74,7 +74,7 @@ export function encodeManifest(
 }
 
 /** @throws CorruptDataError naming the key when the bytes are damaged or break a rule of the fields above. */
-export function decodeManifest(catalog: Catalog, log: LogId, seq: number, bytes: Uint8Array): Manifest {
+export function decodeManifest(catalog: CatalogReader, log: LogId, seq: number, bytes: Uint8Array): Manifest {
   const fields = decodeJsonObject(catalog.crc32, manifestKey(log, seq), bytes, VERSION);
   const final = fields.flag('final');
   const start = fields.whole('start', -1);
