@@ -17,8 +17,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const never = (): never => {
   throw new Error('lost');
 };
-const take = (identity?: ProcessIdentity): Promise<DirectoryLock> =>
-  lockDirectory(folder, { clock: systemClock(), onLost: never, ...(identity === undefined ? {} : { identity }) });
+const take = (): Promise<DirectoryLock> => lockDirectory(folder, { clock: systemClock(), onLost: never });
 
 describe('the lock', () => {
   test('is held by one, who is named to the second', async () => {

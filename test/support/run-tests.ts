@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * `./kiln test [--long] [words of file names…]`: vitest on all projects, then what was skipped and why, then one line of counts.
+ * Exit code 0 only when nothing failed and something ran.
+ */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly { status: string; assertionResults: readonly { status: string }[] }[];
+}
+
+const words = process.argv.slice(2);
+const unknown = words.find((word) => word.startsWith('--') && word !== '--long');
+if (unknown !== undefined) {
+  process.stderr.write(`kiln test: unknown flag ${unknown}: there is --long, and words of file names\n`);
+  process.exit(2);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'kiln-test-'));
+const reportFile = join(folder, 'report.json');
+const skipsFile = join(folder, 'skips');
+const started = performance.now();
+const code = await runVitest();
+const ok = summarise(code);
+rmSync(folder, { recursive: true, force: true });
+process.exit(ok ? 0 : 1);
+
+function runVitest(): Promise<number> {
+  const filters = words.filter((word) => word !== '--long');
+  const env: NodeJS.ProcessEnv = { ...process.env, KILN_SKIPS_FILE: skipsFile };
+  if (words.includes('--long')) env['KILN_LONG'] = '1';
+  const vitest = spawn(
+    process.execPath,
+    [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      '--reporter=dot',
+      '--reporter=json',
+      `--outputFile.json=${reportFile}`,
+      ...filters,
+    ],
+    { env, stdio: 'inherit' },
+  );
+  return new Promise((resolve) => vitest.on('exit', (exit) => resolve(exit ?? 1)));
+}
+
+function summarise(exit: number): boolean {
+  if (existsSync(skipsFile)) {
+    const lines = new Set(readFileSync(skipsFile, 'utf8').trimEnd().split('\n'));
+    for (const line of lines) process.stdout.write(`${line}\n`);
+  }
+  if (!existsSync(reportFile)) {
+    process.stdout.write(`vitest ended with code ${exit} and no report\n0 passed, 1 failed, 0 skipped\n`);
+    return false;
+  }
+  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
+  // A file that could not be loaded has no tests to count, yet it failed.
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((one) => one.status !== 'failed'),
+  ).length;
+  const { numPassedTests: passed, numFailedTests, numPendingTests, numTodoTests } = report;
+  // Anything else that made vitest fail, for example an error after the last test, counts as one.
+  const failed = numFailedTests + broken || (exit === 0 ? 0 : 1);
+  process.stdout.write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+  process.stdout.write(`${passed} passed, ${failed} failed, ${numPendingTests + numTodoTests} skipped\n`);
+  return failed === 0 && passed > 0;
+}
