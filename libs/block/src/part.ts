@@ -1,0 +1,233 @@
+import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
+import type { LabelSet, Symbols, TenantId, ValueType } from '@kiln/model';
+import {
+  decodeContents,
+  encodeContents,
+  type ContentsEntry,
+  type DatasetCounts,
+  type SectionPlace,
+} from './contents.ts';
+import { countSamples } from './page/count-samples.ts';
+import { pageSeed, readRegion, writeRegion } from './region.ts';
+import { decodePages, encodePages, type StoredPage } from './sections/page-directory.ts';
+import { decodeRows, encodeRows } from './sections/row-index.ts';
+import { decodeSeries, encodeSeries } from './sections/series.ts';
+import { readSpans, writeSpans } from './sections/spans.ts';
+import { decodeSymbols, encodeSymbols } from './sections/symbols.ts';
+import type { Codecs, DatasetSpans, DatasetTables, RowColumns } from './tables.ts';
+import { KIND, PART_MAGIC } from './versions.ts';
+
+/*
+ * part := region* TOC tocLen u32 | "PBKT" u32        one tenant; sections of a dataset in the order of their kinds
+ */
+const TRAILER_BYTES = 8;
+
+/** One tenant's datasets in an object. Nothing in it refers to another part. */
+export interface Part {
+  readonly tenant: TenantId;
+  readonly datasets: readonly PartDataset[];
+}
+
+/** A dataset as the table of contents lists it. */
+export interface PartDataset {
+  readonly service: string;
+  readonly name: string;
+  readonly types: readonly ValueType[];
+  readonly minMs: number;
+  /** Inclusive. */
+  readonly maxMs: number;
+  readonly counts: DatasetCounts;
+  /** Sections in the part, also of kinds that this version does not know. */
+  readonly sections: readonly SectionPlace[];
+  /** Its content; each section is verified and decoded when it is first asked for, a page each time. */
+  tables(): StoredTables;
+}
+
+/** As DatasetTables; its pages say which series and times they hold. */
+export interface StoredTables extends DatasetTables {
+  readonly pages: readonly StoredPage[];
+}
+
+/** What a part holds in all. */
+export interface PartSummary {
+  readonly rows: number;
+  readonly minMs: number;
+  /** Inclusive. */
+  readonly maxMs: number;
+}
+
+/** Appends a tenant's part. The writer stands at a multiple of 8. */
+export function writePart(
+  w: ByteWriter,
+  tenant: TenantId,
+  datasets: Iterable<DatasetTables>,
+  codecs: Codecs,
+): PartSummary {
+  const owner = encoder.encode(tenant);
+  const start = w.length;
+  const entries: ContentsEntry[] = [];
+  for (const tables of datasets) entries.push(writeDataset(w, start, owner, entries.length, tables, codecs));
+  const contents = writeRegion(w, codecs, { kind: KIND.contents, tenant: owner, dataset: 0 }, encodeContents(entries));
+  w.u32(contents.len);
+  w.u32(PART_MAGIC);
+  return {
+    rows: entries.reduce((sum, { counts }) => sum + counts.rows, 0),
+    minMs: Math.min(...entries.map(({ minMs }) => minMs)),
+    maxMs: Math.max(...entries.map(({ maxMs }) => maxMs)),
+  };
+}
+
+function writeDataset(
+  w: ByteWriter,
+  start: number,
+  tenant: Uint8Array,
+  dataset: number,
+  tables: DatasetTables,
+  codecs: Codecs,
+): ContentsEntry {
+  const { service, name, types, minMs, maxMs, series, rows, pages, symbols, spans } = tables;
+  const sections: SectionPlace[] = [];
+  const add = (kind: number, payload: Uint8Array): void => {
+    const { off, len } = writeRegion(w, codecs, { kind, tenant, dataset }, payload);
+    sections.push({ kind, off: off - start, len });
+  };
+  const { samples, directory } = encodePages(pages, rows, codecs, pageSeed(codecs, tenant, dataset));
+  add(KIND.samples, samples);
+  add(KIND.pageDirectory, directory);
+  add(KIND.rowIndex, encodeRows(rows));
+  add(KIND.series, encodeSeries(series));
+  add(KIND.symbols, encodeSymbols(symbols));
+  if (spans !== undefined && spans.length > 0) add(KIND.spans, encodeSpans(spans));
+  const counts = {
+    series: series.length,
+    rows: rows.length,
+    stacks: symbols.stacks.length,
+    samples: pages.reduce((sum, page) => sum + countSamples(page.bytes), 0),
+  };
+  return { service, name, types, minMs, maxMs, counts, sections };
+}
+
+/**
+ * Opens a tenant's part and decodes its table of contents.
+ * @param bytes off .. off + len of the object, as manifest or directory say.
+ * @throws CorruptDataError for damaged bytes and for another tenant's part, KilnError `failed_precondition` for a newer major version.
+ */
+export function openPart(bytes: Uint8Array, tenant: TenantId, codecs: Codecs): Part {
+  const owner = encoder.encode(tenant);
+  if (bytes.length < TRAILER_BYTES) throw new CorruptDataError('part', 0, `${bytes.length} bytes`);
+  const trailer = new ByteReader(bytes, 'part', bytes.length - TRAILER_BYTES);
+  const len = trailer.u32();
+  if (trailer.u32() !== PART_MAGIC) trailer.fail('no part ends here');
+  const off = bytes.length - TRAILER_BYTES - len;
+  if (off < 0) trailer.fail(`table of contents of ${len} bytes in a part of ${bytes.length}`);
+  const contents = readRegion(bytes, { off, len }, { kind: KIND.contents, tenant: owner, dataset: 0 }, codecs);
+  const datasets = decodeContents(contents).map((entry, ordinal): PartDataset => ({
+    ...entry,
+    tables: () => new DecodedTables(bytes.subarray(0, off), owner, ordinal, entry, codecs),
+  }));
+  return { tenant, datasets };
+}
+
+/** Decodes on first use, because a query for one service and one hour needs few of the sections. */
+class DecodedTables implements StoredTables {
+  readonly service: string;
+  readonly name: string;
+  readonly types: readonly ValueType[];
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly #bytes: Uint8Array;
+  readonly #tenant: Uint8Array;
+  readonly #ordinal: number;
+  readonly #entry: ContentsEntry;
+  readonly #codecs: Codecs;
+  #series: readonly LabelSet[] | undefined;
+  #rows: RowColumns | undefined;
+  #pages: readonly StoredPage[] | undefined;
+  #symbols: Symbols | undefined;
+  #spans: { readonly columns: DatasetSpans | undefined } | undefined;
+
+  constructor(bytes: Uint8Array, tenant: Uint8Array, ordinal: number, entry: ContentsEntry, codecs: Codecs) {
+    this.service = entry.service;
+    this.name = entry.name;
+    this.types = entry.types;
+    this.minMs = entry.minMs;
+    this.maxMs = entry.maxMs;
+    this.#bytes = bytes;
+    this.#tenant = tenant;
+    this.#ordinal = ordinal;
+    this.#entry = entry;
+    this.#codecs = codecs;
+  }
+
+  get series(): readonly LabelSet[] {
+    if (this.#series === undefined) {
+      const series = decodeSeries(this.#section(KIND.series));
+      this.#expect('series', series.length, this.#entry.counts.series);
+      this.#series = series;
+    }
+    return this.#series;
+  }
+
+  get rows(): RowColumns {
+    if (this.#rows === undefined) {
+      const { counts, types } = this.#entry;
+      const rows = decodeRows(this.#section(KIND.rowIndex), counts.series, types.length);
+      this.#expect('rows', rows.length, counts.rows);
+      this.#rows = rows;
+    }
+    return this.#rows;
+  }
+
+  get pages(): readonly StoredPage[] {
+    this.#pages ??= decodePages(
+      this.#section(KIND.pageDirectory),
+      this.#section(KIND.samples),
+      this.#entry.counts.rows,
+      this.#codecs,
+      pageSeed(this.#codecs, this.#tenant, this.#ordinal),
+    );
+    return this.#pages;
+  }
+
+  get symbols(): Symbols {
+    if (this.#symbols === undefined) {
+      const symbols = decodeSymbols(this.#section(KIND.symbols));
+      this.#expect('stacks', symbols.stacks.length, this.#entry.counts.stacks);
+      this.#symbols = symbols;
+    }
+    return this.#symbols;
+  }
+
+  get spans(): DatasetSpans | undefined {
+    this.#spans ??= { columns: this.#decodeSpans() };
+    return this.#spans.columns;
+  }
+
+  #decodeSpans(): DatasetSpans | undefined {
+    const { sections, types, counts } = this.#entry;
+    if (!sections.some(({ kind }) => kind === KIND.spans)) return undefined;
+    const r = new ByteReader(this.#section(KIND.spans), 'section SPANS');
+    const spans = readSpans(r, types.length, counts.rows, counts.stacks);
+    if (r.left > 0) r.fail(`${r.left} bytes behind the last entry`);
+    return spans;
+  }
+
+  #section(kind: number): Uint8Array {
+    const place = this.#entry.sections.find((section) => section.kind === kind);
+    if (place === undefined) throw new CorruptDataError(`section ${kind}`, 0, `dataset ${this.#ordinal} has none`);
+    return readRegion(this.#bytes, place, { kind, tenant: this.#tenant, dataset: this.#ordinal }, this.#codecs);
+  }
+
+  #expect(what: string, found: number, counted: number): void {
+    if (found !== counted)
+      throw new CorruptDataError('part', 0, `${found} ${what} where the table of contents counts ${counted}`);
+  }
+}
+
+function encodeSpans(spans: DatasetSpans): Uint8Array {
+  const w = new ByteWriter(64 + spans.length * 40);
+  writeSpans(w, spans);
+  return w.view();
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,129 @@
+import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
+import { pack, unpack } from '../codec.ts';
+import { readInt, writeInt } from '../columns.ts';
+import type { Codecs, Page, RowColumns } from '../tables.ts';
+
+/*
+ * SAMPLES := pages back to back, each packed by itself
+ * PAGEDIR := nPages | per page: rows, storedLen, rawLen, codec u8, crc32 u32, minSeries, maxSeries - minSeries, minMs (zigzag), maxMs - minMs
+ *            crc32 of the stored page, continued from CRC-32 of (tenant, dataset u32)
+ */
+
+/** What the directory of pages says of one page beside where it is. */
+export interface PageSummary {
+  readonly minSeries: number;
+  readonly maxSeries: number;
+  readonly minMs: number;
+  /** Inclusive. */
+  readonly maxMs: number;
+}
+
+/** A page of an object. Its bytes are verified and decompressed each time they are asked for: a query merges a page once. */
+export interface StoredPage extends Page, PageSummary {}
+
+/** @param seed of the pages' checksums. */
+export function encodePages(
+  pages: readonly Page[],
+  rows: RowColumns,
+  codecs: Codecs,
+  seed: number,
+): { samples: Uint8Array; directory: Uint8Array } {
+  const samples = new ByteWriter(pages.reduce((sum, page) => sum + page.bytes.length, 0));
+  const directory = new ByteWriter(64);
+  directory.varint(pages.length);
+  for (const page of pages) {
+    const bytes = page.bytes;
+    const { codec, stored } = pack(codecs, bytes);
+    const { minSeries, maxSeries, minMs, maxMs } = summary(page, rows);
+    samples.bytes(stored);
+    directory.varint(page.rows);
+    directory.varint(stored.length);
+    directory.varint(bytes.length);
+    directory.u8(codec);
+    directory.u32(codecs.crc32(stored, seed));
+    directory.varint(minSeries);
+    directory.varint(maxSeries - minSeries);
+    writeInt(directory, minMs);
+    directory.varint(maxMs - minMs);
+  }
+  return { samples: samples.view(), directory: directory.view() };
+}
+
+/** @throws CorruptDataError when the pages do not fill `samples` or do not have `rows` rows. */
+export function decodePages(
+  directory: Uint8Array,
+  samples: Uint8Array,
+  rows: number,
+  codecs: Codecs,
+  seed: number,
+): StoredPage[] {
+  const r = new ByteReader(directory, 'section PAGEDIR');
+  const pages: StoredPage[] = [];
+  let firstRow = 0;
+  let at = 0;
+  for (let left = r.count(12); left > 0; left--) {
+    const pageRows = r.varint();
+    const storedLength = r.varint();
+    const rawLength = r.varint();
+    const codec = r.u8();
+    const crc = r.u32();
+    const minSeries = r.varint();
+    const maxSeries = minSeries + r.varint();
+    const minMs = readInt(r);
+    const maxMs = minMs + r.varint();
+    if (storedLength > samples.length - at) r.fail(`page of ${storedLength} bytes, ${samples.length - at} left`);
+    if (rawLength > MAX_PAGE_BYTES) r.fail(`page of ${rawLength} bytes, limit ${MAX_PAGE_BYTES}`);
+    const stored = samples.subarray(at, at + storedLength);
+    pages.push(
+      new PackedPage({ firstRow, rows: pageRows, minSeries, maxSeries, minMs, maxMs }, () => {
+        if (codecs.crc32(stored, seed) !== crc) throw new CorruptDataError('page', 0, 'checksum does not match');
+        return unpack(codecs, codec, stored, rawLength, 'page');
+      }),
+    );
+    firstRow += pageRows;
+    at += storedLength;
+  }
+  if (r.left > 0) r.fail(`${r.left} bytes behind the last page`);
+  if (at !== samples.length || firstRow !== rows)
+    r.fail(`pages of ${at} bytes and ${firstRow} rows where ${samples.length} and ${rows} are stored`);
+  return pages;
+}
+
+class PackedPage implements StoredPage {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly minSeries: number;
+  readonly maxSeries: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly #load: () => Uint8Array;
+
+  constructor(what: Omit<StoredPage, 'bytes'>, load: () => Uint8Array) {
+    this.firstRow = what.firstRow;
+    this.rows = what.rows;
+    this.minSeries = what.minSeries;
+    this.maxSeries = what.maxSeries;
+    this.minMs = what.minMs;
+    this.maxMs = what.maxMs;
+    this.#load = load;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#load();
+  }
+}
+
+function summary({ firstRow, rows: count }: Page, rows: RowColumns): PageSummary {
+  let [minSeries, maxSeries, minMs, maxMs] = [0, 0, 0, 0];
+  for (let row = firstRow; row < firstRow + count; row++) {
+    const [series, ms] = [rows.series[row]!, rows.timeMs[row]!];
+    if (row === firstRow || series < minSeries) minSeries = series;
+    if (row === firstRow || series > maxSeries) maxSeries = series;
+    if (row === firstRow || ms < minMs) minMs = ms;
+    if (row === firstRow || ms > maxMs) maxMs = ms;
+  }
+  return { minSeries, maxSeries, minMs, maxMs };
+}
+
+/** Far above the 256 KiB at which pages are sealed: one row of the largest profile still fits. */
+const MAX_PAGE_BYTES = 256 * 1024 * 1024;

@@ -1,0 +1,119 @@
+import { ByteReader } from '@kiln/bytes';
+import { ExactSums, exactToBigInt, KilnError } from '@kiln/model';
+import { readDirectory, type Directory, type TenantEntry } from './directory.ts';
+import { PageRows } from './page/page-rows.ts';
+import { openPart, type PartDataset } from './part.ts';
+import { readIds } from './sections/kept-ids.ts';
+import type { Codecs, DatasetTables } from './tables.ts';
+import { checkVersion, OBJECT_MAGIC } from './versions.ts';
+
+/** One thing that is wrong with an object. */
+export interface Problem {
+  /** For example `tenant a, dataset 3 (api, process_cpu)`. */
+  readonly where: string;
+  readonly found: string;
+}
+
+/** Reads all of an object: every region, checksum, count and row number, and every total against its samples. Empty when all is well. */
+export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
+  const problems: Problem[] = [];
+  const check = <T>(where: string, run: () => T): T | undefined => {
+    try {
+      return run();
+    } catch (error) {
+      problems.push({ where, found: KilnError.from(error).message });
+      return undefined;
+    }
+  };
+  check('header', () => readHeader(bytes));
+  const directory = check('directory', () => readDirectory(bytes, codecs, bytes.length));
+  if (directory === undefined) return problems;
+  if (directory.idsLen > 0) check('ids', () => readIds(slice(bytes, directory.idsOff, directory.idsLen), codecs));
+  for (const found of checkPlaces(directory)) problems.push({ where: 'directory', found });
+  for (const entry of directory.entries) {
+    const where = `tenant ${entry.tenant}`;
+    const part = check(where, () => openPart(slice(bytes, entry.off, entry.len), entry.tenant, codecs));
+    if (part === undefined) continue;
+    check(where, () => compareEntry(entry, part.datasets));
+    part.datasets.forEach((dataset, i) => {
+      const tables = dataset.tables();
+      check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => verifyTables(tables, dataset));
+    });
+  }
+  return problems;
+}
+
+function readHeader(bytes: Uint8Array): void {
+  const r = new ByteReader(bytes, 'object');
+  if (r.u32() !== OBJECT_MAGIC) r.fail('no object begins here');
+  checkVersion(r.u16(), r.u16(), 'object');
+}
+
+/** Parts and ids lie side by side and fill the object up to its directory. */
+function checkPlaces({ idsOff, idsLen, entries }: Directory): string[] {
+  const places = entries.map(({ off, len }) => ({ off, len }));
+  if (idsLen > 0) places.push({ off: idsOff, len: idsLen });
+  places.sort((a, b) => a.off - b.off);
+  const found: string[] = [];
+  let end = 8;
+  for (const { off, len } of places) {
+    if (off !== end) found.push(`a part or the ids begin at ${off}, expected at ${end}`);
+    end = off + len;
+  }
+  return found;
+}
+
+function compareEntry({ rows, minMs, maxMs }: TenantEntry, datasets: readonly PartDataset[]): void {
+  const found = {
+    rows: datasets.reduce((sum, { counts }) => sum + counts.rows, 0),
+    minMs: Math.min(...datasets.map((dataset) => dataset.minMs)),
+    maxMs: Math.max(...datasets.map((dataset) => dataset.maxMs)),
+  };
+  expectEqual('rows', found.rows, rows);
+  expectEqual('first time', found.minMs, minMs);
+  expectEqual('last time', found.maxMs, maxMs);
+}
+
+function verifyTables(tables: DatasetTables, { counts, minMs, maxMs }: PartDataset): void {
+  const { types, rows, pages, symbols, spans, series } = tables;
+  expectEqual('series', series.length, counts.series);
+  expectEqual('stacks', symbols.stacks.length, counts.stacks);
+  for (let row = 0; row < rows.length; row++)
+    if (rows.timeMs[row]! < minMs || rows.timeMs[row]! > maxMs)
+      throw new KilnError('data_loss', `row ${row} of ${rows.timeMs[row]} ms, outside ${minMs} to ${maxMs}`);
+  let samples = 0;
+  for (const page of pages) {
+    const decoded = new PageRows(
+      { firstRow: page.firstRow, rows: page.rows, bytes: page.bytes },
+      types.length,
+      counts.stacks,
+    );
+    for (let row = page.firstRow; decoded.next(); row++) {
+      samples += decoded.length;
+      for (let t = 0; t < types.length; t++) compareTotal(tables, row, t, decoded);
+    }
+  }
+  expectEqual('samples', samples, counts.samples);
+  if (spans !== undefined && spans.length === 0) throw new KilnError('data_loss', 'a section of spans without any');
+}
+
+function compareTotal({ rows }: DatasetTables, row: number, type: number, samples: PageRows): void {
+  const { lo, hi } = samples.values[type]!;
+  const sum = new ExactSums(1);
+  for (let i = 0; i < samples.length; i++) sum.add(0, lo[i]!, hi === undefined ? 0 : hi[i]!);
+  const total = rows.totals[type]!;
+  const stated = exactToBigInt(total.lo[row]!, total.hi === undefined ? 0 : total.hi[row]!);
+  if (sum.get(0) !== stated)
+    throw new KilnError(
+      'data_loss',
+      `total ${stated} of row ${row}, value type ${type}, where the samples sum to ${sum.get(0)}`,
+    );
+}
+
+function expectEqual(what: string, found: number, stated: number): void {
+  if (found !== stated) throw new KilnError('data_loss', `${found} ${what} where ${stated} are stated`);
+}
+
+function slice(bytes: Uint8Array, off: number, len: number): Uint8Array {
+  return bytes.subarray(off, off + len);
+}
