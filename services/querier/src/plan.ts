@@ -1,0 +1,98 @@
+import { partsAbove, readChain, readTrim, type CatalogReader, type Gap, type RegisteredLog } from '@kiln/catalog';
+import type { LogId, TenantId } from '@kiln/model';
+import { rowRange, type Query } from '@kiln/query';
+import { canTouch, type Acceptance, type Missing } from './missing.ts';
+import type { LogFrom, OwnerAnswer, Owners, PartRef } from './owners.ts';
+import { isNotOwner, isStaleIndex, StalePlan } from './stale-plan.ts';
+
+/** What answers a query: parts to read, partials of heads, and what may be missing. Disjoint by offset. */
+export interface Plan {
+  readonly refs: readonly PartRef[];
+  readonly partials: readonly Uint8Array[];
+  readonly missing: readonly Missing[];
+}
+
+/** Where a plan is made from. */
+export interface PlanPorts {
+  readonly catalog: CatalogReader;
+  readonly owners: Owners;
+}
+
+/**
+ * READ of distributed.md §1.10, steps 1 to 4, while there are no tenant indexes: W is -1, so a log is wanted above T. The owner of every
+ * partition is asked once; what no owner follows is read from its chain.
+ * @throws StalePlan when it must be made anew.
+ */
+export async function makePlan(
+  ports: PlanPorts,
+  tenant: TenantId,
+  query: Query,
+  acceptance: Acceptance,
+): Promise<Plan> {
+  const trim = await readTrim(ports.catalog);
+  const partitions = Map.groupBy(trim.logs, ({ partition }) => partition);
+  const answers = await Promise.all([...partitions.values()].map((logs) => askPartition(ports, tenant, query, logs)));
+  const range = rowRange(query);
+  const touched = (log: LogId, gaps: readonly Gap[]): Missing[] =>
+    gaps
+      .filter((gap) => canTouch(gap, range, acceptance))
+      .map(({ after, upTo, reason }) => ({ log, after, upTo, reason }));
+  const plan = answers.flat();
+  return {
+    refs: plan.flatMap(({ refs }) => refs).filter(({ minMs, maxMs }) => minMs <= range.endMs && maxMs >= range.startMs),
+    partials: plan.map(({ partial }) => partial).filter((partial) => partial.length > 0),
+    missing: [
+      ...trim.gaps.flatMap((gap) => touched(gap.log, [gap])),
+      ...plan.flatMap(({ logId, gaps, ownerless }) => [...touched(logId, gaps), ...(ownerless ?? [])]),
+    ],
+  };
+}
+
+type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly Missing[] };
+
+async function askPartition(
+  ports: PlanPorts,
+  tenant: TenantId,
+  query: Query,
+  logs: readonly RegisteredLog[],
+): Promise<LogAnswer[]> {
+  const from = logs.map(({ log, partition, T }): LogFrom => ({ logId: log, partition, from: T }));
+  const answers = await askOwner(ports.owners, tenant, query, from);
+  const known = new Map(answers.map((answer) => [answer.logId, answer]));
+  return Promise.all(logs.map(async (log) => known.get(log.log) ?? readLog(ports.catalog, tenant, log)));
+}
+
+async function askOwner(
+  owners: Owners,
+  tenant: TenantId,
+  query: Query,
+  from: readonly LogFrom[],
+): Promise<readonly OwnerAnswer[]> {
+  try {
+    return await owners.answer(tenant, query, from);
+  } catch (error) {
+    if (isStaleIndex(error)) throw new StalePlan('an owner knows more than log/trim said');
+    if (isNotOwner(error)) return [];
+    throw error;
+  }
+}
+
+/** What is committed of a log that nobody follows: everything when it is closed, else what comes after E is missing. */
+async function readLog(catalog: CatalogReader, tenant: TenantId, { log, T: from }: RegisteredLog): Promise<LogAnswer> {
+  const chain = await readChain(catalog, log);
+  if (chain === undefined) throw new StalePlan(`log ${log} is gone`);
+  if (chain.T > from) throw new StalePlan(`log ${log} was trimmed`);
+  const { E } = chain;
+  const gaps = chain.manifests.filter(({ end }) => end > from).flatMap((manifest) => manifest.gaps);
+  const answer = {
+    logId: log,
+    refs: partsAbove(chain.manifests, tenant, from),
+    partial: new Uint8Array(),
+    gaps,
+    E,
+    H: E,
+  };
+  if (chain.tip?.final === true) return answer;
+  const reason = `nobody follows log ${log}: what is not in an object yet cannot be read`;
+  return { ...answer, ownerless: [{ log, after: E, upTo: Number.MAX_SAFE_INTEGER, reason }] };
+}

@@ -1,0 +1,298 @@
+import { closeLog, quarantineKey, readTrim } from '@kiln/catalog';
+import { KilnError, parseTenantId } from '@kiln/model';
+import type { ObjectStore } from '@kiln/objstore';
+import { finishQuery, rowRange, type SelectSeriesQuery } from '@kiln/query';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { canTouch } from './missing.ts';
+import type { Owners } from './owners.ts';
+import type { Querier, QuerierAnswer } from './querier.ts';
+import { withinRetention } from './retention.ts';
+import { HOUR, NOW, World } from './test-support/world.ts';
+
+const a = parseTenantId('team-a');
+const b = parseTenantId('Team-B');
+const all = seriesOf(NOW - HOUR, NOW + HOUR);
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+
+/** One point that holds the rows of (startMs - 2h, endMs]: their sum is the query's answer. */
+function seriesOf(startMs: number, endMs: number): SelectSeriesQuery {
+  return {
+    kind: 'selectSeries',
+    startMs,
+    endMs,
+    profileType: 'cpu:cpu:nanoseconds:cpu:nanoseconds',
+    selector: '{}',
+    stepMs: 2 * HOUR,
+    groupBy: [],
+    aggregation: 'sum',
+    limit: 0,
+  };
+}
+
+function sum(query: SelectSeriesQuery, { partial }: QuerierAnswer): number {
+  return finishQuery(query, partial).reduce((total, { value }) => total + value.reduce((x, y) => x + y, 0), 0);
+}
+
+const ask = async (querier: Querier = world.querier(), tenant = a): Promise<[number, QuerierAnswer]> => {
+  const answer = await world.run(querier.query(tenant, all));
+  return [sum(all, answer), answer];
+};
+
+describe('an answer', () => {
+  test('holds every row of the tenant once, from heads and objects, at any moment between pushes and cuts', async () => {
+    const outcomes: object[] = [];
+    const wanted: object[] = [];
+    for (let seed = 1; seed <= 40; seed++) {
+      world = new World(seed);
+      const random = world.random;
+      const logs = [await world.open(0), await world.open(1), await world.open(2)];
+      const querier = world.querier();
+      for (let step = 0; step < 60; step++) {
+        const log = logs[Math.floor(random() * 3)]!;
+        const tenant = random() < 0.7 ? a : b;
+        if (random() < 0.7) log.push(tenant, NOW - Math.floor(random() * 6 * HOUR), 1 + Math.floor(random() * 1000));
+        else if (random() < 0.5) await log.cut();
+        else {
+          const startMs = NOW - Math.floor(random() * 6 * HOUR);
+          const query = seriesOf(startMs, startMs + Math.floor(random() * 3 * HOUR));
+          const range = rowRange(query);
+          const want = logs
+            .flatMap(({ rows }) => rows)
+            .filter((row) => row.tenant === tenant && row.timeMs >= range.startMs && row.timeMs <= range.endMs)
+            .reduce((total, { value }) => total + value, 0);
+          // A cut may land while the query runs: what the owner said before it is still whole.
+          const [answer] = await world.run(
+            Promise.all([querier.query(tenant, query), random() < 0.3 ? log.cut() : undefined]),
+          );
+          outcomes.push({ seed, step, found: sum(query, answer), gaps: answer.gaps.length });
+          wanted.push({ seed, step, found: want, gaps: 0 });
+        }
+      }
+    }
+    expect(outcomes).toEqual(wanted);
+    expect(outcomes.length).toBeGreaterThan(200);
+  });
+
+  test('of an empty world, or a tenant that nobody knows, is empty and whole', async () => {
+    expect(await ask()).toEqual([
+      0,
+      { partial: new Uint8Array(), gaps: [], stats: { objects: 0, bytes: 0, rows: 0, plans: 1, totalMs: 0 } },
+    ]);
+    const log = await world.open(0);
+    log.push(a, NOW, 5);
+    await log.cut();
+    expect((await ask(undefined, b))[0]).toBe(0);
+    expect((await ask())[1].stats).toMatchObject({ objects: 1, rows: 1, plans: 1 });
+  });
+
+  test('never reads an object whose rows lie outside the range', async () => {
+    const log = await world.open(0);
+    log.push(a, NOW - 20 * HOUR, 5);
+    await log.cut();
+    expect((await ask())[1].stats.objects).toBe(0);
+  });
+
+  test('asks the owner of each partition once', async () => {
+    await world.run(Promise.all([0, 1, 2].map((partition) => world.open(partition))));
+    const asked: number[] = [];
+    const owners: Owners = {
+      answer: (tenant, query, from) => {
+        asked.push(...from.map(({ partition }) => partition));
+        return world.owners().answer(tenant, query, from);
+      },
+    };
+    await ask(world.querier({ owners }));
+    expect(asked.toSorted((x, y) => x - y)).toEqual([0, 1, 2]);
+  });
+
+  test('lets other work run between two objects', async () => {
+    const log = await world.open(0);
+    for (let i = 0; i < 10; i++) {
+      log.push(a, NOW, 1);
+      await log.cut();
+    }
+    let turns = 0;
+    const clock = { nowMs: () => NOW, sleep: async () => void turns++ };
+    await ask(world.querier({ clock }));
+    expect(turns).toBe(10);
+  });
+});
+
+describe('a plan that is out of date', () => {
+  /** A store on which the reads of parts fail as told. */
+  function reading(getRange: ObjectStore['getRange']): ObjectStore {
+    const { objects } = world;
+    return Object.assign(Object.create(objects) as ObjectStore, {
+      get: objects.get.bind(objects),
+      list: objects.list.bind(objects),
+      getRange,
+    });
+  }
+
+  beforeEach(async () => {
+    const log = await world.open(0);
+    for (const value of [1, 10, 100]) {
+      log.push(a, NOW, value);
+      await log.cut();
+    }
+    log.push(a, NOW, 1000);
+  });
+
+  test('is made anew as a whole when an object is gone', async () => {
+    let failures = 2;
+    const objects = reading(async (key, off, len) =>
+      failures-- > 0 ? undefined : world.objects.getRange(key, off, len),
+    );
+    const [total, answer] = await ask(world.querier({ objects, concurrency: 1 }));
+    expect([total, answer.stats.plans, answer.gaps]).toEqual([1111, 3, []]);
+  });
+
+  test('the third one is answered without what is still gone, and says so by name', async () => {
+    const [, second] = world.logs[0]!.chain.manifests;
+    await world.objects.delete(second!.object!);
+    const [total, { gaps, stats }] = await ask();
+    expect([total, stats.plans]).toEqual([1101, 3]);
+    expect(gaps).toEqual([{ log: world.logs[0]!.log, after: 0, upTo: 1, reason: `object ${second!.object!} is gone` }]);
+  });
+
+  test('a stale index leads to a new plan, three times in a row to an error', async () => {
+    let stale = 2;
+    const owners: Owners = {
+      answer: (tenant, query, from) => {
+        if (stale-- > 0) throw new KilnError('aborted', 'stale', { reason: 'stale_index' });
+        return world.owners().answer(tenant, query, from);
+      },
+    };
+    expect((await ask(world.querier({ owners })))[0]).toBe(1111);
+    stale = 3;
+    await expect(ask(world.querier({ owners }))).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 });
+  });
+
+  test('a damaged part is read again, then left out and named', async () => {
+    const damaged = world.logs[0]!.chain.manifests[2]!.object!;
+    let reads = 0;
+    let lies = 1;
+    const objects = reading(async (key, off, len) => {
+      const bytes = (await world.objects.getRange(key, off, len))!;
+      return key === damaged && reads++ < lies ? bytes.slice(1) : bytes;
+    });
+    expect((await ask(world.querier({ objects })))[0]).toBe(1111);
+    [reads, lies] = [0, 2];
+    const [total, { gaps }] = await ask(world.querier({ objects }));
+    expect(total).toBe(1011);
+    expect(gaps).toEqual([{ log: world.logs[0]!.log, after: 1, upTo: 2, reason: expect.stringContaining(damaged) }]);
+  });
+
+  test('an error of an owner or of the store is passed on', async () => {
+    const owners: Owners = { answer: () => Promise.reject(new KilnError('unavailable', 'partition 0 is opening')) };
+    await expect(ask(world.querier({ owners }))).rejects.toThrow('partition 0 is opening');
+    const objects = reading(() => Promise.reject(new KilnError('unavailable', 'no connection')));
+    await expect(ask(world.querier({ objects }))).rejects.toThrow('no connection');
+  });
+});
+
+describe('a log that nobody follows', () => {
+  beforeEach(async () => {
+    const log = await world.open(0);
+    log.push(a, NOW, 1);
+    await log.cut();
+    log.push(a, NOW, 10);
+    world.logs.pop();
+  });
+
+  test('is read from its manifests, and what may follow is named', async () => {
+    const [total, { gaps }] = await ask();
+    expect(total).toBe(1);
+    expect(gaps).toEqual([
+      {
+        log: expect.any(String),
+        after: 0,
+        upTo: Number.MAX_SAFE_INTEGER,
+        reason: expect.stringContaining('nobody follows'),
+      },
+    ]);
+  });
+
+  test('is whole when it was closed, but for what was lost', async () => {
+    const { log } = (await readTrim(world.catalog)).logs[0]!;
+    await closeLog(world.catalog, { log, writer: 'w', lost: { upTo: 1, reason: 'disk lost', fromMs: NOW, toMs: NOW } });
+    const [total, { gaps }] = await ask();
+    expect([total, gaps]).toEqual([1, [{ log, after: 0, upTo: 1, reason: 'disk lost' }]]);
+  });
+});
+
+describe('gaps', () => {
+  test('flag the answers that they can touch', async () => {
+    const log = await world.open(0);
+    log.push(a, NOW, 1);
+    log.H++;
+    log.gaps = [
+      { after: 0, upTo: 1, reason: `not decodable, kept as ${quarantineKey(log.log, 1)}`, fromMs: NOW, toMs: NOW },
+    ];
+    for (const place of ['head', 'object']) {
+      if (place === 'object') await log.cut();
+      expect((await ask())[1].gaps).toHaveLength(1);
+      expect((await world.run(world.querier().query(a, seriesOf(NOW - 10 * HOUR, NOW - 9 * HOUR)))).gaps).toEqual([]);
+    }
+  });
+
+  test('touch a range by append time and the acceptance window; what is unknown touches all', () => {
+    const gap = { after: 0, upTo: 1, reason: '', fromMs: 1000, toMs: 2000 };
+    const window = { rejectOlderThanMs: 100, rejectNewerThanMs: 10 };
+    const f = (startMs: number, endMs: number, want: boolean, change = {}, other = window) =>
+      expect(canTouch({ ...gap, ...change }, { startMs, endMs }, other)).toBe(want);
+    f(0, 899, false);
+    f(0, 900, true);
+    f(2010, 9999, true);
+    f(2011, 9999, false);
+    f(0, 1, true, { fromMs: 0 });
+    f(9999, 9999, true, { toMs: 0 });
+    f(0, 1, true, {}, { ...window, rejectOlderThanMs: 0 });
+    f(9999, 9999, true, {}, { ...window, rejectNewerThanMs: 0 });
+  });
+});
+
+describe('retention', () => {
+  const names = { kind: 'labelNames' as const, matchers: [], utf8: false };
+
+  test('moves the start up, and empties what is wholly older', () => {
+    const f = (startMs: number, endMs: number, retentionMs: number) =>
+      withinRetention({ ...names, startMs, endMs }, retentionMs, NOW);
+    expect(f(NOW - 9 * HOUR, NOW, HOUR)).toMatchObject({ startMs: NOW - HOUR, endMs: NOW });
+    expect(f(NOW - 9 * HOUR, NOW - 2 * HOUR, HOUR)).toBeUndefined();
+    expect(f(NOW - 9 * HOUR, NOW, 0)).toMatchObject({ startMs: NOW - 9 * HOUR });
+    expect(f(NOW - 10, NOW, HOUR)).toMatchObject({ startMs: NOW - 10 });
+  });
+
+  test('no range on a discovery query is all of it', () => {
+    expect(withinRetention({ ...names, startMs: 0, endMs: 0 }, HOUR, NOW)).toMatchObject({ startMs: NOW - HOUR });
+    expect(withinRetention({ ...names, startMs: 0, endMs: 0 }, 0, NOW)!.startMs).toBe(0);
+    expect(withinRetention(seriesOf(0, 0), HOUR, NOW)).toBeUndefined();
+  });
+
+  test('a series keeps its steps, so a start that is too old is refused', () => {
+    const query = seriesOf(NOW - HOUR - 5, NOW);
+    expect(withinRetention(query, HOUR, NOW)).toBe(query);
+    expect(() => withinRetention(seriesOf(NOW - 2 * HOUR, NOW), HOUR, NOW)).toThrow(/retention_period/);
+  });
+
+  test('is obeyed by an answer', async () => {
+    world.limits = { ...world.limits, retentionPeriodMs: HOUR };
+    const log = await world.open(0);
+    log.push(a, NOW - 3 * HOUR, 1);
+    await log.cut();
+    const discover = async (startMs: number, endMs: number) => {
+      const query = { kind: 'labelValues' as const, name: 'service_name', matchers: [], startMs, endMs };
+      return finishQuery(query, (await world.run(world.querier().query(a, query))).partial);
+    };
+    expect(await discover(0, 0)).toEqual([]);
+    expect(await discover(NOW - 9 * HOUR, NOW)).toEqual([]);
+    log.push(a, NOW, 1);
+    expect(await discover(0, 0)).toEqual(['web']);
+    expect(await discover(NOW - 9 * HOUR, NOW - 2 * HOUR)).toEqual([]);
+  });
+});

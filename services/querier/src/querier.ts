@@ -1,0 +1,111 @@
+import type { Clock } from '@kiln/async';
+import type { Codecs } from '@kiln/block';
+import type { CatalogReader } from '@kiln/catalog';
+import { KilnError, type TenantId } from '@kiln/model';
+import type { ObjectStore } from '@kiln/objstore';
+import { checkQuery, mergePartials, type Query, type QueryLimits } from '@kiln/query';
+import type { Acceptance, Missing } from './missing.ts';
+import type { Owners } from './owners.ts';
+import { makePlan } from './plan.ts';
+import { offsetsOf, readParts, type OpenPart, type ReadStats } from './read-parts.ts';
+import { withinRetention } from './retention.ts';
+import { StalePlan } from './stale-plan.ts';
+
+/** What a tenant may ask for. */
+export interface QuerierLimits extends QueryLimits, Acceptance {
+  /** 0 = for ever. */
+  readonly retentionPeriodMs: number;
+}
+
+/** What a querier stands on. */
+export interface QuerierPorts {
+  readonly objects: ObjectStore;
+  readonly owners: Owners;
+  readonly codecs: Codecs;
+  readonly openPart: OpenPart;
+  readonly clock: Clock;
+  readonly limits: (tenant: TenantId) => QuerierLimits;
+  /** Objects of one query that are read at the same time. */
+  readonly concurrency?: number;
+}
+
+/** The merged partial of a query, what it may lack, and what it took. */
+export interface QuerierAnswer {
+  /** Of @kiln/query, not yet truncated. */
+  readonly partial: Uint8Array;
+  /** Empty when the answer is whole. */
+  readonly gaps: readonly Missing[];
+  readonly stats: QuerierStats;
+}
+
+/** What it took. Objects, bytes and rows count what was read, also by plans that had to be dropped. */
+export interface QuerierStats extends Readonly<ReadStats> {
+  readonly plans: number;
+  readonly totalMs: number;
+}
+
+const PLANS = 3;
+
+/** Blocks and parts outlive their names by an hour, so what was read within this time was all there. */
+const PLAN_MAX_AGE_MS = 30 * 60_000;
+const DEFAULT_CONCURRENCY = 4;
+
+/** Answers queries over heads and objects: READ of distributed.md §1.10. Every row counts once, because what it adds is disjoint by offset. */
+export class Querier {
+  readonly #ports: QuerierPorts;
+
+  constructor(ports: QuerierPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * @throws KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit, `unavailable` when an owner or the store
+   * does not answer.
+   */
+  async query(tenant: TenantId, asked: Query): Promise<QuerierAnswer> {
+    const { clock } = this.#ports;
+    const startedMs = clock.nowMs();
+    const limits = this.#ports.limits(tenant);
+    checkQuery(asked);
+    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0 };
+    const query = withinRetention(asked, limits.retentionPeriodMs, startedMs);
+    if (query === undefined)
+      return { partial: mergePartials(asked, []), gaps: [], stats: { ...stats, plans: 0, totalMs: 0 } };
+    for (let plans = 1; ; plans++) {
+      const answer = await this.#once(tenant, query, limits, stats, plans === PLANS);
+      if (answer !== undefined) return { ...answer, stats: { ...stats, plans, totalMs: clock.nowMs() - startedMs } };
+    }
+  }
+
+  /** One plan, whole or not at all: undefined when it was out of date. The last plan flags what is gone. */
+  async #once(
+    tenant: TenantId,
+    query: Query,
+    limits: QuerierLimits,
+    stats: ReadStats,
+    last: boolean,
+  ): Promise<Omit<QuerierAnswer, 'stats'> | undefined> {
+    const { objects, owners, codecs, clock, concurrency = DEFAULT_CONCURRENCY } = this.#ports;
+    const plannedMs = clock.nowMs();
+    try {
+      const catalog: CatalogReader = { objects, crc32: (bytes, seed) => codecs.crc32(bytes, seed) };
+      const plan = await makePlan({ catalog, owners }, tenant, query, limits);
+      const parts = await readParts(this.#ports, tenant, query, plan.refs, { limits, concurrency, stats, all: last });
+      const old = clock.nowMs() - plannedMs > PLAN_MAX_AGE_MS;
+      if ((parts.gone.length > 0 || old) && !last) return undefined;
+      const gone = parts.gone.map((ref) => ({ ...offsetsOf(ref), reason: `object ${ref.object} is gone` }));
+      return {
+        partial: mergePartials(query, [...plan.partials, ...parts.partials], limits),
+        gaps: [...plan.missing, ...parts.damaged, ...gone],
+      };
+    } catch (error) {
+      if (!(error instanceof StalePlan)) throw error;
+      if (last)
+        throw new KilnError('unavailable', `${error.message}, ${PLANS} times in a row; try again`, {
+          cause: error,
+          retryAfterSeconds: 1,
+        });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '@kiln/async';
+import { mapLimit } from '@kiln/async';
+import type { DatasetTables } from '@kiln/block';
+import { CorruptDataError } from '@kiln/bytes';
+import type { TenantId } from '@kiln/model';
+import type { ObjectStore } from '@kiln/objstore';
+import { mergePartials, runQuery, type Query, type QueryLimits } from '@kiln/query';
+import type { Missing } from './missing.ts';
+import type { PartRef } from './owners.ts';
+
+/** Opens one tenant's part of an object. @throws CorruptDataError also when the part is another tenant's. */
+export type OpenPart = (bytes: Uint8Array, tenant: TenantId) => Iterable<DatasetTables>;
+
+/** What reading parts stands on. */
+export interface PartPorts {
+  readonly objects: ObjectStore;
+  readonly openPart: OpenPart;
+  readonly clock: Clock;
+}
+
+/** What was read, for people and for `Server-Timing`. */
+export interface ReadStats {
+  objects: number;
+  bytes: number;
+  rows: number;
+}
+
+/** The partials of the parts, merged as they come, and what could not be read. */
+export interface PartsAnswer {
+  readonly partials: readonly Uint8Array[];
+  /** Objects that were gone. */
+  readonly gone: readonly PartRef[];
+  /** Parts that are damaged, read twice. */
+  readonly damaged: readonly Missing[];
+}
+
+/** Partials that wait for a merge; more of them are memory, fewer are work. */
+const FOLD = 16;
+
+/** Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`. */
+export async function readParts(
+  { objects, openPart, clock }: PartPorts,
+  tenant: TenantId,
+  query: Query,
+  refs: readonly PartRef[],
+  { limits, concurrency, stats, all }: { limits: QueryLimits; concurrency: number; stats: ReadStats; all: boolean },
+): Promise<PartsAnswer> {
+  let partials: Uint8Array[] = [];
+  const gone: PartRef[] = [];
+  const damaged: Missing[] = [];
+  await mapLimit(refs, concurrency, async (ref) => {
+    if (gone.length > 0 && !all) return;
+    for (let tries = 1; ; tries++) {
+      const bytes = await objects.getRange(ref.object, ref.off, ref.len);
+      await clock.sleep(0);
+      if (bytes === undefined) {
+        gone.push(ref);
+        return;
+      }
+      try {
+        const partial = runQuery(query, openPart(whole(ref, bytes), tenant), limits);
+        stats.objects++;
+        stats.bytes += bytes.length;
+        stats.rows += ref.rows;
+        if (partial.length > 0) partials.push(partial);
+        if (partials.length >= FOLD) partials = [mergePartials(query, partials, limits)];
+        return;
+      } catch (error) {
+        if (!(error instanceof CorruptDataError)) throw error;
+        if (tries < 2) continue;
+        damaged.push({ ...offsetsOf(ref), reason: `${ref.object}: ${error.message}` });
+        return;
+      }
+    }
+  });
+  return { partials, gone, damaged };
+}
+
+function whole({ object, off, len }: PartRef, bytes: Uint8Array): Uint8Array {
+  if (bytes.length === len) return bytes;
+  throw new CorruptDataError(object, off + bytes.length, `the object ends, a part of ${len} bytes begins at ${off}`);
+}
+
+/** The offsets that an object's name says it holds. */
+export function offsetsOf({ object }: PartRef): Omit<Missing, 'reason'> {
+  const found = /^log\/([^/]+)\/s\/(-?\d+)-(\d+)-/.exec(object);
+  return { log: found?.[1] ?? object, after: Number(found?.[2] ?? -1), upTo: Number(found?.[3] ?? -1) };
+}
