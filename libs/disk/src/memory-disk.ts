@@ -6,6 +6,7 @@ import { afterPowerLoss, applyPart } from './power-loss.ts';
 export interface DiskOperation {
   readonly kind:
     | 'open'
+    | 'create'
     | 'readFile'
     | 'mkdir'
     | 'readDir'
@@ -68,7 +69,7 @@ export class MemoryDisk implements Disk {
     return this.#calls;
   }
 
-  /** The process dies before its call number `index`. */
+  /** The process dies before its call number `index`; a fault hook may say so of the very call it sees. */
   stopAt(index: number): void {
     this.#stopAt = index;
   }
@@ -86,7 +87,7 @@ export class MemoryDisk implements Disk {
   }
 
   async open(path: string, mode: 'r' | 'rw' | 'create'): Promise<DiskFile> {
-    await this.#call('open', path);
+    await this.#call(mode === 'create' ? 'create' : 'open', path);
     const { folder, name } = this.#place(path, 'open');
     const found = folder.now.get(name);
     if (mode === 'create') {
@@ -211,7 +212,8 @@ export class MemoryDisk implements Disk {
       },
       truncate: async (length) => {
         await call('truncate');
-        change(length, undefined);
+        // As on Linux: nothing to do, also when the platter still has the length of before a failed sync.
+        if (length !== node.now.length) change(length, undefined);
       },
       size: async () => {
         await call('size');
@@ -226,9 +228,9 @@ export class MemoryDisk implements Disk {
   /** Takes its time, and ends here when the process is dead. */
   async #call(kind: DiskOperation['kind'], path: string, site?: string): Promise<void> {
     const index = this.#calls++;
-    if (index >= this.#stopAt) this.#die();
     if (site !== undefined) this.sites.add(site);
     const code = this.#dead ? undefined : this.#options.fault?.({ kind, path, index, site });
+    if (index >= this.#stopAt) this.#die();
     for (let turns = Math.floor(this.#random() * 8); turns >= 0; turns--) await Promise.resolve();
     if (this.#dead) await new Promise(() => {});
     if (code !== undefined) throw failure(code, kind, path);

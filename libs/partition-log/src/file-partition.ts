@@ -150,7 +150,6 @@ export class FilePartition implements OpenLog {
 
   async #store(batch: readonly PendingAppend[]): Promise<void> {
     const { clock, crc32 } = this.#options;
-    let step = 'preparing';
     try {
       await this.#heal();
       await this.#rollWhenDue();
@@ -158,10 +157,8 @@ export class FilePartition implements OpenLog {
       const records = batch.map((pending) => pending.record);
       const frames = encodeFrames(records, appendMs, crc32);
       const { offset, position } = this.#end;
-      step = 'writing';
       this.#overhang = true;
       await this.#file.write(frames, position);
-      step = 'syncing';
       await this.#file.sync('log-data');
       this.#overhang = false;
       this.#appendMs = appendMs;
@@ -170,7 +167,6 @@ export class FilePartition implements OpenLog {
       for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs });
       this.#waiters.wake();
     } catch (error) {
-      if (step === 'syncing') this.#mustRoll = true;
       await this.#fail(batch, error);
     }
   }
