@@ -1,1 +1,5 @@
-export {};
+export { ingesterDefaults, type IngesterConfig } from './config.ts';
+export { ingesterModule } from './ingester.module.ts';
+export { Ingester, type IngesterPorts, type LogFrom } from './ingester.ts';
+export type { PartitionAnswer, SegmentRef } from './partition-answer.ts';
+export type { PartitionCounts, PartitionStatus } from './partition-status.ts';

@@ -1,0 +1,172 @@
+import { seededRandom } from '@kiln/async';
+import { decodeRecord } from '@kiln/block';
+import type { TenantId } from '@kiln/model';
+import { expect, test } from 'vitest';
+import { readTables, type PlainRow } from '../testing/read-tables.ts';
+import { idOf, recordOf, type Drawing } from '../testing/records.ts';
+import { nodeCodecs } from '../worker/node-codecs.ts';
+import { Head } from './head.ts';
+import { PAGE_BYTES } from './head-pages.ts';
+import { SampleSorter } from './sample-sorter.ts';
+
+const ANN = 'ann' as TenantId;
+const BOB = 'bob' as TenantId;
+
+function newHead(): Head {
+  return new Head({ codecs: nodeCodecs, sorter: new SampleSorter(), seed: 12 });
+}
+
+function append(head: Head, tenant: string, drawings: Drawing[], offset: number, kept?: number[][]): void {
+  const record = decodeRecord(recordOf(tenant, drawings), nodeCodecs);
+  const flags = record.datasets.map(({ profiles }, d) =>
+    Uint8Array.from(kept?.[d] ?? Array.from({ length: profiles.length }, () => 1)),
+  );
+  head.append(record, flags, offset);
+}
+
+function rowsOf(head: Head, tenant: TenantId, after = -1): PlainRow[] {
+  return [...head.tables(tenant, after)].flatMap(readTables);
+}
+
+/** What a head must hold of some drawings: one row per group. */
+function expected(drawings: { drawing: Drawing; offset: number }[]): PlainRow[] {
+  return drawings.flatMap(({ drawing, offset }) =>
+    drawing.groups.map((group) => {
+      const types = drawing.types ?? ['cpu:nanoseconds'];
+      const samples = Object.fromEntries(
+        Object.entries(group.samples).map(([stack, values]) => [stack, values.map(BigInt)]),
+      );
+      const labels = {
+        ...drawing.labels,
+        ...group.labels,
+        __name__: drawing.name ?? 'process_cpu',
+        service_name: drawing.service ?? 'shop',
+      };
+      return {
+        dataset: `${drawing.service ?? 'shop'}/${drawing.name ?? 'process_cpu'}/${types.join()}`,
+        labels: Object.entries(labels)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+          .map(([name, value]) => `${name}=${value}`)
+          .join(),
+        timeMs: drawing.timeMs ?? 1_700_000_000_000,
+        id: Buffer.from(idOf(drawing.id).subarray(0, 8)).toString('hex'),
+        offset,
+        totals: types.map((_, t) => Object.values(samples).reduce((sum, values) => sum + values[t]!, 0n)),
+        samples,
+        spans: Object.entries(group.spans ?? {}).map(([stack, span]) => `${stack} ${span} ${samples[stack]!.join()}`),
+      };
+    }),
+  );
+}
+
+function byIdentity(rows: PlainRow[]): PlainRow[] {
+  const key = (row: PlainRow): string => `${row.dataset} ${String(row.offset).padStart(9)} ${row.id} ${row.labels}`;
+  return rows.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+/** Seeded drawings over a few services, type sets, label sets and a shared pool of stacks. */
+function drawings(seed: number, count: number): Drawing[] {
+  const random = seededRandom(seed);
+  const pick = (n: number): number => Math.floor(random() * n);
+  return Array.from({ length: count }, (_, i) => {
+    const types = [['cpu:nanoseconds'], ['samples:count', 'cpu:nanoseconds'], ['alloc:bytes']][pick(3)]!;
+    const big = pick(20) === 0;
+    return {
+      id: `${seed}-${i}`,
+      service: `service-${pick(3)}`,
+      types,
+      timeMs: 1_700_000_000_000 + pick(100_000),
+      labels: { pod: `pod-${pick(4)}` },
+      groups: Array.from({ length: 1 + pick(2) }, (_, g) => {
+        const stacks = Array.from({ length: 1 + pick(30) }, () => `main;f${pick(9)};g${pick(9)};h${pick(9)}`);
+        const samples = Object.fromEntries(
+          stacks.map((stack) => [stack, types.map(() => (big ? 2n ** 55n + BigInt(pick(1000)) : 1 + pick(1000)))]),
+        );
+        return {
+          labels: { group: `${g}` },
+          samples,
+          ...(pick(4) === 0 ? { spans: { [stacks[0]!]: BigInt(i + 1) } } : {}),
+        };
+      }),
+    };
+  });
+}
+
+test('every row comes out as it went in: series, ids, totals, samples, spans', () => {
+  const head = newHead();
+  const all: { drawing: Drawing; offset: number }[] = [];
+  for (let offset = 0; offset < 60; offset++) {
+    const batch = drawings(offset, 4);
+    append(head, 'ann', batch, offset);
+    all.push(...batch.map((drawing) => ({ drawing, offset })));
+  }
+  expect(byIdentity(rowsOf(head, ANN))).toEqual(byIdentity(expected(all)));
+  expect(head.rows).toBe(expected(all).length);
+});
+
+test('rows above an offset are exactly those, wherever it falls, sealed pages included', () => {
+  const head = newHead();
+  const all: { drawing: Drawing; offset: number }[] = [];
+  for (let offset = 10; offset < 17; offset++) {
+    const samples: Record<string, number[]> = {};
+    for (let i = 0; i < 14_000; i++) samples[`main;f${i}`] = [((i * 7919 + offset) % 5000) + 200_000 * (i % 3)];
+    const drawing: Drawing = {
+      id: `${offset}`,
+      labels: { pod: `${offset % 3}` },
+      groups: [{ samples, spans: { 'main;f3': 9n } }],
+    };
+    append(head, 'ann', [drawing], offset);
+    all.push({ drawing, offset });
+  }
+  expect([...head.tables(ANN)][0]!.pages.length).toBeGreaterThan(1);
+  expect([...head.tables(ANN)][0]!.pages[0]!.bytes.length).toBeGreaterThanOrEqual(PAGE_BYTES);
+  for (const after of [9, 12, 15, 16]) {
+    const want = expected(all.filter(({ offset }) => offset > after));
+    expect(byIdentity(rowsOf(head, ANN, after))).toEqual(byIdentity(want));
+    for (const { minMs, maxMs, series } of head.tables(ANN, after)) {
+      expect([minMs, maxMs]).toEqual([1_700_000_000_000, 1_700_000_000_000]);
+      expect(series.length).toBe(new Set(want.map(({ labels }) => labels)).size);
+    }
+  }
+});
+
+test('copies leave no row and no symbol', () => {
+  const head = newHead();
+  const one = { id: '1', groups: [{ samples: { 'main;one': [1] } }] };
+  const two = { id: '2', groups: [{ samples: { 'main;two': [2] } }] };
+  append(head, 'ann', [one, two], 0, [[1, 0]]);
+  append(head, 'ann', [two], 1, [[0]]);
+  expect(byIdentity(rowsOf(head, ANN))).toEqual(expected([{ drawing: one, offset: 0 }]));
+  const [tables] = head.tables(ANN);
+  expect(Buffer.from(tables!.symbols.strings.bytes).toString()).not.toContain('two');
+});
+
+test('two tenants share nothing', () => {
+  const head = newHead();
+  append(head, 'ann', [{ id: '1', groups: [{ samples: { 'main;annmark': [1] } }] }], 0);
+  append(head, 'bob', [{ id: '1', groups: [{ samples: { 'main;bobmark': [2] } }] }], 1);
+  expect(Object.keys(rowsOf(head, ANN)[0]!.samples)).toEqual(['main;annmark']);
+  expect(Object.keys(rowsOf(head, BOB)[0]!.samples)).toEqual(['main;bobmark']);
+  const [tables] = head.tables(BOB);
+  expect(Buffer.from(tables!.symbols.strings.bytes).toString()).not.toContain('annmark');
+  expect(rowsOf(head, 'eve' as TenantId)).toEqual([]);
+});
+
+test('a snapshot does not change while rows come', () => {
+  const head = newHead();
+  const batch = drawings(5, 30);
+  append(head, 'ann', batch, 0);
+  const snapshot = [...head.tables(ANN)];
+  const before = snapshot.flatMap(readTables);
+  for (let offset = 1; offset < 40; offset++) append(head, 'ann', drawings(5 + offset, 30), offset);
+  expect(snapshot.flatMap(readTables)).toEqual(before);
+});
+
+test('one profile of 50 samples takes at most 8 KB, symbols included', () => {
+  const head = newHead();
+  const samples: Record<string, number[]> = {};
+  for (let i = 0; i < 50; i++) samples[`main;run;f${i % 5};g${i % 10}${i < 25 ? '' : `;h${i % 5}`}`] = [10_000_000 * i];
+  for (let i = 0; i < 25; i++) samples[`main;f${i % 5};g${i % 10};h${i % 3}`] = [10_000_000 * i];
+  append(head, 'ann', [{ id: '1', labels: { pod: 'a' }, groups: [{ samples }] }], 0);
+  expect(head.byteLength).toBeLessThanOrEqual(8192);
+});

@@ -1,0 +1,40 @@
+import type { TenantId } from '@kiln/model';
+import type { Query, QueryLimits } from '@kiln/query';
+import type { PartitionAnswer } from './partition-answer.ts';
+import type { PartitionStatus } from './partition-status.ts';
+import type { Partition } from './partition.ts';
+
+/** Where some partitions run: this thread, or a worker. Partitions are named by slot. */
+export interface PartitionHost {
+  answer(slot: number, tenant: TenantId, query: Query, from: number, limits: QueryLimits): Promise<PartitionAnswer>;
+  status(slot: number): Promise<PartitionStatus>;
+  stop(cut: boolean): Promise<void>;
+}
+
+/** Partitions in the calling thread. */
+export class LocalHost implements PartitionHost {
+  readonly #partitions: ReadonlyMap<number, Partition>;
+
+  constructor(partitions: ReadonlyMap<number, Partition>) {
+    this.#partitions = partitions;
+    for (const partition of partitions.values()) partition.start();
+  }
+
+  async answer(
+    slot: number,
+    tenant: TenantId,
+    query: Query,
+    from: number,
+    limits: QueryLimits,
+  ): Promise<PartitionAnswer> {
+    return this.#partitions.get(slot)!.answer(tenant, query, from, limits);
+  }
+
+  status(slot: number): Promise<PartitionStatus> {
+    return this.#partitions.get(slot)!.status();
+  }
+
+  async stop(cut: boolean): Promise<void> {
+    await Promise.all([...this.#partitions.values()].map((partition) => partition.stop(cut)));
+  }
+}

@@ -1,0 +1,91 @@
+import { KilnError } from '@kiln/model';
+import { MessageChannel } from 'node:worker_threads';
+import { expect, onTestFinished, test } from 'vitest';
+import { Moved, movable, PortRpc, type Handlers } from './port-rpc.ts';
+import { packEntries, unpackEntries } from './record-batch.ts';
+
+/** Two ends of a channel, each calling the other. */
+function pair(left: Handlers, right: Handlers): [PortRpc, PortRpc] {
+  const { port1, port2 } = new MessageChannel();
+  onTestFinished(() => port1.close());
+  return [new PortRpc(port1, left), new PortRpc(port2, right)];
+}
+
+test('calls go both ways and answers find their callers', async () => {
+  const [left, right] = pair(
+    { name: () => 'left' },
+    {
+      double: async (n: number) => {
+        await Promise.resolve();
+        return n * 2;
+      },
+    },
+  );
+  expect(await Promise.all([1, 2, 3].map((n) => left.call('double', n)))).toEqual([2, 4, 6]);
+  expect(await right.call('name')).toBe('left');
+});
+
+test('errors cross with code, sentence and reason', async () => {
+  const [left] = pair(
+    {},
+    {
+      fail: () => {
+        throw new KilnError('aborted', 'stale', { reason: 'stale_index', retryAfterSeconds: 3 });
+      },
+      crash: () => {
+        throw new TypeError('undefined is not a function');
+      },
+    },
+  );
+  await expect(left.call('fail')).rejects.toMatchObject({
+    name: 'KilnError',
+    code: 'aborted',
+    message: 'stale',
+    reason: 'stale_index',
+    retryAfterSeconds: 3,
+  });
+  await expect(left.call('crash')).rejects.toMatchObject({ code: 'internal', message: 'undefined is not a function' });
+  await expect(left.call('nothing')).rejects.toMatchObject({ code: 'unimplemented' });
+});
+
+test('a call whose other side is gone fails, under way or new', async () => {
+  const [left] = pair({}, { never: () => new Promise(() => undefined) });
+  const waiting = left.call('never');
+  left.close(new KilnError('unavailable', 'the worker died'));
+  await expect(waiting).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(left.call('never')).rejects.toMatchObject({ message: 'the worker died' });
+});
+
+test('moved bytes leave the sender', async () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  const [left] = pair(
+    {},
+    {
+      bytes: () => {
+        const moved = movable(bytes);
+        return new Moved({ inside: moved.value }, moved.transfer);
+      },
+    },
+  );
+  expect(await left.call('bytes')).toEqual({ inside: new Uint8Array([1, 2, 3]) });
+  expect(bytes.byteLength).toBe(0);
+});
+
+test('a view of a larger buffer is copied before it is moved', () => {
+  const shared = new Uint8Array([9, 8, 7, 6]);
+  const { value } = movable(shared.subarray(1, 3));
+  expect([...value]).toEqual([8, 7]);
+  expect(value.buffer.byteLength).toBe(2);
+});
+
+test('log entries come out of a batch as they went in, and the log keeps its bytes', () => {
+  const entries = [
+    { offset: 5, appendMs: 1_700_000_000_000, record: new Uint8Array([1, 2]) },
+    { offset: 6, appendMs: 1_700_000_000_001, record: undefined },
+    { offset: 7, appendMs: 1_700_000_000_001, record: new Uint8Array(0) },
+    { offset: 9, appendMs: 1_700_000_000_002, record: new Uint8Array([3]) },
+  ];
+  const { value, transfer } = packEntries(entries);
+  expect(unpackEntries(structuredClone(value, { transfer: transfer as ArrayBuffer[] }))).toEqual(entries);
+  expect(entries[0]!.record!.byteLength).toBe(2);
+});
