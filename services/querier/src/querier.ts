@@ -7,7 +7,7 @@ import { checkQuery, mergePartials, type Query, type QueryLimits } from '@kiln/q
 import type { Acceptance, Missing } from './missing.ts';
 import type { Owners } from './owners.ts';
 import { makePlan } from './plan.ts';
-import { offsetsOf, readParts, type OpenPart, type ReadStats } from './read-parts.ts';
+import { offsetsOf, readParts, type ReadStats } from './read-parts.ts';
 import { withinRetention } from './retention.ts';
 import { StalePlan } from './stale-plan.ts';
 
@@ -22,7 +22,6 @@ export interface QuerierPorts {
   readonly objects: ObjectStore;
   readonly owners: Owners;
   readonly codecs: Codecs;
-  readonly openPart: OpenPart;
   readonly clock: Clock;
   readonly limits: (tenant: TenantId) => QuerierLimits;
   /** Objects of one query that are read at the same time. */

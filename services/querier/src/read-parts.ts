@@ -1,6 +1,5 @@
-import type { Clock } from '@kiln/async';
-import { mapLimit } from '@kiln/async';
-import type { DatasetTables } from '@kiln/block';
+import { mapLimit, type Clock } from '@kiln/async';
+import { openPart, type Codecs } from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
 import type { TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
@@ -8,13 +7,10 @@ import { mergePartials, runQuery, type Query, type QueryLimits } from '@kiln/que
 import type { Missing } from './missing.ts';
 import type { PartRef } from './owners.ts';
 
-/** Opens one tenant's part of an object. @throws CorruptDataError also when the part is another tenant's. */
-export type OpenPart = (bytes: Uint8Array, tenant: TenantId) => Iterable<DatasetTables>;
-
 /** What reading parts stands on. */
 export interface PartPorts {
   readonly objects: ObjectStore;
-  readonly openPart: OpenPart;
+  readonly codecs: Codecs;
   readonly clock: Clock;
 }
 
@@ -39,7 +35,7 @@ const FOLD = 16;
 
 /** Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`. */
 export async function readParts(
-  { objects, openPart, clock }: PartPorts,
+  { objects, codecs, clock }: PartPorts,
   tenant: TenantId,
   query: Query,
   refs: readonly PartRef[],
@@ -58,7 +54,9 @@ export async function readParts(
         return;
       }
       try {
-        const partial = runQuery(query, openPart(whole(ref, bytes), tenant), limits);
+        const { datasets } = openPart(whole(ref, bytes), tenant, codecs);
+        const tables = datasets.map((dataset) => dataset.tables());
+        const partial = runQuery(query, tables, limits);
         stats.objects++;
         stats.bytes += bytes.length;
         stats.rows += ref.rows;

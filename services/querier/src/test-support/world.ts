@@ -1,7 +1,6 @@
-import { crc32 } from 'node:zlib';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ManualClock, seededRandom, type Random } from '@kiln/async';
-import type { Codecs, DatasetTables } from '@kiln/block';
-import { CorruptDataError } from '@kiln/bytes';
+import { PageBuilder, SymbolTable, writeSegment, type Codecs, type DatasetTables } from '@kiln/block';
 import { commitCut, readChain, registerLog, type Catalog, type Chain, type Gap } from '@kiln/catalog';
 import { KilnError, labelSet, makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
@@ -20,7 +19,7 @@ export interface Row {
 export const NOW = 1_700_000_000_000;
 export const HOUR = 3_600_000;
 
-/** Logs with owners that keep rows in lists and commit real manifests on a memory store; a part is the JSON of its rows. */
+/** Logs with owners that keep rows in lists and commit real manifests on a memory store; whose segments are real but for their empty pages. */
 export class World {
   readonly clock = new ManualClock(NOW);
   readonly random: Random;
@@ -61,7 +60,6 @@ export class World {
       objects,
       owners: this.owners(),
       codecs,
-      openPart,
       clock,
       limits: () => this.limits,
       ...ports,
@@ -100,34 +98,25 @@ export class OwnedLog {
   async cut(): Promise<void> {
     if (this.H === this.chain.E) return;
     const rows = this.rows.filter(({ offset }) => offset > this.chain.E);
-    const parts = [...Map.groupBy(rows, ({ tenant }) => tenant)]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([tenant, own]) => ({
-        tenant,
-        own,
-        bytes: new TextEncoder().encode(JSON.stringify({ tenant, rows: own })),
-      }));
-    let off = 0;
-    const tenants = parts.map(({ tenant, own, bytes }) => {
-      const times = own.map(({ timeMs }) => timeMs);
-      const part = {
-        tenant,
-        off,
-        len: bytes.length,
-        rows: own.length,
-        minMs: Math.min(...times),
-        maxMs: Math.max(...times),
-      };
-      off += bytes.length;
-      return part;
-    });
-    const segment = { bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), tenants, idsOff: 0, idsLen: 0 };
+    const byTenant = Map.groupBy(rows, ({ tenant }) => tenant);
+    const written = writeSegment(
+      {
+        logId: this.log,
+        start: this.chain.E,
+        end: this.H,
+        blockId: new Uint8Array(16),
+        tenants: [...byTenant].map(([tenant, own]) => ({ tenant, datasets: [tableOf(own)] })),
+        ids: { length: 0, id: new Uint8Array(), appendMs: new Float64Array(), windowMs: new Float64Array() },
+      },
+      codecs,
+    );
+    const segment = { ...written, tenants: written.entries };
     const gaps = this.gaps.filter(({ upTo }) => upTo > this.chain.E);
     const cut = {
       chain: this.chain,
       end: this.H,
       aMax: NOW,
-      segment: off > 0 ? segment : undefined,
+      segment: rows.length > 0 ? segment : undefined,
       gaps,
       writer: 'world',
     };
@@ -153,27 +142,18 @@ export class OwnedLog {
   }
 }
 
-/** Opens what `cut` wrote, as a block would: the tenant inside is compared. */
-export function openPart(bytes: Uint8Array, tenant: TenantId): DatasetTables[] {
-  let part: { tenant: TenantId; rows: Row[] };
-  try {
-    part = JSON.parse(new TextDecoder().decode(bytes)) as typeof part;
-  } catch {
-    throw new CorruptDataError('part', 0, 'no JSON');
-  }
-  if (part.tenant !== tenant) throw new CorruptDataError('part', 0, 'another tenant');
-  return [tableOf(part.rows)];
-}
-
 const codecs: Codecs = {
   crc32,
-  zstdCompress: (bytes) => bytes,
-  zstdDecompress: (bytes) => bytes,
+  zstdCompress: (bytes) => zstdCompressSync(bytes),
+  zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxLength) }),
 };
 
 /** One dataset with a value type and one series; enough for sums per step and for discovery. */
 function tableOf(rows: readonly Row[]): DatasetTables {
   const times = rows.map(({ timeMs }) => timeMs);
+  const page = new PageBuilder(1);
+  for (let row = 0; row < rows.length; row++)
+    page.add(new Uint32Array(), [{ lo: new Float64Array(), hi: undefined }], 0);
   return {
     service: 'web',
     name: 'cpu',
@@ -189,8 +169,8 @@ function tableOf(rows: readonly Row[]): DatasetTables {
       offset: Float64Array.from(rows, ({ offset }) => offset),
       totals: [{ lo: Float64Array.from(rows, ({ value }) => value), hi: undefined }],
     },
-    pages: [],
-    symbols: {} as DatasetTables['symbols'],
+    pages: [{ firstRow: 0, rows: rows.length, bytes: page.toBytes() }],
+    symbols: new SymbolTable().symbols(),
     spans: undefined,
   };
 }
