@@ -1,11 +1,14 @@
 import { nearest } from '@kiln/config';
+import { pushCommand } from './commands/push.ts';
+import { queryCommand } from './commands/query.ts';
+import { readyCommand } from './commands/ready.ts';
 import { startCommand } from './commands/start.ts';
 import { versionCommand } from './commands/version.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Command, Terminal } from './terminal.ts';
 
 /** Every command, in the order of the help. */
-export const commands: readonly Command[] = [startCommand, versionCommand];
+export const commands: readonly Command[] = [startCommand, pushCommand, queryCommand, readyCommand, versionCommand];
 
 /**
  * Runs one command line.

@@ -1,0 +1,311 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import protobuf from 'protobufjs';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { exampleProfile } from './example-profile.ts';
+import { runCommandLine, type Terminal } from './index.ts';
+import { guessName, pprofOutline, withTimeNanos } from './pprof-outline.ts';
+import { parseTime } from './time-text.ts';
+
+interface Seen {
+  readonly path: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: Buffer;
+}
+
+let folder: string;
+let server: Server;
+let url: string;
+let seen: Seen[] = [];
+let answer: { status: number; body: string | Uint8Array } = { status: 200, body: '' };
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kiln-cli-'));
+  server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      seen.push({ path: request.url!, headers: request.headers, body: Buffer.concat(chunks) });
+      response.writeHead(answer.status).end(answer.body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+beforeEach(() => {
+  seen = [];
+  answer = { status: 200, body: '' };
+});
+
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string; bytes: Buffer }> {
+  const out: Buffer[] = [];
+  let err = '';
+  const terminal: Terminal = {
+    out: (text) => void out.push(Buffer.from(text as string)),
+    err: (text) => void (err += text),
+    columns: 100,
+    isScreen: false,
+    colours: false,
+    showsProgress: false,
+    command: './kiln',
+    stopAsked: Promise.withResolvers<string>().promise,
+  };
+  const code = await runCommandLine(argv, terminal);
+  const bytes = Buffer.concat(out);
+  return { code, out: bytes.toString(), err, bytes };
+}
+
+async function types(): Promise<{ push: protobuf.Type; profile: protobuf.Type }> {
+  const root = new protobuf.Root();
+  root.resolvePath = (_origin, target) => join(import.meta.dirname, '../../../proto', target);
+  await root.load(['push/v1/push.proto', 'google/v1/profile.proto']);
+  return { push: root.lookupType('push.v1.PushRequest'), profile: root.lookupType('google.v1.Profile') };
+}
+
+type Pushed = { series: { labels: { name: string; value: string }[]; samples: { rawProfile: Uint8Array }[] }[] };
+
+async function pushed(index = 0): Promise<{
+  labels: Record<string, string>;
+  profile: Record<string, unknown> & { timeNanos: { toString(): string } };
+}> {
+  const { push, profile } = await types();
+  const { series } = push.decode(seen[index]!.body) as unknown as Pushed;
+  expect(series.length).toBe(1);
+  const raw = gunzipSync(series[0]!.samples[0]!.rawProfile);
+  return {
+    labels: Object.fromEntries(series[0]!.labels.map(({ name, value }) => [name, value])),
+    profile: profile.decode(raw) as unknown as Record<string, unknown> & { timeNanos: { toString(): string } },
+  };
+}
+
+describe('the command line', () => {
+  test('unknown words are told with what was probably meant', async () => {
+    expect(await run('psuh')).toMatchObject({
+      code: 2,
+      err: 'kiln: unknown command "psuh": did you mean ./kiln push?\n',
+    });
+    expect(await run('frobnicate')).toMatchObject({
+      code: 2,
+      err: 'kiln: unknown command "frobnicate": see ./kiln help\n',
+    });
+    expect(await run('push', '--lable', 'a=b')).toMatchObject({
+      code: 2,
+      err: 'kiln push: unknown flag --lable: did you mean --label?\n',
+    });
+    expect(await run('start', '--ingester.cut-max-aeg=5m')).toMatchObject({ code: 2 });
+  });
+
+  test('help names every command, and every setting of each', async () => {
+    const { code, out } = await run('help');
+    expect(code).toBe(0);
+    for (const name of ['start', 'push', 'query', 'ready', 'version', 'test', 'bench'])
+      expect(out).toContain(`./kiln ${name}`);
+    expect((await run()).out).toBe(out);
+    expect((await run('start', '--help')).out).toContain('--server.http-listen-port, --port=4040');
+    expect((await run('help', 'push')).out).toContain('--keep-time=false');
+    expect((await run('--version')).out).toMatch(/^kiln \d+\.\d+\.\d+/);
+  });
+
+  test('nothing that answers is one sentence', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => closed.on('listening', resolve));
+    const at = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`;
+    await new Promise((resolve) => closed.close(resolve));
+    const { code, err } = await run('ready', '--url', at);
+    expect(code).toBe(1);
+    expect(err).toBe(
+      `kiln ready: no answer from ${at} (ECONNREFUSED): is Kiln running there? ./kiln start runs it, --url names another address\n`,
+    );
+    expect((await run('ready', '--url', 'localhost:4040')).err).toContain(
+      '--url is "localhost:4040", must be like http://',
+    );
+  });
+
+  test('ready is 0 or 1 and what the server says', async () => {
+    answer = { status: 503, body: 'ingester not ready: replaying' };
+    expect(await run('ready', '--url', url)).toMatchObject({ code: 1, out: 'ingester not ready: replaying\n' });
+    answer = { status: 200, body: 'ready' };
+    expect(await run('ready', '--url', `${url}/`)).toMatchObject({ code: 0, out: 'ready\n' });
+    expect(seen[1]!.path).toBe('/ready?verbose');
+  });
+});
+
+describe('push', () => {
+  test('sends the file as it is but for its time, under the names that were asked for', async () => {
+    const file = join(folder, 'cpu.pb.gz');
+    const own = 1_600_000_000_123_456_789n;
+    await writeFile(file, gzipSync(withTimeNanos(exampleProfile(), own)));
+    const before = Date.now();
+    const { code, out } = await run('push', file, '--label', 'region=eu,west', '--tenant=a', '--url', url);
+    expect(code).toBe(0);
+    expect(out).toContain(
+      '__name__=process_cpu region=eu,west service_name=cpu (stamped now, its own time was 2020-09-13T12:26:40.123Z)',
+    );
+    expect(seen[0]!.path).toBe('/push.v1.PusherService/Push');
+    expect(seen[0]!.headers).toMatchObject({ 'content-type': 'application/proto', 'x-scope-orgid': 'a' });
+    const { labels, profile } = await pushed();
+    expect(labels).toEqual({ __name__: 'process_cpu', region: 'eu,west', service_name: 'cpu' });
+    const stamped = Number(BigInt(profile.timeNanos.toString()) / 1_000_000n);
+    expect(stamped).toBeGreaterThanOrEqual(before);
+    expect(stamped).toBeLessThanOrEqual(Date.now());
+    const original = (await types()).profile.decode(exampleProfile()) as unknown as Record<string, unknown>;
+    expect(JSON.stringify({ ...profile, timeNanos: 0 })).toBe(JSON.stringify({ ...original, timeNanos: 0 }));
+  });
+
+  test('twice is two profiles, and never at a whole second', async () => {
+    await run('push', '--example', '--url', url);
+    await run('push', '--example', '--url', url);
+    const times = [await pushed(0), await pushed(1)].map(({ profile }) => BigInt(profile.timeNanos.toString()));
+    expect(times[0]).not.toBe(times[1]);
+    expect(times[0]! % 1_000_000n).not.toBe(0n);
+  });
+
+  test('keeps the time when told, takes plain files, and labels win over guesses', async () => {
+    const file = join(folder, 'heap.pprof');
+    await writeFile(file, withTimeNanos(exampleProfile(), 1n));
+    const { out } = await run(
+      'push',
+      file,
+      '--keep-time',
+      '--label=service_name=x',
+      '--label=__name__=n',
+      '--url',
+      url,
+    );
+    expect(out).toContain('(own time 1970-01-01T00:00:00.000Z)');
+    const { labels, profile } = await pushed();
+    expect(labels).toEqual({ __name__: 'n', service_name: 'x' });
+    expect(profile.timeNanos.toString()).toBe('1');
+  });
+
+  test('says what is wrong with a file, and what the server refused', async () => {
+    const bad = join(folder, 'bad.pb.gz');
+    await writeFile(bad, 'no pprof');
+    expect((await run('push', bad, '--url', url)).err).toMatch(/bad\.pb\.gz is no pprof file: /);
+    await writeFile(bad, gzipSync(exampleProfile()).subarray(0, 50));
+    expect((await run('push', bad, '--url', url)).err).toContain('bad.pb.gz is not whole gzip');
+    expect((await run('push', join(folder, 'none'), '--url', url)).err).toBe(
+      `kiln push: there is no ${join(folder, 'none')}\n`,
+    );
+    expect((await run('push', folder, '--url', url)).code).toBe(1);
+    expect((await run('push')).code).toBe(2);
+    expect((await run('push', '--example', '--label', 'x')).err).toContain('--label is "x", must be name=value');
+    answer = { status: 400, body: JSON.stringify({ code: 'invalid_argument', message: 'label value too long' }) };
+    expect(await run('push', '--example', '--url', url)).toMatchObject({
+      code: 1,
+      err: 'kiln push: label value too long (invalid_argument)\n',
+    });
+    answer = { status: 502, body: '<html>' };
+    expect((await run('push', '--example', '--url', url)).err).toContain('answered 502 "<html>": is it Kiln?');
+  });
+
+  test('names are guessed as /ingest guesses them', () => {
+    const want = (sampleTypes: string[], name: string) => expect(guessName(sampleTypes)).toBe(name);
+    want(['samples', 'cpu'], 'process_cpu');
+    want(['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'], 'memory');
+    want(['contentions', 'delay'], 'mutex');
+    want(['goroutine'], 'goroutines');
+    want(['cpu', 'wall'], 'wall');
+    want(['space'], 'memory');
+    want(['custom'], 'custom');
+    expect(pprofOutline(exampleProfile()).sampleTypes).toEqual(['cpu']);
+  });
+});
+
+describe('query', () => {
+  const target = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="x"}';
+  const graph = {
+    names: ['total', 'a'],
+    levels: [{ values: ['0', '10', '0', '0'] }, { values: ['0', '10', '10', '1'] }],
+    total: '10',
+  };
+
+  test('asks for what was written', async () => {
+    answer = { status: 200, body: JSON.stringify({ flamegraph: graph }) };
+    const { code, out } = await run(
+      'query',
+      'profile',
+      target,
+      '--from=1700000000',
+      '--to',
+      '2023-11-15T00:00:00Z',
+      '--url',
+      url,
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(/100\.0% {2}█+ {3}a · 10 ns/);
+    expect(seen[0]!.path).toBe('/querier.v1.QuerierService/SelectMergeStacktraces');
+    expect(JSON.parse(seen[0]!.body.toString())).toEqual({
+      profileTypeID: 'process_cpu:cpu:nanoseconds:cpu:nanoseconds',
+      labelSelector: '{service_name="x"}',
+      start: 1_700_000_000_000,
+      end: 1_700_006_400_000,
+      maxNodes: 0,
+    });
+  });
+
+  test('writes files by their endings', async () => {
+    answer = { status: 200, body: JSON.stringify({ flamegraph: graph }) };
+    const file = (name: string) => join(folder, name);
+    await run('query', 'profile', target, '-o', file('a.svg'), '--url', url);
+    expect(await readFile(file('a.svg'), 'utf8')).toContain('<title>a: 100.00%, 10 ns, itself 10 ns</title>');
+    await run('query', 'profile', target, '-o', file('a.txt'), '--url', url);
+    expect(await readFile(file('a.txt'), 'utf8')).toBe('a 10\n');
+    expect((await run('query', 'profile', target, '--output=json', '--url', url)).out).toBe(
+      `${JSON.stringify(graph, undefined, 2)}\n`,
+    );
+    expect((await run('query', 'profile', target, '-o', file('a.xyz'), '--url', url)).err).toContain(
+      'has no ending that says what to write',
+    );
+  });
+
+  test('pprof is the bytes of the server, gzip', async () => {
+    answer = { status: 200, body: exampleProfile() };
+    const { bytes } = await run('query', 'profile', target, '--output', 'pprof', '--url', url);
+    expect(new Uint8Array(gunzipSync(bytes))).toEqual(exampleProfile());
+    expect(seen[0]!.path).toBe('/querier.v1.QuerierService/SelectMergeProfile');
+    expect(seen[0]!.headers['content-type']).toBe('application/proto');
+  });
+
+  test('no data says so', async () => {
+    answer = { status: 200, body: '{}' };
+    const { code, out, err } = await run('query', 'profile', target, '--url', url);
+    expect([code, out]).toEqual([0, '']);
+    expect(err).toContain('no profiles of process_cpu:cpu');
+  });
+
+  test('mistakes are told without a server', async () => {
+    const wrong = async (want: string, ...argv: string[]) => expect((await run('query', ...argv)).err).toContain(want);
+    await wrong("query takes: profile '<type>{selector}'", 'profile');
+    await wrong('found 1 parts, want 5', 'profile', 'cpu{}');
+    await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
+    await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');
+    await wrong('lies after', 'profile', target, '--from', 'now', '--to', 'now-1h');
+    await wrong('must be one of', 'profile', target, '--output', 'dot');
+  });
+});
+
+test('times are read in every form that people have', () => {
+  const now = 1_700_000_000_000;
+  const want = (text: string, ms: number | undefined) => expect(parseTime(text, now)).toBe(ms);
+  want('now', now);
+  want('now-1h30m', now - 5_400_000);
+  want('now+5m', now + 300_000);
+  want('1700000000', now);
+  want('1700000000123', now + 123);
+  want('1700000000123456', now + 123);
+  want('1700000000123456789', now + 123);
+  want('2023-11-14T22:13:20Z', now);
+  want('2023-11-14T23:13:20+01:00', now);
+  want('2023-11-14', Date.UTC(2023, 10, 14));
+  for (const bad of ['', 'then', 'now-', 'now-5', '2023-13-01T00:00:00Z', '14.11.2023', '12345678901234567890'])
+    want(bad, undefined);
+});

@@ -1,0 +1,139 @@
+import { randomInt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { systemClock } from '@kiln/async';
+import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { KilnError, labelSet, labelValue, type Label } from '@kiln/model';
+import { exampleProfile } from '../example-profile.ts';
+import { guessName, pprofOutline, withTimeNanos } from '../pprof-outline.ts';
+import { pushMessage } from '../push-message.ts';
+import { callConnect, remoteSettings, type Remote } from '../remote.ts';
+import type { Command, Terminal } from '../terminal.ts';
+
+interface PushFlags {
+  readonly labels: readonly string[];
+  readonly keepTime: boolean;
+  readonly example: boolean;
+}
+
+const settings: SettingsFor<PushFlags> = {
+  labels: setting({
+    key: 'label',
+    yaml: null,
+    type: 'repeated',
+    default: [],
+    meaning: 'Label as name=value; service_name is the file name and __name__ is guessed unless given',
+  }),
+  keepTime: setting({
+    key: 'keep-time',
+    yaml: null,
+    type: 'bool',
+    default: false,
+    meaning: "Keep each file's own time; the server refuses profiles older than an hour by default",
+  }),
+  example: setting({
+    key: 'example',
+    yaml: null,
+    type: 'bool',
+    default: false,
+    meaning: 'Push a small built-in CPU profile instead of a file',
+  }),
+};
+const schema = { push: settings, remote: remoteSettings };
+
+/** `kiln push`: pprof files by the same call that agents use. */
+export const pushCommand: Command = {
+  name: 'push',
+  synopsis: 'FILE… [--label name=value] [--keep-time]',
+  summary: 'send pprof files, stamped with the time of now',
+  help: () => helpText(schema),
+  run: push,
+};
+
+interface Source {
+  readonly name: string;
+  readonly service: string;
+  readonly bytes: Uint8Array;
+}
+
+async function push(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const config = loadConfig(schema, flags);
+  const labels = config.push.labels.map(parseLabel);
+  const { example, keepTime } = config.push;
+  if (flags.rest.length === 0 && !example) throw new ConfigError('push needs files: kiln push cpu.pb.gz, or --example');
+  for (const file of flags.rest) await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
+  if (example) {
+    const source = { name: 'example', service: 'shop.example', bytes: exampleProfile() };
+    const pushed = await pushOne(source, labels, false, config.remote, terminal);
+    const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${config.remote.url}`;
+    const type = `process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="${labelValue(pushed, 'service_name')}"}`;
+    terminal.out(`look at it: ${terminal.command} query profile '${type}'${url}\n`);
+  }
+  return 0;
+}
+
+async function pushOne(
+  source: Source,
+  given: readonly Label[],
+  keepTime: boolean,
+  remote: Remote,
+  terminal: Terminal,
+): Promise<readonly Label[]> {
+  const outline = outlineOf(source);
+  const names = new Set(given.map(({ name }) => name));
+  const added = [
+    { name: '__name__', value: guessName(outline.sampleTypes) },
+    { name: 'service_name', value: source.service },
+  ].filter(({ name }) => !names.has(name));
+  const labels = labelSet([...given, ...added]);
+  const stamped = keepTime ? source.bytes : withTimeNanos(source.bytes, nowNanos());
+  const body = pushMessage(labels, gzipSync(stamped, { level: 1 }));
+  await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
+  const time = keepTime
+    ? `own time ${timeText(outline.timeNanos)}`
+    : `stamped now, its own time was ${timeText(outline.timeNanos)}`;
+  terminal.out(`pushed ${source.name} as ${labels.map(({ name, value }) => `${name}=${value}`).join(' ')} (${time})\n`);
+  return labels;
+}
+
+function outlineOf(source: Source): ReturnType<typeof pprofOutline> {
+  try {
+    const outline = pprofOutline(source.bytes);
+    if (outline.sampleTypes.length > 0) return outline;
+  } catch (error) {
+    throw new KilnError('invalid_argument', `${source.name} is no pprof file: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  throw new KilnError('invalid_argument', `${source.name} is no pprof file: it names no sample type`);
+}
+
+async function readSource(file: string): Promise<Source> {
+  const raw = await readFile(file);
+  const service = basename(file).replace(/(\.(pb|pprof|prof|gz|out))+$/i, '') || 'unknown_service';
+  if (raw[0] !== 0x1f || raw[1] !== 0x8b) return { name: file, service, bytes: raw };
+  try {
+    return { name: file, service, bytes: gunzipSync(raw) };
+  } catch (error) {
+    throw new KilnError('invalid_argument', `${file} is not whole gzip: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function parseLabel(text: string): Label {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new ConfigError(`--label is ${JSON.stringify(text)}, must be name=value`);
+  return { name: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+/** Below the millisecond a random part: the same file pushed twice is two profiles, and never a whole second. */
+function nowNanos(): bigint {
+  return BigInt(systemClock().nowMs()) * 1_000_000n + BigInt(randomInt(1, 1_000_000));
+}
+
+function timeText(nanos: bigint): string {
+  return nanos <= 0n || nanos > 8_000_000_000_000_000_000n
+    ? 'none'
+    : new Date(Number(nanos / 1_000_000n)).toISOString();
+}

@@ -1,0 +1,20 @@
+import { helpText, loadConfig, parseFlags } from '@kiln/config';
+import { ask, remoteSettings } from '../remote.ts';
+import type { Command } from '../terminal.ts';
+
+const schema = { remote: remoteSettings };
+
+/** `kiln ready`: 0 when the process takes traffic, else 1 and why. */
+export const readyCommand: Command = {
+  name: 'ready',
+  synopsis: '[--url …]',
+  summary: 'ask whether Kiln is ready; says why not',
+  help: () => helpText(schema),
+  run: async (argv, terminal) => {
+    const { remote } = loadConfig(schema, parseFlags(schema, argv));
+    const { status, body } = await ask(remote, 'GET', '/ready?verbose');
+    terminal.out(body);
+    if (body.at(-1) !== 10) terminal.out('\n');
+    return status === 200 ? 0 : 1;
+  },
+};

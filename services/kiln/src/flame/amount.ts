@@ -1,0 +1,20 @@
+const nanoSteps: readonly (readonly [number, string])[] = [
+  [60e9, 'min'],
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'µs'],
+];
+const byteSteps: readonly (readonly [number, string])[] = [
+  [2 ** 40, 'TiB'],
+  [2 ** 30, 'GiB'],
+  [2 ** 20, 'MiB'],
+  [2 ** 10, 'KiB'],
+];
+
+/** A value with its unit, for people: `12.3 s`, `4.0 MiB`, `1,234 samples`. */
+export function amountText(value: bigint, unit: string): string {
+  const steps = unit === 'nanoseconds' ? nanoSteps : unit === 'bytes' ? byteSteps : [];
+  for (const [size, name] of steps) if (Number(value) >= size) return `${(Number(value) / size).toFixed(1)} ${name}`;
+  const short = unit === 'nanoseconds' ? 'ns' : unit === 'count' ? '' : unit;
+  return `${value.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')} ${short}`.trimEnd();
+}

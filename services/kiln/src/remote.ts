@@ -1,0 +1,104 @@
+import { setting, type SettingsFor } from '@kiln/config';
+import { KilnError, type Code } from '@kiln/model';
+
+/** Where a command asks, and as whom. */
+export interface Remote {
+  readonly url: string;
+  /** '' sends no tenant. */
+  readonly tenant: string;
+}
+
+/** `--url` and `--tenant`, the same everywhere. */
+export const remoteSettings: SettingsFor<Remote> = {
+  url: setting({
+    key: 'url',
+    yaml: null,
+    type: 'string',
+    default: 'http://127.0.0.1:4040',
+    meaning: 'Address of Kiln',
+  }),
+  tenant: setting({
+    key: 'tenant',
+    yaml: null,
+    type: 'string',
+    default: '',
+    meaning: 'Tenant to send in X-Scope-OrgID; empty sends none',
+  }),
+};
+
+/** What came back, whatever the status. */
+export interface Answer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+/**
+ * One request.
+ * @throws KilnError `unavailable` when nothing answers, `invalid_argument` for an address that is none.
+ */
+export async function ask(
+  remote: Remote,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: { type: string; bytes: Uint8Array },
+): Promise<Answer> {
+  const headers: Record<string, string> = {};
+  if (remote.tenant !== '') headers['X-Scope-OrgID'] = remote.tenant;
+  if (body !== undefined) headers['Content-Type'] = body.type;
+  const url = urlOf(remote, path);
+  try {
+    const response = await fetch(url, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: body.bytes as Uint8Array<ArrayBuffer> }),
+    });
+    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(error);
+    throw new KilnError(
+      'unavailable',
+      `no answer from ${url.origin} (${why}): is Kiln running there? ./kiln start runs it, --url names another address`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * One unary call by Connect.
+ * @throws KilnError with the code and the sentence that the server answered; as `ask`.
+ */
+export async function callConnect(
+  remote: Remote,
+  method: string,
+  body: { type: string; bytes: Uint8Array },
+): Promise<Uint8Array> {
+  const answer = await ask(remote, 'POST', `/${method}`, body);
+  if (answer.status === 200) return answer.body;
+  throw errorOf(remote, answer);
+}
+
+/** As `callConnect`, in JSON. */
+export async function callConnectJson(remote: Remote, method: string, message: object): Promise<unknown> {
+  const bytes = new TextEncoder().encode(JSON.stringify(message));
+  const answer = await callConnect(remote, method, { type: 'application/json', bytes });
+  return JSON.parse(new TextDecoder().decode(answer));
+}
+
+function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
+  const text = new TextDecoder().decode(body);
+  try {
+    const { code, message } = JSON.parse(text) as { code: Code; message: string };
+    if (typeof code === 'string' && typeof message === 'string') return new KilnError(code, `${message} (${code})`);
+  } catch {
+    // Not Connect's form; below.
+  }
+  return new KilnError('unknown', `${url} answered ${status} ${JSON.stringify(text.slice(0, 200))}: is it Kiln?`);
+}
+
+function urlOf({ url }: Remote, path: string): URL {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new KilnError('invalid_argument', `--url is ${JSON.stringify(url)}, must be like http://127.0.0.1:4040`);
+  }
+  return new URL(url.replace(/\/+$/, '') + path);
+}
