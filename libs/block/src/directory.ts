@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
 import { parseLogId, parseTenantId, type LogId, type TenantId } from '@kiln/model';
+import { plainBytes } from './codec.ts';
 import { readInt, writeInt } from './columns.ts';
 import { readRegion, writeRegion, type Place, type RegionOwner } from './region.ts';
 import type { Codecs } from './tables.ts';
@@ -128,7 +129,7 @@ export function readDirectory(tail: Uint8Array, codecs: Codecs, objectLength?: n
       `it begins ${base - footer.dirOff} bytes before the bytes at hand`,
     );
   const place: Place = { off: 0, len: footer.dirLen };
-  const payload = readRegion(tail.subarray(footer.dirOff - base, -FOOTER_BYTES), place, OWNER, codecs);
+  const payload = readRegion(plainBytes(tail).subarray(footer.dirOff - base, -FOOTER_BYTES), place, OWNER, codecs);
   return decodeDirectory(payload, footer.dirOff);
 }
 

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
+import { plainBytes } from './codec.ts';
 import type { LabelSet, Symbols, TenantId, ValueType } from '@kiln/model';
 import {
   decodeContents,
@@ -109,10 +110,11 @@ function writeDataset(
 
 /**
  * Opens a tenant's part and decodes its table of contents.
- * @param bytes off .. off + len of the object, as manifest or directory say.
+ * @param part off .. off + len of the object, as manifest or directory say.
  * @throws CorruptDataError for damaged bytes and for another tenant's part, KilnError `failed_precondition` for a newer major version.
  */
-export function openPart(bytes: Uint8Array, tenant: TenantId, codecs: Codecs): Part {
+export function openPart(part: Uint8Array, tenant: TenantId, codecs: Codecs): Part {
+  const bytes = plainBytes(part);
   const owner = encoder.encode(tenant);
   if (bytes.length < TRAILER_BYTES) throw new CorruptDataError('part', 0, `${bytes.length} bytes`);
   const trailer = new ByteReader(bytes, 'part', bytes.length - TRAILER_BYTES);

@@ -80,13 +80,17 @@ export function readRegion(bytes: Uint8Array, place: Place, owner: RegionOwner, 
   r.take(padding(r.position - off));
   const stored = r.take(storedLength);
   if (padding(r.position - off) !== r.left) r.fail(`${r.left} bytes behind the payload`);
-  const head = bytes.slice(off, headEnd);
-  head.fill(0, CRC_AT, CRC_AT + 4);
-  const headCrc = codecs.crc32(head);
+  const headCrc = headChecksum(codecs, bytes.subarray(off, headEnd), CRC_AT);
   const found = kind === KIND.samples ? headCrc : codecs.crc32(stored, headCrc);
   if (found !== crc) r.fail('checksum does not match');
   if (rawLength > MAX_RAW_BYTES) r.fail(`section of ${rawLength} bytes, limit ${MAX_RAW_BYTES}`);
   return unpack(codecs, codec, stored, rawLength, format);
+}
+
+/** CRC-32 of `head` as if the four bytes at `crcAt`, where it is stored, were 0. */
+export function headChecksum(codecs: Codecs, head: Uint8Array, crcAt: number): number {
+  const before = codecs.crc32(head.subarray(0, crcAt));
+  return codecs.crc32(head.subarray(crcAt + 4), codecs.crc32(ZEROS, before));
 }
 
 /** The seed of the checksums of a dataset's pages: a page that is moved to another dataset or tenant does not match. */
@@ -96,6 +100,8 @@ export function pageSeed(codecs: Codecs, tenant: Uint8Array, dataset: number): n
   new DataView(seed.buffer).setUint32(tenant.length, dataset, true);
   return codecs.crc32(seed);
 }
+
+const ZEROS = new Uint8Array(4);
 
 function padding(length: number): number {
   return (8 - (length % 8)) % 8;

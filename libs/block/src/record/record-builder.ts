@@ -304,9 +304,12 @@ function withMapping(symbols: Symbols): Symbols {
 }
 
 /** What a profile will take in a body, about. */
-function profileBytes({ symbols, groups }: Profile): number {
+function profileBytes(profile: Profile): number {
+  const { service, types, symbols, groups } = profile;
   const { strings, functions, mappings, locations, tree, stacks } = symbols;
   let bytes = strings.offsets[strings.length]! + strings.length * 2 + functions.length * 8 + mappings.length * 24;
+  bytes += 64 + service.length + profile.name.length;
+  for (const type of types) bytes += 12 + typeTexts(type).join('').length;
   bytes += locations.length * 12 + tree.length * 4 + stacks.length * 3;
   for (const { series, length, values, spans } of groups) {
     bytes +=

@@ -1,8 +1,9 @@
 import { ByteReader, CorruptDataError } from '@kiln/bytes';
 import { KilnError, parseTenantId, type LabelSet, type Symbols, type TenantId, type ValueType } from '@kiln/model';
-import { unpack } from '../codec.ts';
+import { plainBytes, unpack } from '../codec.ts';
 import { readDeltas, readUints, Texts } from '../columns.ts';
 import { PageRows } from '../page/page-rows.ts';
+import { headChecksum } from '../region.ts';
 import { readSpans } from '../sections/spans.ts';
 import type { Codecs, DatasetSpans, Page } from '../tables.ts';
 import {
@@ -52,7 +53,8 @@ export const MAX_BODY_BYTES: number = 64 * 1024 * 1024;
  * @param maxBodyBytes refuses larger bodies before decompression.
  * @throws CorruptDataError for bytes that are no record, KilnError `failed_precondition` for one of a newer major version.
  */
-export function decodeRecord(bytes: Uint8Array, codecs: Codecs, maxBodyBytes: number = MAX_BODY_BYTES): LogRecord {
+export function decodeRecord(record: Uint8Array, codecs: Codecs, maxBodyBytes: number = MAX_BODY_BYTES): LogRecord {
+  const bytes = plainBytes(record);
   const head = new ByteReader(bytes, FORMAT);
   if (head.u16() !== RECORD_MAGIC) head.fail('no record begins here');
   const major = head.u8();
@@ -67,9 +69,7 @@ export function decodeRecord(bytes: Uint8Array, codecs: Codecs, maxBodyBytes: nu
   const tenantBytes = head.take(tenantLength);
   const stored = head.take(storedLength);
   if (head.left > 0) head.fail(`${head.left} bytes behind the record`);
-  const zeroed = bytes.slice(0, RECORD_HEAD_BYTES);
-  zeroed.fill(0, RECORD_CRC_AT);
-  const found = codecs.crc32(bytes.subarray(RECORD_HEAD_BYTES), codecs.crc32(zeroed));
+  const found = headChecksum(codecs, bytes, RECORD_CRC_AT);
   if (found !== crc) head.fail(`checksum ${hex(found)} where ${hex(crc)} is stated`);
   if (flags > FLAG_TRACEPARENT || reserved !== 0)
     head.fail(`flags ${flags}, ${reserved}, which this version does not know`);

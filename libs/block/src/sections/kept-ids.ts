@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from '@kiln/bytes';
+import { plainBytes } from '../codec.ts';
 import { readDeltas, readUints, writeDeltas, writeUints } from '../columns.ts';
 import { readRegion, type RegionOwner } from '../region.ts';
 import type { Codecs, KeptIds } from '../tables.ts';
@@ -32,10 +33,11 @@ export function encodeIds(ids: KeptIds): Uint8Array {
 
 /**
  * The ids that a segment keeps.
- * @param bytes idsOff .. idsOff + idsLen of the object.
+ * @param region idsOff .. idsOff + idsLen of the object.
  * @throws CorruptDataError.
  */
-export function readIds(bytes: Uint8Array, codecs: Codecs): KeptIds {
+export function readIds(region: Uint8Array, codecs: Codecs): KeptIds {
+  const bytes = plainBytes(region);
   const payload = readRegion(bytes, { off: 0, len: bytes.length }, IDS_OWNER, codecs);
   const r = new ByteReader(payload, 'section IDS');
   const length = r.count(ID_BYTES);
