@@ -67,8 +67,8 @@ describe('what a selector means', () => {
 test('errors name the position, what was found and what was expected', () => {
   const fails = (text: string, want: RegExp): void => {
     const error = refusal(() => parseSelector(text));
-    expect(error, text).toBeInstanceOf(KilnError);
-    expect(error, text).toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(want) });
+    expect(error).toBeInstanceOf(KilnError);
+    expect(error).toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(want) });
   };
   fails('', /empty selector/);
   fails('  # only a comment', /empty selector/);

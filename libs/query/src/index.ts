@@ -1,1 +1,21 @@
-export {};
+export type { FlameGraph } from './flame-graph.ts';
+export type { QueryLimits } from './limits.ts';
+export type { PprofResult } from './pprof.ts';
+export type { ProfileTypeAnswer } from './profile-types.ts';
+export { decodeQuery, encodeQuery } from './query-codec.ts';
+export {
+  checkQuery,
+  rowRange,
+  type LabelNamesQuery,
+  type LabelValuesQuery,
+  type PprofQuery,
+  type ProfileTypesQuery,
+  type Query,
+  type QueryRange,
+  type SelectSeriesQuery,
+  type SeriesQuery,
+  type StacktracesQuery,
+} from './query.ts';
+export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
+export type { StacktracesResult } from './stacktraces.ts';
+export type { TimeSeries } from './time-series.ts';

@@ -1,0 +1,107 @@
+import { SPILL } from '@kiln/model';
+import { refuseNodes } from './limits.ts';
+import { NameTable } from './name-table.ts';
+
+/**
+ * Functions by path from the root, siblings unique by name; node 0 is the root of all. A parent's number is below its
+ * children's. `selfLo` and `selfHi` are the exact value of each node itself (see model's exact integers). Columns may be longer
+ * than `length`, and are replaced as the tree grows: hoist them only between calls of `child`.
+ */
+export class FunctionTree {
+  readonly names: NameTable = new NameTable();
+  parent: Uint32Array = new Uint32Array(64);
+  /** Number in `names`; meaningless for the root. */
+  name: Uint32Array = new Uint32Array(64);
+  selfLo: Float64Array = new Float64Array(64);
+  selfHi: Float64Array = new Float64Array(64);
+  readonly #maxNodes: number;
+  /** Open addressing over (parent, name); the root is never in it, so 0 is free. At most half full. */
+  #slots: Uint32Array = new Uint32Array(256);
+  #length = 1;
+
+  constructor(maxNodes: number = Number.POSITIVE_INFINITY) {
+    this.#maxNodes = maxNodes;
+  }
+
+  /** Nodes, the root among them. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Hot: once per node of each source. The child of `parent` with that name, made when there is none. */
+  child(parent: number, name: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const parents = this.parent;
+    const names = this.name;
+    let slot = mix(parent, name) & mask;
+    for (;;) {
+      const node = slots[slot]!;
+      if (node === 0) return this.#append(slot, parent, name);
+      if (parents[node] === parent && names[node] === name) return node;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  /** Adds to a node's own value. */
+  add(node: number, lo: number, hi: number): void {
+    let sum = this.selfLo[node]! + lo;
+    let carry = hi;
+    if (sum >= SPILL) {
+      sum -= SPILL;
+      carry += 1;
+    }
+    this.selfLo[node] = sum;
+    if (carry !== 0) this.selfHi[node] = this.selfHi[node]! + carry;
+  }
+
+  #append(slot: number, parent: number, name: number): number {
+    const node = this.#length;
+    if (node > this.#maxNodes) refuseNodes(this.#maxNodes);
+    this.#length = node + 1;
+    if (node === this.parent.length) this.#grow();
+    this.parent[node] = parent;
+    this.name[node] = name;
+    this.#slots[slot] = node;
+    if (this.#length * 2 > this.#slots.length) this.#rehash();
+    return node;
+  }
+
+  #grow(): void {
+    const length = this.parent.length * 2;
+    this.parent = copyU32(this.parent, length);
+    this.name = copyU32(this.name, length);
+    this.selfLo = copyF64(this.selfLo, length);
+    this.selfHi = copyF64(this.selfHi, length);
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(this.#slots.length * 4);
+    const mask = slots.length - 1;
+    for (let node = 1; node < this.#length; node++) {
+      let slot = mix(this.parent[node]!, this.name[node]!) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = node;
+    }
+    this.#slots = slots;
+  }
+}
+
+function mix(a: number, b: number): number {
+  let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca77);
+  h ^= h >>> 15;
+  h = Math.imul(h, 0x2c1b3c6d);
+  return h ^ (h >>> 13);
+}
+
+function copyU32(source: Uint32Array, length: number): Uint32Array {
+  const copy = new Uint32Array(length);
+  copy.set(source);
+  return copy;
+}
+
+function copyF64(source: Float64Array, length: number): Float64Array {
+  const copy = new Float64Array(length);
+  copy.set(source);
+  return copy;
+}

@@ -1,0 +1,111 @@
+import { SymbolTable, type DatasetTables } from '@kiln/block';
+import { ByteReader, ByteWriter } from '@kiln/bytes';
+import { ExactSums, KilnError, parseProfileTypeId, type ProfileType } from '@kiln/model';
+import { refuseAboveInt64 } from './int64.ts';
+import { refuseNodes, type QueryLimits } from './limits.ts';
+import type { PprofQuery } from './query.ts';
+import { compileProfileSelection } from './selection.ts';
+import { sumByStack } from './stack-sums.ts';
+import { readSymbols, writeSymbols, type StackValues } from './symbol-codec.ts';
+
+/** Merged stacktraces, for an encoder of pprof. */
+export interface PprofResult extends StackValues {
+  readonly type: ProfileType;
+}
+
+/*
+ * partial := version u8 | symbols (symbol-codec.ts)        No stacktraces are no bytes.
+ */
+const VERSION = 1;
+const FORMAT = 'pprof partial';
+
+/** The stacktraces that a query selects of some datasets, with the symbols that they use. */
+export function runPprof(query: PprofQuery, datasets: Iterable<DatasetTables>, limits: QueryLimits = {}): Uint8Array {
+  refuseMaxNodes(query);
+  const selection = compileProfileSelection(query, query);
+  const merged = new MergedStacks(limits);
+  for (const tables of datasets) {
+    const sums = sumByStack(tables, selection);
+    if (sums !== undefined) merged.add({ symbols: tables.symbols, values: sums });
+  }
+  return encode(merged.build());
+}
+
+export function mergePprof(partials: readonly Uint8Array[], limits: QueryLimits = {}): Uint8Array {
+  const full = partials.filter((partial) => partial.length > 0);
+  if (full.length <= 1) return full[0] ?? new Uint8Array(0);
+  const merged = new MergedStacks(limits);
+  for (const partial of full) merged.add(decode(partial));
+  return encode(merged.build());
+}
+
+/** @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
+export function finishPprof(query: PprofQuery, partial: Uint8Array): PprofResult {
+  refuseMaxNodes(query);
+  const { symbols, values } = partial.length === 0 ? new MergedStacks({}).build() : decode(partial);
+  const sum = new ExactSums(1);
+  for (let stack = 0; stack < symbols.stacks.length; stack++) sum.add(0, values.lo[stack]!, values.hi?.[stack] ?? 0);
+  refuseAboveInt64(sum.lo[0]!, sum.hi[0]!, query);
+  return { type: parseProfileTypeId(query.profileType), symbols, values };
+}
+
+function refuseMaxNodes({ maxNodes }: PprofQuery): void {
+  if (maxNodes > 0) {
+    throw new KilnError(
+      'unimplemented',
+      `max_nodes ${maxNodes} is not supported for a pprof yet: leave it out or send 0 for the whole profile`,
+    );
+  }
+}
+
+/** Stacktraces of several sources, equal ones as one. Symbols that no value needs are left behind. */
+class MergedStacks {
+  readonly #table = new SymbolTable();
+  readonly #maxNodes: number;
+  #sums = new ExactSums(64);
+
+  constructor({ maxResultNodes = Number.POSITIVE_INFINITY }: QueryLimits) {
+    this.#maxNodes = maxResultNodes;
+  }
+
+  /** Hot: once per stack. */
+  add({ symbols, values: { lo, hi } }: StackValues): void {
+    const remap = this.#table.remap(symbols);
+    for (let stack = 0; stack < symbols.stacks.length; stack++) {
+      const high = hi === undefined ? 0 : hi[stack]!;
+      if (lo[stack] === 0 && high === 0) continue;
+      const merged = remap.stack(stack);
+      if (merged >= this.#sums.lo.length) this.#grow();
+      this.#sums.add(merged, lo[stack]!, high);
+    }
+    if (this.#table.symbols().tree.length - 1 > this.#maxNodes) refuseNodes(this.#maxNodes);
+  }
+
+  build(): StackValues {
+    return { symbols: this.#table.symbols(), values: this.#sums };
+  }
+
+  #grow(): void {
+    const { lo, hi } = this.#sums;
+    this.#sums = new ExactSums(lo.length * 2);
+    this.#sums.lo.set(lo);
+    this.#sums.hi.set(hi);
+  }
+}
+
+function encode(stacks: StackValues): Uint8Array {
+  if (stacks.symbols.stacks.length === 0) return new Uint8Array(0);
+  const writer = new ByteWriter(1024);
+  writer.u8(VERSION);
+  writeSymbols(writer, stacks);
+  return writer.toBytes();
+}
+
+function decode(partial: Uint8Array): StackValues {
+  const reader = new ByteReader(partial, FORMAT);
+  const version = reader.u8();
+  if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
+  const decoded = readSymbols(reader);
+  if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
+  return decoded;
+}

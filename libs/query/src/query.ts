@@ -1,0 +1,113 @@
+import { KilnError } from '@kiln/model';
+
+/** The rows a query looks at: both ends inclusive, Unix milliseconds, compared with a profile's time cut to milliseconds. */
+export interface QueryRange {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** One value type of the rows that a selector matches. */
+export interface ProfileSelection extends QueryRange {
+  /** `name:sampleType:sampleUnit:periodType:periodUnit`; a sixth part is ignored. */
+  readonly profileType: string;
+  /** Text of a selector; `{}` for all. */
+  readonly selector: string;
+}
+
+/** The merged function tree as a flame graph (contract/pyroscope.md §5.6) or as tree bytes (§5.5). */
+export interface StacktracesQuery extends ProfileSelection {
+  readonly kind: 'stacktraces';
+  /** Nodes to keep; 0 keeps all. */
+  readonly maxNodes: number;
+  readonly format: 'flamegraph' | 'tree';
+}
+
+/** The merged stacktraces with their symbols, for a pprof (§5.12). */
+export interface PprofQuery extends ProfileSelection {
+  readonly kind: 'pprof';
+  /** 0: all nodes. Other values are `unimplemented` in this version. */
+  readonly maxNodes: number;
+}
+
+/** Sums per time step (§5.11). A point at T holds the rows of (T - step, T]; the first T is `startMs`. */
+export interface SelectSeriesQuery extends ProfileSelection {
+  readonly kind: 'selectSeries';
+  readonly stepMs: number;
+  readonly groupBy: readonly string[];
+  readonly aggregation: 'sum' | 'average';
+  /** Series to keep; 0 keeps all. */
+  readonly limit: number;
+}
+
+/** The profile types that have a value in the range (§5.2). */
+export interface ProfileTypesQuery extends QueryRange {
+  readonly kind: 'profileTypes';
+}
+
+/** A discovery query: a series counts when every selector matches it; no selectors match all. */
+export interface DiscoveryQuery extends QueryRange {
+  readonly matchers: readonly string[];
+}
+
+export interface LabelNamesQuery extends DiscoveryQuery {
+  readonly kind: 'labelNames';
+  /** false leaves out names that are no `[a-zA-Z_][a-zA-Z0-9_]*`. */
+  readonly utf8: boolean;
+}
+
+export interface LabelValuesQuery extends DiscoveryQuery {
+  readonly kind: 'labelValues';
+  readonly name: string;
+}
+
+export interface SeriesQuery extends DiscoveryQuery {
+  readonly kind: 'series';
+  /** The labels to answer; empty for all. */
+  readonly labelNames: readonly string[];
+  readonly utf8: boolean;
+}
+
+/** What to read, as plain data: it is cloned to workers and sent over the wire as it is. */
+export type Query =
+  | StacktracesQuery
+  | PprofQuery
+  | SelectSeriesQuery
+  | ProfileTypesQuery
+  | LabelNamesQuery
+  | LabelValuesQuery
+  | SeriesQuery;
+
+/** The times of the rows that a query reads, for plans: SelectSeries reaches back one step before `startMs`. */
+export function rowRange(query: Query): QueryRange {
+  if (query.kind !== 'selectSeries') return { startMs: query.startMs, endMs: query.endMs };
+  const lastMs = query.startMs + Math.floor((query.endMs - query.startMs) / query.stepMs) * query.stepMs;
+  return { startMs: query.startMs - query.stepMs + 1, endMs: lastMs };
+}
+
+/**
+ * Checks a query's fields, not its selectors, which are compiled when it runs.
+ * @throws KilnError `invalid_argument` naming the field.
+ */
+export function checkQuery(query: Query): void {
+  whole('startMs', query.startMs, -MAX_TIME_MS);
+  whole('endMs', query.endMs, -MAX_TIME_MS);
+  if (query.startMs > query.endMs) invalid(`startMs ${query.startMs} is after endMs ${query.endMs}`);
+  if (query.kind === 'selectSeries') {
+    whole('stepMs', query.stepMs, 1);
+    whole('limit', query.limit, 0);
+  }
+  if (query.kind === 'stacktraces' || query.kind === 'pprof') whole('maxNodes', query.maxNodes, 0);
+  if (query.kind === 'labelValues' && query.name === '') invalid('name is required');
+}
+
+/** Far enough for any clock, near enough that steps and differences stay whole doubles. */
+const MAX_TIME_MS = 2 ** 51;
+
+function whole(field: string, value: number, min: number): void {
+  if (!Number.isSafeInteger(value) || value < min || value > MAX_TIME_MS)
+    invalid(`${field} is ${value}, allowed are whole numbers from ${min} to ${MAX_TIME_MS}`);
+}
+
+function invalid(what: string): never {
+  throw new KilnError('invalid_argument', what === 'name is required' ? what : `invalid query: ${what}`);
+}

@@ -1,0 +1,107 @@
+import type { DatasetTables } from '@kiln/block';
+import { KilnError, type LabelSet } from '@kiln/model';
+import { finishLabelNames, mergeLabelNames, runLabelNames } from './label-names.ts';
+import { finishLabelValues, mergeLabelValues, runLabelValues } from './label-values.ts';
+import type { QueryLimits } from './limits.ts';
+import { finishPprof, mergePprof, runPprof, type PprofResult } from './pprof.ts';
+import { finishProfileTypes, mergeProfileTypes, runProfileTypes, type ProfileTypeAnswer } from './profile-types.ts';
+import { checkQuery, type Query } from './query.ts';
+import { finishSelectSeries, mergeSelectSeries, runSelectSeries } from './select-series.ts';
+import { finishSeries, mergeSeries, runSeries } from './series.ts';
+import { finishStacktraces, mergeStacktraces, runStacktraces, type StacktracesResult } from './stacktraces.ts';
+import type { TimeSeries } from './time-series.ts';
+
+/** The answer of each kind of query. */
+export interface ResultOf {
+  readonly stacktraces: StacktracesResult;
+  readonly pprof: PprofResult;
+  readonly selectSeries: TimeSeries[];
+  readonly profileTypes: ProfileTypeAnswer[];
+  readonly labelNames: string[];
+  readonly labelValues: string[];
+  readonly series: LabelSet[];
+}
+
+/**
+ * Runs a query on some datasets of one tenant; the partial of no data is no bytes.
+ * @throws KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit; CorruptDataError from damaged tables.
+ */
+export function runQuery(query: Query, datasets: Iterable<DatasetTables>, limits: QueryLimits = {}): Uint8Array {
+  checkQuery(query);
+  switch (query.kind) {
+    case 'stacktraces':
+      return runStacktraces(query, datasets, limits);
+    case 'pprof':
+      return runPprof(query, datasets, limits);
+    case 'selectSeries':
+      return runSelectSeries(query, datasets, limits);
+    case 'profileTypes':
+      return runProfileTypes(query, datasets, limits);
+    case 'labelNames':
+      return runLabelNames(query, datasets, limits);
+    case 'labelValues':
+      return runLabelValues(query, datasets, limits);
+    case 'series':
+      return runSeries(query, datasets, limits);
+    default:
+      return unknownKind(query);
+  }
+}
+
+/**
+ * Partials of disjoint rows as one. Any grouping and order of merges finishes to the same answer.
+ * @throws CorruptDataError for a damaged partial, KilnError `resource_exhausted` above a limit.
+ */
+export function mergePartials(query: Query, partials: readonly Uint8Array[], limits: QueryLimits = {}): Uint8Array {
+  switch (query.kind) {
+    case 'stacktraces':
+      return mergeStacktraces(partials, limits);
+    case 'pprof':
+      return mergePprof(partials, limits);
+    case 'selectSeries':
+      return mergeSelectSeries(query, partials, limits);
+    case 'profileTypes':
+      return mergeProfileTypes(partials, limits);
+    case 'labelNames':
+      return mergeLabelNames(partials, limits);
+    case 'labelValues':
+      return mergeLabelValues(partials, limits);
+    case 'series':
+      return mergeSeries(partials, limits);
+    default:
+      return unknownKind(query);
+  }
+}
+
+/**
+ * The answer. Truncation and limits of what is shown happen here, once.
+ * @throws CorruptDataError for a damaged partial, KilnError `out_of_range` for a sum above int64.
+ */
+export function finishQuery<Q extends Query>(query: Q, partial: Uint8Array): ResultOf[Q['kind']] {
+  return finish(query, partial) as ResultOf[Q['kind']];
+}
+
+function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {
+  switch (query.kind) {
+    case 'stacktraces':
+      return finishStacktraces(query, partial);
+    case 'pprof':
+      return finishPprof(query, partial);
+    case 'selectSeries':
+      return finishSelectSeries(query, partial);
+    case 'profileTypes':
+      return finishProfileTypes(partial);
+    case 'labelNames':
+      return finishLabelNames(query, partial);
+    case 'labelValues':
+      return finishLabelValues(partial);
+    case 'series':
+      return finishSeries(partial);
+    default:
+      return unknownKind(query);
+  }
+}
+
+function unknownKind(query: never): never {
+  throw new KilnError('invalid_argument', `unknown kind of query: ${JSON.stringify(query).slice(0, 100)}`);
+}

@@ -1,0 +1,97 @@
+import type { DatasetTables } from '@kiln/block';
+import { ByteReader, ByteWriter } from '@kiln/bytes';
+import { readExact, writeExact } from './exact-codec.ts';
+import { flameGraph, type FlameGraph } from './flame-graph.ts';
+import { FunctionTree } from './function-tree.ts';
+import type { QueryLimits } from './limits.ts';
+import { readNames } from './name-table.ts';
+import type { StacktracesQuery } from './query.ts';
+import { compileProfileSelection } from './selection.ts';
+import { addStacks } from './stack-frames.ts';
+import { readParents } from './symbol-codec.ts';
+import { sumByStack } from './stack-sums.ts';
+import { treeBytes } from './tree-bytes.ts';
+
+/** The answer in the format asked for. */
+export type StacktracesResult =
+  | { readonly format: 'flamegraph'; readonly flameGraph: FlameGraph }
+  | { readonly format: 'tree'; readonly tree: Uint8Array };
+
+/*
+ * partial := version u8 | names | n | column node - parent | column name | column self value, exact
+ *            nodes 1 to n with parents first; the last column begins with node 0, whose value is that of stacktraces without frames
+ * names   := count | count * length | bytes
+ * An empty partial is no bytes at all.
+ */
+const VERSION = 1;
+const FORMAT = 'stacktraces partial';
+
+/** The function tree of what a query selects of some datasets. */
+export function runStacktraces(
+  query: StacktracesQuery,
+  datasets: Iterable<DatasetTables>,
+  limits: QueryLimits = {},
+): Uint8Array {
+  const selection = compileProfileSelection(query, query);
+  const tree = new FunctionTree(limits.maxResultNodes);
+  for (const tables of datasets) {
+    const sums = sumByStack(tables, selection);
+    if (sums !== undefined) addStacks(tree, tables.symbols, sums);
+  }
+  return encodeTree(tree);
+}
+
+/** Associative and commutative, but for the order of nodes, which no answer depends on. */
+export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryLimits = {}): Uint8Array {
+  const full = partials.filter((partial) => partial.length > 0);
+  if (full.length <= 1) return full[0] ?? new Uint8Array(0);
+  const tree = new FunctionTree(limits.maxResultNodes);
+  for (const partial of full) decodeTree(partial, tree);
+  return encodeTree(tree);
+}
+
+/** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
+export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
+  const tree = new FunctionTree();
+  decodeTree(partial, tree);
+  return query.format === 'tree'
+    ? { format: 'tree', tree: treeBytes(tree, query.maxNodes, query) }
+    : { format: 'flamegraph', flameGraph: flameGraph(tree, query.maxNodes, query) };
+}
+
+function encodeTree(tree: FunctionTree): Uint8Array {
+  const count = tree.length;
+  if (count === 1 && tree.selfLo[0] === 0 && tree.selfHi[0] === 0) return new Uint8Array(0);
+  const writer = new ByteWriter(64 + count * 8);
+  writer.u8(VERSION);
+  tree.names.write(writer);
+  writer.varint(count - 1);
+  const { parent, name, selfLo, selfHi } = tree;
+  for (let node = 1; node < count; node++) writer.varint(node - parent[node]!);
+  for (let node = 1; node < count; node++) writer.varint(name[node]!);
+  for (let node = 0; node < count; node++) writeExact(writer, selfLo[node]!, selfHi[node]!);
+  return writer.toBytes();
+}
+
+/** Adds a partial to a tree. Nodes are renumbered; those of one path become one. */
+function decodeTree(partial: Uint8Array, into: FunctionTree): void {
+  if (partial.length === 0) return;
+  const reader = new ByteReader(partial, FORMAT);
+  const version = reader.u8();
+  if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
+  const names = readNames(reader, into.names);
+  const count = reader.count(3);
+  const parent = readParents(reader, count + 1);
+  const target = new Uint32Array(count + 1);
+  for (let node = 1; node <= count; node++) {
+    const name = reader.varint();
+    if (name >= names.length) reader.fail(`name ${name} of ${names.length}`);
+    target[node] = into.child(target[parent[node]!]!, names[name]!);
+  }
+  const lo = new Float64Array(count + 1);
+  const hi = new Float64Array(count + 1);
+  for (let node = 0; node <= count; node++) readExact(reader, lo, hi, node);
+  if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
+  for (let node = 0; node <= count; node++)
+    if (lo[node] !== 0 || hi[node] !== 0) into.add(target[node]!, lo[node]!, hi[node]!);
+}
