@@ -1,3 +1,4 @@
+export type { DynamicModule } from '@nestjs/common';
 export { httpStatusOf, sendError } from './http-error.ts';
 export type { BuildInfo } from './operations.http.ts';
 export { httpDefaults, runPlatform, type HttpOptions, type Platform, type PlatformOptions } from './platform.ts';

@@ -1,7 +1,6 @@
-import type { DynamicModule } from '@nestjs/common';
 import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
-import type { ReadyCheck } from '@kiln/nest';
+import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import type { Telemetry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
