@@ -150,6 +150,7 @@ export class FilePartition implements OpenLog {
 
   async #store(batch: readonly PendingAppend[]): Promise<void> {
     const { clock, crc32 } = this.#options;
+    let written = false;
     try {
       await this.#heal();
       await this.#rollWhenDue();
@@ -157,6 +158,7 @@ export class FilePartition implements OpenLog {
       const records = batch.map((pending) => pending.record);
       const frames = encodeFrames(records, appendMs, crc32);
       const { offset, position } = this.#end;
+      written = true;
       this.#overhang = true;
       await this.#file.write(frames, position);
       await this.#file.sync('log-data');
@@ -167,16 +169,14 @@ export class FilePartition implements OpenLog {
       for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs });
       this.#waiters.wake();
     } catch (error) {
-      await this.#fail(batch, error);
+      await this.#fail(batch, error, written);
     }
   }
 
-  /** The batch is not acknowledged. It may be called "not stored" only when the file is known to end before it. */
-  async #fail(batch: readonly PendingAppend[], error: unknown): Promise<void> {
-    const outcome = await this.#heal().then(
-      () => NOT_STORED,
-      () => UNKNOWN,
-    );
+  /** The batch is not acknowledged. It is called "not stored" only when the file is known to end before it. */
+  async #fail(batch: readonly PendingAppend[], error: unknown, written: boolean): Promise<void> {
+    let outcome = NOT_STORED;
+    if (written) await this.#heal().catch(() => (outcome = UNKNOWN));
     const trouble = this.#trouble(error, 'appending', outcome);
     for (const pending of batch) pending.reject(trouble);
   }

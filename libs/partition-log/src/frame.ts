@@ -83,6 +83,19 @@ export class FrameReader {
     };
   }
 
+  /** The first position from `from` on with a whole frame that starts a batch, not stamped before `minMs`. Byte by byte: only for damage. */
+  async findBatchStart(from: number, end: number, minMs: number): Promise<number | undefined> {
+    for (let at = from; at + HEADER_BYTES <= end; at++) {
+      const header = this.#loaded(at, HEADER_BYTES) ?? (await this.#load(at, HEADER_BYTES, end));
+      if (header === undefined) return undefined;
+      // The flag is set, and a stamp of our millennia has two zero bytes: hardly anything else gets to the CRC.
+      if (header[3]! < 128 || header[14] !== 0 || header[15] !== 0) continue;
+      const frame = await this.frameAt(at, end);
+      if (frame?.record !== undefined && frame.startsBatch && frame.appendMs >= minMs) return at;
+    }
+    return undefined;
+  }
+
   #loaded(position: number, length: number): Uint8Array | undefined {
     const at = position - this.#windowAt;
     if (at < 0 || at + length > this.#window.length) return undefined;

@@ -1,6 +1,6 @@
 import { errorCode, joinPath, type Disk } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
-import type { FrameReader } from './frame.ts';
+import { HEADER_BYTES, type FrameReader } from './frame.ts';
 
 /** One file of a partition: the records from `first` up to the next segment's first, exclusive. */
 export interface Segment {
@@ -62,39 +62,43 @@ export interface Tail {
   readonly end: LogEnd;
   /** Of the newest whole record, -1 without one. */
   readonly appendMs: number;
-  /** Offsets before the end whose frame is damaged. */
-  readonly damaged: number[];
 }
 
 /**
- * Walks the newest segment. A frame that is short or wrong ends it, unless a later frame says that it was written when that one was already durable:
- * then the frame was acknowledged and has been damaged since, which is a gap of one offset and no reason to cut what follows.
+ * Walks the newest segment. A frame that is short or wrong ends it, unless a later frame says that it was written when all before it was durable: then
+ * what is wrong was acknowledged and has been damaged since, and what follows is not cut. Where no frame border leads over the damage, it is not known
+ * how many records were there; the end is then at the highest offset that they can have had, so that no offset is ever given twice.
  */
 export async function scanTail(frames: FrameReader, segment: Segment, size: number): Promise<Tail> {
-  let at: LogEnd = { offset: segment.first, position: 0 };
-  let torn: LogEnd | undefined;
-  let appendMs = -1;
-  let msBeforeTorn = -1;
-  const damaged: number[] = [];
-  const suspects: number[] = [];
+  let tail = await walkTail(frames, { offset: segment.first, position: 0 }, size, -1, (at) => mark(segment, at));
+  for (;;) {
+    const { offset, position } = tail.end;
+    const start = position === size ? undefined : await frames.findBatchStart(position + 1, size, tail.appendMs);
+    if (start === undefined) return tail;
+    const most = Math.floor((start - position) / HEADER_BYTES);
+    tail = await walkTail(frames, { offset: offset + most, position: start }, size, tail.appendMs, () => {});
+  }
+}
+
+async function walkTail(
+  frames: FrameReader,
+  from: LogEnd,
+  size: number,
+  appendMs: number,
+  onFrame: (at: LogEnd) => void,
+): Promise<Tail> {
+  let at = from;
+  let newestMs = appendMs;
+  let torn: Tail | undefined;
   for (;;) {
     const frame = await frames.frameAt(at.position, size);
-    if (frame === undefined) break;
-    if (frame.record === undefined) {
-      torn ??= at;
-      suspects.push(at.offset);
-    } else {
-      if (frame.startsBatch) {
-        damaged.push(...suspects.splice(0));
-        torn = undefined;
-      }
-      appendMs = Math.max(appendMs, frame.appendMs);
-      if (torn === undefined) {
-        msBeforeTorn = appendMs;
-        mark(segment, at);
-      }
+    if (frame === undefined) return torn ?? { end: at, appendMs: newestMs };
+    if (frame.record === undefined) torn ??= { end: at, appendMs: newestMs };
+    else {
+      if (frame.startsBatch) torn = undefined;
+      newestMs = Math.max(newestMs, frame.appendMs);
+      if (torn === undefined) onFrame(at);
     }
     at = { offset: at.offset + 1, position: frame.next };
   }
-  return { end: torn ?? at, appendMs: msBeforeTorn, damaged };
 }
