@@ -1,1 +1,10 @@
-export {};
+export { describeIngest, type IngestedPprof, type IngestSource } from './ingest/describe-ingest.ts';
+export { parseIngestName, type IngestName } from './ingest/ingest-name.ts';
+export { metricNameFor, parseSampleTypeConfig, type SampleTypeConfig } from './ingest/sample-type-config.ts';
+export { parseTimeParam } from './ingest/time-param.ts';
+export { checkLabels } from './labels.ts';
+export type { ProfileLimits } from './limits.ts';
+export { normalizePprof, type Normalized, type NormalizeRequest } from './normalize.ts';
+export { textOf } from './pprof/check.ts';
+export { decodePprof, type Pprof, type PprofValueType } from './pprof/decode.ts';
+export { encodePprof, type PprofContent } from './pprof/encode.ts';

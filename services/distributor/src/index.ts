@@ -1,1 +1,3 @@
-export {};
+export { distributorModule, type DistributorModulePorts } from './distributor.module.ts';
+export { readBody } from './body.ts';
+export { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';

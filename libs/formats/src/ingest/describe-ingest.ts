@@ -1,0 +1,68 @@
+import type { Label } from '@kiln/model';
+import type { NormalizeRequest } from '../normalize.ts';
+import { textOf } from '../pprof/check.ts';
+import type { Pprof } from '../pprof/decode.ts';
+import type { IngestName } from './ingest-name.ts';
+import { metricNameFor, type SampleTypeConfig } from './sample-type-config.ts';
+
+/** What the query of `/ingest` says beside the name. */
+export interface IngestSource extends IngestName {
+  /** `spyName`, `unknown` when not sent. */
+  readonly spy: string;
+  /** Unix nanoseconds. */
+  readonly fromNanos: bigint;
+}
+
+/** A pprof as `/ingest` means it: mended where a client is known to need it, with its labels. */
+export interface IngestedPprof {
+  readonly pprof: Pprof;
+  readonly labels: readonly Label[];
+  readonly names: NonNullable<NormalizeRequest['names']>;
+}
+
+const YEAR_1971_NANOS = 31_536_000_000_000_000n;
+
+/** Applies contract/pyroscope.md §3.3 to a decoded pprof: `__name__` from the sample types, series labels, the fixes by spy. */
+export function describeIngest(
+  decoded: Pprof,
+  source: IngestSource,
+  config: SampleTypeConfig | undefined,
+): IngestedPprof {
+  const isDotnet = source.spy === 'dotnetspy' || (source.spy === 'unknown' && config?.has('inuse-space') === true);
+  let pprof = decoded.timeNanos < YEAR_1971_NANOS ? { ...decoded, timeNanos: source.fromNanos } : decoded;
+  if (isDotnet) pprof = mendDotnet(pprof);
+  const types = pprof.sampleTypes.map(({ type }) => textOf(pprof, type));
+  return { pprof, labels: labelsOf(source, metricNameFor(types, config)), names: namesBySpy[source.spy] ?? 'as sent' };
+}
+
+/** Scripting languages tell functions apart by file: the name gets the file in front; py-spy does not where the file is absolute. */
+const namesBySpy: Readonly<Record<string, IngestedPprof['names']>> = {
+  pyspy: 'relative file first',
+  rbspy: 'file first',
+  scripting: 'file first',
+};
+
+function labelsOf({ app, labels, spy }: IngestSource, metric: string): Label[] {
+  const hasService = labels.some(({ name }) => name === 'service_name');
+  return [
+    { name: '__name__', value: metric },
+    { name: '__delta__', value: 'false' },
+    { name: 'pyroscope_spy', value: spy },
+    ...(hasService ? [] : [{ name: 'service_name', value: app }]),
+    ...labels,
+  ];
+}
+
+/** .NET sends functions without ids, and sample types with "-". */
+function mendDotnet(pprof: Pprof): Pprof {
+  const { functions, bytes, strings } = pprof;
+  const isNumbered = functions.idLo.some((id) => id !== 0) || functions.idHi.some((id) => id !== 0);
+  const idLo = isNumbered ? functions.idLo : Uint32Array.from(functions.idLo, (_, row) => row + 1);
+  // The bytes belong to the request: a copy is mended, so that a retry of the same content keeps its digest.
+  const mended = bytes.slice();
+  for (const { type } of pprof.sampleTypes) {
+    if (type < 0 || type >= strings.length) continue;
+    for (let i = strings.from[type]!; i < strings.to[type]!; i++) if (mended[i] === 45) mended[i] = 95;
+  }
+  return { ...pprof, bytes: mended, functions: { ...functions, idLo } };
+}

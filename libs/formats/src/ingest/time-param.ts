@@ -1,0 +1,41 @@
+const NANOS_PER_SECOND = 1_000_000_000n;
+const unitSeconds: readonly (readonly [RegExp, bigint])[] = [
+  [/^(M|mon)/, 30n * 86_400n],
+  [/^s/, 1n],
+  [/^m/, 60n],
+  [/^h/, 3_600n],
+  [/^d/, 86_400n],
+  [/^w/, 7n * 86_400n],
+  [/^y/, 365n * 86_400n],
+];
+
+/**
+ * Reads `from` and `until` (contract/pyroscope.md §5.10) as Unix nanoseconds. There is no error case: nonsense means now.
+ * All digits: 8 forming a date are that UTC day, 13 milliseconds, 16 microseconds, 19 nanoseconds, any other length seconds. Else `now-1h30m`.
+ */
+export function parseTimeParam(text: string | undefined, nowNanos: bigint): bigint {
+  const cleaned = (text ?? '').replaceAll(/[ _,]/g, '');
+  if (/^\d+$/.test(cleaned) && cleaned.length <= 19) return fromDigits(cleaned);
+  const sign = cleaned.search(/[+-]/);
+  if (sign < 0) return nowNanos;
+  let offset = 0n;
+  for (const [, digits, unit] of cleaned.slice(sign + 1).matchAll(/(\d{1,12})([A-Za-z]*)/g)) {
+    const seconds = unitSeconds.find(([form]) => form.test(unit!))?.[1] ?? 0n;
+    offset += BigInt(digits!) * seconds * NANOS_PER_SECOND;
+  }
+  return cleaned[sign] === '-' ? nowNanos - offset : nowNanos + offset;
+}
+
+function fromDigits(digits: string): bigint {
+  const value = BigInt(digits);
+  if (digits.length === 8) {
+    const [year, month, day] = [digits.slice(0, 4), digits.slice(4, 6), digits.slice(6)];
+    const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+    if (Number(year) > 1900 && !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day))
+      return BigInt(date.getTime()) * 1_000_000n;
+  }
+  if (digits.length === 13) return value * 1_000_000n;
+  if (digits.length === 16) return value * 1_000n;
+  if (digits.length === 19) return value;
+  return value * NANOS_PER_SECOND;
+}

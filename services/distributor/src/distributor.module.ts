@@ -1,0 +1,96 @@
+import type { DynamicModule } from '@nestjs/common';
+import type { Clock } from '@kiln/async';
+import type { Codecs } from '@kiln/block';
+import type { TenantId } from '@kiln/model';
+import type { OpenLog } from '@kiln/partition-log';
+import type { Metrics } from '@kiln/telemetry';
+import { bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
+import { Distributor } from './distributor.ts';
+import { Intake, type IntakeObserver, type WriteLimits } from './intake.ts';
+import { PushHttp, TENANT_OF_WRITE } from './push.http.ts';
+
+export interface DistributorModulePorts {
+  /** One open log per partition, by partition number. */
+  readonly logs: readonly OpenLog[];
+  readonly limits: (tenant: TenantId) => Limits;
+  /** The tenant of a write, from the value of X-Scope-OrgID. */
+  readonly tenantOf: (header: string | undefined) => TenantId;
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+class DistributorModule {}
+
+/** Wires the distributor. */
+export function distributorModule(ports: DistributorModulePorts): DynamicModule {
+  const { limits, tenantOf, clock, metrics } = ports;
+  const rates = new RateLimiter(clock);
+  const intake = new Intake({
+    distributor: new Distributor(ports),
+    limits: (tenant) => writeLimits(limits(tenant)),
+    rate: { take: (tenant, bytes) => rates.take(tenant, bytes, limits(tenant)) },
+    clock,
+    observe: observer(metrics),
+  });
+  return {
+    module: DistributorModule,
+    controllers: [PushHttp],
+    providers: [
+      { provide: Intake, useValue: intake },
+      { provide: TENANT_OF_WRITE, useValue: tenantOf },
+    ],
+  };
+}
+
+function writeLimits(limits: Limits): WriteLimits {
+  return {
+    maxLabelNameLength: limits.maxLabelNameLength,
+    maxLabelValueLength: limits.maxLabelValueLength,
+    maxLabelNamesPerSeries: limits.maxLabelNamesPerSeries,
+    maxSessionsPerSeries: limits.maxSessionsPerSeries,
+    disableLabelSanitization: limits.disableLabelSanitization,
+    maxProfileSizeBytes: limits.maxProfileSizeBytes,
+    maxStacktraceSamples: limits.maxProfileStacktraceSamples,
+    maxStacktraceSampleLabels: limits.maxProfileStacktraceSampleLabels,
+    maxStacktraceDepth: limits.maxProfileStacktraceDepth,
+    maxSymbolValueLength: limits.maxProfileSymbolValueLength,
+    rejectOlderThanMs: limits.rejectOlderThanMs,
+    rejectNewerThanMs: limits.rejectNewerThanMs,
+    ingestionBodyLimitBytes: bodyLimitBytes(limits),
+  };
+}
+
+function observer(metrics: Metrics): IntakeObserver {
+  const profiles = metrics.counter({ name: 'kiln_distributor_profiles_total', help: 'Profiles stored.' });
+  const bytes = metrics.counter({
+    name: 'kiln_distributor_received_bytes',
+    help: 'Uncompressed bytes of stored profiles.',
+  });
+  const refused = metrics.counter({
+    name: 'kiln_distributor_discarded_profiles_total',
+    help: 'Profiles refused, by reason.',
+    labels: ['reason'],
+  });
+  const refusedBytes = metrics.counter({
+    name: 'kiln_distributor_discarded_bytes_total',
+    help: 'Bytes of refused profiles as received, by reason.',
+    labels: ['reason'],
+  });
+  const cut = metrics.counter({
+    name: 'kiln_distributor_truncated_total',
+    help: 'Stacks cut at max_profile_stacktrace_depth and strings cut at max_profile_symbol_value_length.',
+    labels: ['what'],
+  });
+  return {
+    stored: (_tenant, count, size) => {
+      profiles.add(count);
+      bytes.add(size);
+    },
+    discarded: (_tenant, reason, size) => {
+      refused.add(1, { reason });
+      refusedBytes.add(size, { reason });
+    },
+    truncated: (_tenant, what, count) => cut.add(count, { what }),
+  };
+}

@@ -1,0 +1,113 @@
+import type { Clock } from '@kiln/async';
+import { RecordBuilder, type Codecs } from '@kiln/block';
+import { placePartition } from '@kiln/catalog';
+import {
+  KilnError,
+  fingerprint,
+  labelSet,
+  type Label,
+  type LabelSet,
+  type LogId,
+  type Profile,
+  type TenantId,
+} from '@kiln/model';
+import type { OpenLog } from '@kiln/partition-log';
+import { profileId } from './profile-id.ts';
+
+/** A profile that passed every check, ready to be placed. */
+export interface Accepted {
+  readonly profile: Profile;
+  /** As pushed, sorted, before relabelling: what a retry sends again. */
+  readonly labels: LabelSet;
+  /** Start as the payload carries it; 0 when it carries none. */
+  readonly ownTimeNanos: bigint;
+  readonly payload: Uint8Array;
+  readonly clientId: string;
+}
+
+/** Where one record of a push went: with the log's name, the write token of the answer. */
+export interface Written {
+  readonly log: LogId;
+  readonly offset: number;
+}
+
+export interface DistributorPorts {
+  /** One open log per partition, by partition number. */
+  readonly logs: readonly OpenLog[];
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+}
+
+/** Largest record, bytes before compression: a push is split between profiles (design: distributed.md §1.6 Record). */
+const MAX_RECORD_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Identifies profiles, places them by tenant and series, and appends one record per partition. Knows no protocol and no format.
+ * A push resolves only when all its records are durable.
+ */
+export class Distributor {
+  readonly #ports: DistributorPorts;
+
+  constructor(ports: DistributorPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Stores profiles of one tenant.
+   * @param windowMs the tenant's duplicate window, written into the records.
+   * @throws KilnError `unavailable` when a record could not be made durable: the client may send again, copies are dropped by id.
+   */
+  async store(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): Promise<Written[]> {
+    const records = this.#build(tenant, profiles, windowMs);
+    const outcomes = await Promise.allSettled(records.map(({ log, bytes }) => append(log, bytes)));
+    const written: Written[] = [];
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') throw KilnError.from(outcome.reason);
+      written.push(outcome.value);
+    }
+    return written;
+  }
+
+  #build(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): { log: OpenLog; bytes: Uint8Array }[] {
+    const { logs, codecs, clock } = this.#ports;
+    const open = new Map<number, RecordBuilder>();
+    const done: { log: OpenLog; bytes: Uint8Array }[] = [];
+    const receivedMs = clock.nowMs();
+    for (const accepted of profiles) {
+      const { profile, labels } = accepted;
+      const partition = placePartition({
+        partitions: logs.length,
+        tenant,
+        service: profile.service,
+        fingerprint: fingerprint(labels),
+      });
+      let record = open.get(partition);
+      if (record === undefined) {
+        record = new RecordBuilder({ tenant, receivedMs, windowMs });
+        open.set(partition, record);
+      }
+      record.add(profile, idOf(tenant, accepted));
+      if (record.byteLength >= MAX_RECORD_BYTES) {
+        done.push({ log: logs[partition]!, bytes: record.finish(codecs) });
+        open.delete(partition);
+      }
+    }
+    for (const [partition, record] of open) done.push({ log: logs[partition]!, bytes: record.finish(codecs) });
+    return done;
+  }
+}
+
+async function append(log: OpenLog, bytes: Uint8Array): Promise<Written> {
+  const { offset } = await log.append(bytes);
+  return { log: log.id, offset };
+}
+
+function idOf(tenant: TenantId, { profile, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {
+  const { types, durationNanos } = profile;
+  return profileId({ tenant, labels, types, timeNanos: ownTimeNanos, durationNanos, payload, clientId });
+}
+
+/** Labels as pushed, sorted; copies stay, because a retry sends them again. */
+export function pushedLabels(labels: readonly Label[]): LabelSet {
+  return labelSet(labels);
+}

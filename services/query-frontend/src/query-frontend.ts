@@ -1,0 +1,134 @@
+import type { Clock } from '@kiln/async';
+import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
+import type { Query } from '@kiln/query';
+
+/** A piece of the answer that may be missing: which log, which offsets, why. */
+export interface AnswerGap {
+  readonly log: string;
+  /** (after, upTo] */
+  readonly after: number;
+  readonly upTo: number;
+  readonly reason: string;
+}
+
+/** The merged partial of a query and whether anything may be missing from it. */
+export interface Answer {
+  readonly partial: Uint8Array;
+  readonly gaps: readonly AnswerGap[];
+}
+
+/** Who answers queries: the querier, in this process or another. */
+export interface Queries {
+  query(tenant: TenantId, query: Query): Promise<Answer>;
+}
+
+/** The limits of a tenant that concern reads; 0 = off. */
+export interface ReadLimits {
+  readonly maxQueryLookbackMs: number;
+  readonly maxQueryLengthMs: number;
+  readonly retentionPeriodMs: number;
+  readonly maxFlamegraphNodesDefault: number;
+  readonly maxFlamegraphNodesMax: number;
+}
+
+/** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
+export interface RequestedRange {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** A range within the tenant's limits, both ends inclusive. */
+export type ClampedRange = { readonly startMs: number; readonly endMs: number };
+
+/** Checks read requests by contract/pyroscope.md §5.1 and §5.3 and passes them on. Knows no protocol. */
+export class QueryFrontend {
+  readonly #queries: Queries;
+  readonly #limits: (tenant: TenantId) => ReadLimits;
+  readonly #clock: Clock;
+
+  constructor(queries: Queries, limits: (tenant: TenantId) => ReadLimits, clock: Clock) {
+    this.#queries = queries;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  query(tenant: TenantId, query: Query): Promise<Answer> {
+    return this.#queries.query(tenant, query);
+  }
+
+  /**
+   * The range of a Select… request, or undefined when all of it lies before the lookback: the answer is then empty, whatever else was asked.
+   * @throws KilnError `invalid_argument` when a bound is missing, the order is wrong or the range is too long.
+   */
+  selectRange(tenant: TenantId, { startMs, endMs }: RequestedRange): ClampedRange | undefined {
+    if (startMs === 0 || endMs === 0)
+      throw new KilnError('invalid_argument', 'missing time range in the query', { reason: 'missing_time_range' });
+    return this.#clamp(tenant, startMs, endMs);
+  }
+
+  /** As `selectRange`, but no range at all means the tenant's whole retention. */
+  discoveryRange(tenant: TenantId, range: RequestedRange): ClampedRange | undefined {
+    if (range.startMs !== 0 || range.endMs !== 0) return this.selectRange(tenant, range);
+    const { retentionPeriodMs, maxQueryLookbackMs } = this.#limits(tenant);
+    const reach = smallestOn(retentionPeriodMs, maxQueryLookbackMs);
+    const now = this.#clock.nowMs();
+    // Profiles may be a little newer than the clock (reject_newer_than); nothing is later than a day.
+    return { startMs: reach === 0 ? 1 : now - reach, endMs: now + DAY_MS };
+  }
+
+  /**
+   * The nodes to keep in a flame graph or tree: the default for 0 or absent.
+   * @throws KilnError `invalid_argument` beyond the limit.
+   */
+  maxNodes(tenant: TenantId, requested: bigint | undefined): number {
+    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.#limits(tenant);
+    const nodes = requested ?? 0n;
+    if (maxFlamegraphNodesMax === 0) return nodes <= 0n ? (nodes < 0n ? 0 : maxFlamegraphNodesDefault) : Number(nodes);
+    if (nodes < 0n || nodes > BigInt(maxFlamegraphNodesMax)) {
+      throw new KilnError(
+        'invalid_argument',
+        `max_nodes ${nodes} is out of bounds: allowed are 1 to ${maxFlamegraphNodesMax} (max_flamegraph_nodes_max), 0 for the default of ${maxFlamegraphNodesDefault}`,
+        { reason: 'flamegraph_limit' },
+      );
+    }
+    return nodes === 0n ? maxFlamegraphNodesDefault : Number(nodes);
+  }
+
+  #clamp(tenant: TenantId, startMs: number, endMs: number): ClampedRange | undefined {
+    if (startMs > endMs) {
+      throw new KilnError('invalid_argument', `invalid time range: start ${startMs} is after end ${endMs}`, {
+        reason: 'invalid_time_range',
+      });
+    }
+    const { retentionPeriodMs, maxQueryLookbackMs, maxQueryLengthMs } = this.#limits(tenant);
+    const reach = smallestOn(retentionPeriodMs, maxQueryLookbackMs);
+    const oldest = reach === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - reach;
+    if (endMs < oldest) return undefined;
+    const start = Math.max(startMs, oldest);
+    if (maxQueryLengthMs !== 0 && endMs - start > maxQueryLengthMs) {
+      throw new KilnError(
+        'invalid_argument',
+        `the query's range is too long: ${seconds(endMs - start)}, limit ${seconds(maxQueryLengthMs)} (max_query_length, flag --querier.max-query-length)`,
+        { reason: 'query_limit' },
+      );
+    }
+    return { startMs: start, endMs };
+  }
+}
+
+/** @throws KilnError `invalid_argument` when the id or the selector does not parse; ids first. */
+export function checkSelection(profileType: string, selector: string): void {
+  parseProfileTypeId(profileType);
+  parseSelector(selector);
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+function smallestOn(a: number, b: number): number {
+  if (a === 0) return b;
+  return b === 0 ? a : Math.min(a, b);
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}

@@ -1,0 +1,204 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { pushRequest, tinyPprof } from './tiny-pprof.ts';
+
+/** What a run of the loop saw. */
+export interface KillReport {
+  readonly kills: number;
+  /** Cut objects whose manifests were committed, seen on disk at the end. */
+  readonly cuts: number;
+  readonly acknowledged: number;
+  /** First try before a kill, answered by a later process. */
+  readonly retriedAfterCrash: number;
+  /** Sent and acknowledged again after a cut had put the first send into an object. */
+  readonly retriedAfterCut: number;
+  readonly checks: number;
+  /** Sentences; empty when every promise held. */
+  readonly wrong: readonly string[];
+}
+
+export interface KillLoopOptions {
+  readonly kills: number;
+  readonly random: () => number;
+  readonly say: (line: string) => void;
+}
+
+const TYPE = 'process_cpu:cpu:nanoseconds::';
+const TENANTS = ['alpha', 'beta'];
+const SERVICES = ['checkout', 'search', 'billing'];
+const CLIENTS = 4;
+const CHECK_EVERY = 10;
+
+/** One profile that a client keeps sending until it is acknowledged. */
+interface Sent {
+  readonly tenant: string;
+  readonly service: string;
+  readonly body: Uint8Array;
+  readonly value: bigint;
+  readonly firstTry: number;
+  acknowledgedAtMs: number;
+}
+
+/**
+ * SIGKILLs a server at random moments while clients push and retry, then asks whether every acknowledged profile is there exactly once:
+ * per tenant and service the sum of a query must equal the ledger's, to the unit. Powers of one number never hide a doubled row behind a lost one,
+ * because every value is a fresh random number below 2^40.
+ */
+export async function killLoop({ kills, random, say }: KillLoopOptions): Promise<KillReport> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'kiln-kill-'));
+  const flags = ['--auth.multitenancy-enabled=true', '--ingester.cut-max-age=2s'];
+  const ledger = new Map<string, bigint>();
+  const old: Sent[] = [];
+  const wrong: string[] = [];
+  const state = { life: 0, paused: false, stopped: false, acknowledged: 0, afterCrash: 0, afterCut: 0, idle: 0 };
+  let kiln: RunningKiln = await startKiln({ dataDir, flags });
+  const started = Date.now();
+
+  const post = async (sent: Sent): Promise<boolean> => {
+    try {
+      const response = await fetch(`${kiln.url}/push.v1.PusherService/Push`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/proto', 'X-Scope-OrgID': sent.tenant },
+        body: sent.body,
+        signal: AbortSignal.timeout(10_000),
+      });
+      const text = await response.text();
+      if (response.status === 400) wrong.push(`a good push was refused: ${text}`);
+      return response.status === 200;
+    } catch {
+      return false;
+    }
+  };
+
+  const client = async (): Promise<void> => {
+    while (!state.stopped) {
+      if (state.paused) {
+        state.idle++;
+        while (state.paused) await sleep(5);
+        state.idle--;
+        continue;
+      }
+      const again = old.length > 0 && random() < 0.2 ? old.splice(Math.floor(random() * old.length), 1)[0]! : undefined;
+      const sent = again ?? makeSend(random, state.life);
+      while (!(await post(sent))) {
+        if (state.stopped) return;
+        await sleep(20 + random() * 50);
+      }
+      if (again !== undefined) {
+        // Older than the cut age and one more for the upload: the first send sits in an object now.
+        if (Date.now() - again.acknowledgedAtMs > 4_000) state.afterCut++;
+        continue;
+      }
+      state.acknowledged++;
+      if (state.life !== sent.firstTry) state.afterCrash++;
+      sent.acknowledgedAtMs = Date.now();
+      const key = `${sent.tenant}/${sent.service}`;
+      ledger.set(key, (ledger.get(key) ?? 0n) + sent.value);
+      if (random() < 0.3) old.push(sent);
+      if (random() < 0.5) await sleep(random() * 20);
+    }
+  };
+
+  const check = async (): Promise<void> => {
+    state.paused = true;
+    while (state.idle < CLIENTS) await sleep(10);
+    for (const tenant of TENANTS) {
+      for (const service of SERVICES) {
+        const want = ledger.get(`${tenant}/${service}`) ?? 0n;
+        let found = await total(kiln.url, tenant, service, started);
+        // Acknowledged is durable; readable follows within moments.
+        for (let i = 0; i < 100 && found !== want; i++) {
+          await sleep(50);
+          found = await total(kiln.url, tenant, service, started);
+        }
+        if (found !== want)
+          wrong.push(`${tenant}/${service}: acknowledged ${want}, found ${found} after ${state.life} kills`);
+      }
+    }
+    state.paused = false;
+  };
+
+  const clients = Array.from({ length: CLIENTS }, client);
+  let checks = 0;
+  try {
+    while (state.life < kills && wrong.length === 0) {
+      await sleep(random() ** 2 * 1_500);
+      await kiln.kill();
+      state.life++;
+      kiln = await startKiln({ dataDir, flags });
+      if (state.life % CHECK_EVERY === 0 || state.life === kills) {
+        await check();
+        checks++;
+        say(
+          `${state.life} kills, ${state.acknowledged} acknowledged, ${state.afterCrash} answered after a crash, ${state.afterCut} after a cut`,
+        );
+      }
+    }
+    state.stopped = true;
+    await Promise.all(clients);
+    return {
+      kills: state.life,
+      cuts: await countCuts(dataDir),
+      acknowledged: state.acknowledged,
+      retriedAfterCrash: state.afterCrash,
+      retriedAfterCut: state.afterCut,
+      checks,
+      wrong,
+    };
+  } finally {
+    state.stopped = true;
+    state.paused = false;
+    await kiln.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+function makeSend(random: () => number, life: number): Sent {
+  const tenant = TENANTS[Math.floor(random() * TENANTS.length)]!;
+  const service = SERVICES[Math.floor(random() * SERVICES.length)]!;
+  const values = Array.from({ length: 3 }, () => BigInt(Math.floor(random() * 2 ** 40)) + 1n);
+  const profile = tinyPprof({
+    type: 'cpu',
+    unit: 'nanoseconds',
+    // Sub-second and its own: the profile identifies itself.
+    timeNanos: BigInt(Date.now()) * 1_000_000n + BigInt(Math.floor(random() * 999_998)) + 1n,
+    stacks: values.map((value, i) => ({ frames: [`leaf${i}_${tenant}`, `main_${tenant}`], value })),
+  });
+  const body = pushRequest([
+    {
+      labels: { __name__: 'process_cpu', service_name: service, pod: `p${Math.floor(random() * 5)}` },
+      profiles: [profile],
+    },
+  ]);
+  return { tenant, service, body, value: values.reduce((a, b) => a + b, 0n), firstTry: life, acknowledgedAtMs: 0 };
+}
+
+async function total(url: string, tenant: string, service: string, startMs: number): Promise<bigint> {
+  const response = await fetch(`${url}/querier.v1.QuerierService/SelectMergeStacktraces`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-Scope-OrgID': tenant },
+    body: JSON.stringify({
+      profileTypeID: TYPE,
+      labelSelector: `{service_name="${service}"}`,
+      start: String(startMs - 60_000),
+      end: String(Date.now() + 60_000),
+    }),
+  });
+  const body = (await response.json()) as { flamegraph?: { total?: string; names: string[] }; message?: string };
+  if (!response.ok) throw new Error(`query failed: ${response.status} ${body.message}`);
+  const foreign = TENANTS.filter((other) => other !== tenant);
+  for (const name of body.flamegraph?.names ?? []) {
+    if (foreign.some((other) => name.includes(other))) throw new Error(`answer of ${tenant} names ${name}`);
+  }
+  return BigInt(body.flamegraph?.total ?? '0');
+}
+
+async function countCuts(dataDir: string): Promise<number> {
+  const { glob } = await import('node:fs/promises');
+  let cuts = 0;
+  for await (const _ of glob('objects/log/*/m/*', { cwd: dataDir })) cuts++;
+  return cuts;
+}
