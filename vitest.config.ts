@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Two projects: libs on plain Node with type stripping (a decorator there fails at once), services through the transform. */
+/** Three projects: libs on plain Node with type stripping (a decorator there fails at once), services through the transform, and what looks at the whole. */
 export default defineConfig({
   test: {
     projects: [
@@ -22,6 +22,15 @@ export default defineConfig({
           name: 'services',
           include: ['services/**/*.test.ts', 'libs/nest/**/*.test.ts', 'test/*.test.ts'],
           execArgv: ['--conditions=source'],
+        },
+      },
+      {
+        test: {
+          name: 'tests',
+          include: ['test/*/**/*.test.ts'],
+          experimental: { viteModuleRunner: false },
+          execArgv: ['--conditions=source'],
+          testTimeout: 60_000,
         },
       },
     ],
