@@ -158,11 +158,11 @@ class DirectoryStore implements ObjectStore {
     try {
       for (let tries = 0; ; tries++) {
         try {
+          if (tries > 0) await this.#folders.make(folder);
           return await this.#folders.change(folder, () => name(temporary));
         } catch (error) {
           if (errorCode(error) !== 'ENOENT' || tries >= 100) throw error;
         }
-        await this.#folders.make(folder);
       }
     } catch (error) {
       await removeIfThere(this.#disk, temporary).catch(() => {});
