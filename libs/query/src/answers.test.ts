@@ -1,6 +1,6 @@
 import { formatSelector, type Label } from '@kiln/model';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { LabelNamesQuery, PprofQuery, Query, SelectSeriesQuery, StacktracesQuery } from './query.ts';
 import { rowRange } from './query.ts';
 import { finishQuery, mergePartials, runQuery } from './run.ts';
@@ -24,7 +24,8 @@ import { toTables } from './test-support/tables.ts';
  * grouping, against the slow and obvious model.
  */
 
-const numRuns = process.env['KILN_LONG'] === '1' ? 5000 : 300;
+const numRuns = process.env['KILN_LONG'] === '1' ? 3000 : 300;
+vi.setConfig({ testTimeout: 120_000 });
 const maxNodes = fc.integer({ min: 0, max: 12 });
 const world = fc.record({ list: datasets, times: range, conditions, profileType, maxNodes, spread });
 

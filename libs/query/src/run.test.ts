@@ -1,0 +1,191 @@
+import { CorruptDataError } from '@kiln/bytes';
+import { KilnError } from '@kiln/model';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeQuery, encodeQuery } from './query-codec.ts';
+import type { Query } from './query.ts';
+import { finishQuery, mergePartials, runQuery } from './run.ts';
+import { datasets } from './test-support/arbitrary.ts';
+import { cpuDataset, CPU_ID } from './test-support/model.ts';
+import { toTables } from './test-support/tables.ts';
+
+const LONG = process.env['KILN_LONG'] === '1';
+const range = { startMs: 0, endMs: 2000 };
+const selection = { ...range, profileType: CPU_ID, selector: '{}' };
+
+const QUERIES: readonly Query[] = [
+  { kind: 'stacktraces', ...selection, maxNodes: 5, format: 'flamegraph' },
+  { kind: 'stacktraces', ...selection, maxNodes: 5, format: 'tree' },
+  { kind: 'pprof', ...selection, maxNodes: 0 },
+  { kind: 'selectSeries', ...selection, stepMs: 7, groupBy: ['env'], aggregation: 'average', limit: 3 },
+  { kind: 'profileTypes', ...range },
+  { kind: 'labelNames', ...range, matchers: ['{a="b"}'], utf8: true },
+  { kind: 'labelValues', ...range, matchers: [], name: 'env' },
+  { kind: 'series', ...range, matchers: [], labelNames: ['env'], utf8: false },
+];
+
+/** What a call does, as something to compare: its value, or its error's kind. */
+function outcome(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof CorruptDataError) return 'corrupt';
+    if (error instanceof KilnError) return error.code;
+    throw error;
+  }
+}
+
+test('a query survives its bytes, and worker borders', () => {
+  for (const query of QUERIES) {
+    expect(decodeQuery(encodeQuery(query))).toEqual(query);
+    expect(structuredClone(query)).toEqual(query);
+  }
+});
+
+describe('bad bytes', () => {
+  test('are no query', () => {
+    const good = encodeQuery(QUERIES[0]!);
+    const altered = (from: string, to: string): Uint8Array => {
+      const text = new TextDecoder().decode(good);
+      expect(text).toContain(from);
+      return new TextEncoder().encode(text.replace(from, to));
+    };
+    expect(outcome(() => decodeQuery(new Uint8Array(0)))).toBe('corrupt');
+    expect(outcome(() => decodeQuery(Uint8Array.of(2, 123, 125)))).toBe('corrupt');
+    expect(outcome(() => decodeQuery(good.subarray(0, good.length - 1)))).toBe('corrupt');
+    expect(outcome(() => decodeQuery(altered('"flamegraph"', '"dot"')))).toBe('corrupt');
+    expect(outcome(() => decodeQuery(altered('"maxNodes":5', '"maxNodes":"5"')))).toBe('corrupt');
+    expect(outcome(() => decodeQuery(altered('"stacktraces"', '"constructor"')))).toBe('corrupt');
+    expect(outcome(() => decodeQuery(altered('"maxNodes":5', '"maxNodes":-5')))).toBe('invalid_argument');
+    expect(outcome(() => decodeQuery(altered('"startMs":0', '"startMs":3000')))).toBe('invalid_argument');
+  });
+
+  test('of any kind are refused as corrupt, quickly, by merge and finish', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...QUERIES), fc.uint8Array({ maxLength: 80 }), (query, bytes) => {
+        const start = performance.now();
+        const partial = Uint8Array.of(1, ...bytes);
+        outcome(() => finishQuery(query, partial));
+        outcome(() => mergePartials(query, [partial, partial]));
+        expect(performance.now() - start).toBeLessThan(1000);
+      }),
+      { numRuns: LONG ? 20_000 : 2000 },
+    );
+  });
+
+  test('made from good ones by one changed byte, or by a cut, never crash', () => {
+    let corrupt = 0;
+    fc.assert(
+      fc.property(
+        datasets,
+        fc.constantFrom(...QUERIES),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        fc.boolean(),
+        (list, query, at, flip, cut) => {
+          const partial = runQuery(
+            { ...query },
+            list.map((model) => toTables(model)),
+          );
+          if (partial.length === 0) return;
+          const place = at % partial.length;
+          const damaged = cut ? partial.slice(0, place) : partial.slice();
+          if (!cut) damaged[place] = damaged[place]! ^ flip;
+          if (outcome(() => finishQuery(query, damaged)) === 'corrupt') corrupt++;
+          outcome(() => mergePartials(query, [damaged, partial]));
+        },
+      ),
+      { numRuns: LONG ? 10_000 : 1000 },
+    );
+    expect(corrupt).toBeGreaterThan(20);
+  });
+});
+
+describe('limits', () => {
+  const tables = [toTables(cpuDataset({ 'a;b;c': 1n, 'a;d': 1n, e: 1n }))];
+
+  test('of tree nodes are named by the refusal, in run and in merge', () => {
+    for (const query of [QUERIES[0]!, QUERIES[2]!]) {
+      const partial = runQuery(query, tables, { maxResultNodes: 5 });
+      expect(() => runQuery(query, tables, { maxResultNodes: 4 })).toThrow(
+        /more than 4 tree nodes.*limit 4 \(max_result_nodes\)/,
+      );
+      expect(outcome(() => mergePartials(query, [partial, partial], { maxResultNodes: 4 }))).toBe('resource_exhausted');
+      expect(outcome(() => mergePartials(query, [partial, partial], { maxResultNodes: 5 }))).not.toBe(
+        'resource_exhausted',
+      );
+    }
+  });
+
+  test('of series are named by the refusal', () => {
+    const rows = ['x', 'y', 'z'].map((value) => ({
+      ...cpuDataset({ a: 1n }).rows[0]!,
+      labels: [{ name: 'env', value }],
+    }));
+    const list = [toTables({ ...cpuDataset({}), rows })];
+    const asked: Query[] = [
+      QUERIES[3]!,
+      { kind: 'series', ...range, matchers: [], labelNames: [], utf8: true },
+      { kind: 'labelValues', ...range, matchers: [], name: 'env' },
+    ];
+    for (const query of asked) {
+      expect(runQuery(query, list, { maxResultSeries: 3 }).length).toBeGreaterThan(0);
+      expect(() => runQuery(query, list, { maxResultSeries: 2 })).toThrow(
+        /more than 2 series, limit 2 \(max_result_series\)/,
+      );
+    }
+  });
+});
+
+describe('refusals', () => {
+  const run = (change: object): unknown => outcome(() => runQuery({ ...QUERIES[0]!, ...change } as Query, []));
+
+  test('come before any data is looked at', () => {
+    expect(run({})).toEqual(new Uint8Array(0));
+    expect(run({ selector: '' })).toBe('invalid_argument');
+    expect(run({ selector: '{a=~"("}' })).toBe('invalid_argument');
+    expect(run({ profileType: 'cpu' })).toBe('invalid_argument');
+    expect(run({ profileType: `${CPU_ID}:delta` })).toEqual(new Uint8Array(0));
+    expect(run({ startMs: 3000 })).toBe('invalid_argument');
+    expect(run({ startMs: 0.5 })).toBe('invalid_argument');
+    expect(run({ endMs: Number.NaN })).toBe('invalid_argument');
+    expect(outcome(() => runQuery({ kind: 'labelValues', ...range, matchers: [], name: '' }, []))).toBe(
+      'invalid_argument',
+    );
+    expect(outcome(() => runQuery({ ...QUERIES[3]!, stepMs: 0 } as Query, []))).toBe('invalid_argument');
+  });
+
+  test('a truncated pprof is said to be unsupported, by name', () => {
+    const query: Query = { kind: 'pprof', ...selection, maxNodes: 10 };
+    expect(() => runQuery(query, [])).toThrow(/max_nodes 10 is not supported for a pprof/);
+    expect(outcome(() => runQuery(query, []))).toBe('unimplemented');
+  });
+});
+
+test('a pprof above int64 is refused, and one without data has no stacktraces', () => {
+  const query: Query = { kind: 'pprof', ...selection, maxNodes: 0 };
+  const partial = runQuery(query, [toTables(cpuDataset({ a: 2n ** 62n }))]);
+  expect(() => finishQuery(query, mergePartials(query, [partial, partial]))).toThrow(
+    /above|sum of the selected values is 9223372036854775808/,
+  );
+  expect(finishQuery(query, new Uint8Array(0))).toMatchObject({
+    symbols: { stacks: { length: 0 } },
+    type: { name: 'process_cpu', type: 'cpu' },
+  });
+});
+
+test('a step of one millisecond over a month costs what the rows cost', () => {
+  const query: Query = {
+    kind: 'selectSeries',
+    ...selection,
+    endMs: 31 * 86_400_000,
+    stepMs: 1,
+    groupBy: [],
+    aggregation: 'sum',
+    limit: 0,
+  };
+  const start = performance.now();
+  const [series] = finishQuery(query, runQuery(query, [toTables(cpuDataset({ a: 5n }, 30 * 86_400_000))]));
+  expect(series).toEqual({ labels: [], timeMs: Float64Array.of(30 * 86_400_000), value: Float64Array.of(5) });
+  expect(performance.now() - start).toBeLessThan(500);
+});
