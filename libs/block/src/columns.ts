@@ -40,23 +40,38 @@ export function readUints(r: ByteReader, length: number, limit: number, what: st
 
 /** Whole numbers within +-2^53. */
 export function writeInt(w: ByteWriter, value: number): void {
-  if (value > -SMALL && value < SMALL) {
-    w.zigzag(value);
+  writeStep(w, value, 0);
+}
+
+export function readInt(r: ByteReader): number {
+  return readStep(r, 0);
+}
+
+/** The difference of two whole numbers within +-2^53: zigzag, exact also where a double would round it. */
+export function writeStep(w: ByteWriter, value: number, last: number): void {
+  const step = value - last;
+  if (step > -SMALL && step < SMALL) {
+    w.zigzag(step);
   } else {
-    const wide = BigInt(value);
+    const wide = BigInt(value) - BigInt(last);
     const zigzag = wide < 0n ? -wide * 2n - 1n : wide * 2n;
     w.varintExact(Number(zigzag & 0xfffffffffffffn), Number(zigzag >> 52n));
   }
 }
 
-export function readInt(r: ByteReader): number {
+/** @returns last + difference; CorruptDataError when that is beyond +-2^53. */
+export function readStep(r: ByteReader, last: number): number {
   const { bytes, position, end } = r;
-  let last = position;
-  while (last < end && bytes[last]! > 127) last++;
-  if (last - position < 7) return r.zigzag();
-  const zigzag = r.varintBig();
-  const value = Number(zigzag % 2n === 0n ? zigzag / 2n : -(zigzag + 1n) / 2n);
-  if (value > 2 ** 53 || value < -(2 ** 53)) r.fail(`${value} is beyond 2^53`);
+  let at = position;
+  while (at < end && bytes[at]! > 127) at++;
+  let value: number;
+  if (at - position < 7) {
+    value = last + r.zigzag();
+  } else {
+    const zigzag = r.varintBig();
+    value = Number(BigInt(last) + (zigzag % 2n === 0n ? zigzag / 2n : -(zigzag + 1n) / 2n));
+  }
+  if (value > LARGEST || value < -LARGEST) r.fail(`${value} is beyond 2^53`);
   return value;
 }
 
@@ -75,7 +90,7 @@ export function readInts(r: ByteReader, length: number): Float64Array {
 export function writeDeltas(w: ByteWriter, column: Float64Array, from: number, to: number): void {
   let last = 0;
   for (let i = from; i < to; i++) {
-    writeInt(w, column[i]! - last);
+    writeStep(w, column[i]!, last);
     last = column[i]!;
   }
 }
@@ -84,8 +99,7 @@ export function readDeltas(r: ByteReader, column: Float64Array, from: number, to
   if (to - from > r.left) r.fail(`${to - from} numbers, ${r.left} bytes left`);
   let last = 0;
   for (let i = from; i < to; i++) {
-    last += readInt(r);
-    if (last > 2 ** 53 || last < -(2 ** 53)) r.fail(`${last} is beyond 2^53`);
+    last = readStep(r, last);
     column[i] = last;
   }
 }
@@ -183,20 +197,21 @@ export class TextRows {
     return row;
   }
 
-  get texts(): Iterable<string> {
-    return this.#rows.keys();
-  }
-
   column(): StringColumn {
-    const parts = [...this.#rows.keys()].map((text) => encoder.encode(text));
-    const offsets = new Uint32Array(parts.length + 1);
-    for (let i = 0; i < parts.length; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
-    const bytes = new Uint8Array(offsets[parts.length]!);
-    for (let i = 0; i < parts.length; i++) bytes.set(parts[i]!, offsets[i]);
-    return { length: parts.length, bytes, offsets };
+    return stringColumn([...this.#rows.keys()]);
   }
 }
 
+export function stringColumn(texts: readonly string[]): StringColumn {
+  const parts = texts.map((text) => encoder.encode(text));
+  const offsets = new Uint32Array(parts.length + 1);
+  for (let i = 0; i < parts.length; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
+  const bytes = new Uint8Array(offsets[parts.length]!);
+  for (let i = 0; i < parts.length; i++) bytes.set(parts[i]!, offsets[i]);
+  return { length: parts.length, bytes, offsets };
+}
+
 const SMALL = 2 ** 51;
+const LARGEST = 2 ** 53;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();

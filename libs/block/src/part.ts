@@ -14,7 +14,8 @@ import { decodePages, encodePages, type StoredPage } from './sections/page-direc
 import { decodeRows, encodeRows } from './sections/row-index.ts';
 import { decodeSeries, encodeSeries } from './sections/series.ts';
 import { readSpans, writeSpans } from './sections/spans.ts';
-import { decodeSymbols, encodeSymbols } from './sections/symbols.ts';
+import { decodeSymbols } from './sections/symbols/decode-symbols.ts';
+import { encodeSymbols } from './sections/symbols/encode-symbols.ts';
 import type { Codecs, DatasetSpans, DatasetTables, RowColumns } from './tables.ts';
 import { KIND, PART_MAGIC } from './versions.ts';
 

@@ -5,22 +5,24 @@ import type { StringColumn } from '@kiln/model';
  * front-coded strings := n | n * bytes shared with the string before | n * bytes of its own | all own bytes
  */
 
-/** Any order is right; sorted strings share most. */
-export function writeFrontCoded(w: ByteWriter, strings: readonly Uint8Array[]): void {
-  const shared = new Uint32Array(strings.length);
-  let last = new Uint8Array(0);
-  for (let i = 0; i < strings.length; i++) {
-    const own = strings[i]!;
-    const limit = Math.min(last.length, own.length);
-    let same = 0;
-    while (same < limit && last[same] === own[same]) same++;
-    shared[i] = same;
-    last = own as Uint8Array<ArrayBuffer>;
+/** @param rows which strings, in which order: any is right, sorted ones share most. */
+export function writeFrontCoded(w: ByteWriter, { bytes, offsets }: StringColumn, rows: Uint32Array): void {
+  const shared = new Uint32Array(rows.length);
+  for (let i = 1; i < rows.length; i++) {
+    let a = offsets[rows[i - 1]!]!;
+    let b = offsets[rows[i]!]!;
+    const start = b;
+    const limit = Math.min(offsets[rows[i]! + 1]!, start + offsets[rows[i - 1]! + 1]! - a);
+    while (b < limit && bytes[a] === bytes[b]) {
+      a++;
+      b++;
+    }
+    shared[i] = b - start;
   }
-  w.varint(strings.length);
-  for (let i = 0; i < strings.length; i++) w.varint(shared[i]!);
-  for (let i = 0; i < strings.length; i++) w.varint(strings[i]!.length - shared[i]!);
-  for (let i = 0; i < strings.length; i++) w.bytes(strings[i]!.subarray(shared[i]));
+  w.varint(rows.length);
+  for (let i = 0; i < rows.length; i++) w.varint(shared[i]!);
+  for (let i = 0; i < rows.length; i++) w.varint(offsets[rows[i]! + 1]! - offsets[rows[i]!]! - shared[i]!);
+  for (let i = 0; i < rows.length; i++) w.bytes(bytes.subarray(offsets[rows[i]!]! + shared[i]!, offsets[rows[i]! + 1]));
 }
 
 /** Expanded strings may be much longer than their code: `maxBytes` bounds them. */
@@ -40,18 +42,22 @@ export function readFrontCoded(r: ByteReader, maxBytes: number = MAX_BYTES): Str
     if (own > r.left || end > maxBytes) r.fail(`strings of ${end} bytes, ${r.left} bytes left, limit ${maxBytes}`);
     offsets[i + 1] = end;
   }
-  const bytes = new Uint8Array(end);
-  const source = r.take(own);
+  return { length, bytes: expand(r.take(own), shared, offsets, length), offsets };
+}
+
+/** Hot: byte by byte, because most pieces are shorter than what a call to copy them costs. */
+function expand(source: Uint8Array, shared: Uint32Array, offsets: Uint32Array, length: number): Uint8Array {
+  const bytes = new Uint8Array(offsets[length]!);
   let from = 0;
+  let last = 0;
   for (let i = 0; i < length; i++) {
-    const at = offsets[i]!;
-    const same = shared[i]!;
-    if (same > 0) bytes.copyWithin(at, offsets[i - 1]!, offsets[i - 1]! + same);
-    const rest = offsets[i + 1]! - at - same;
-    bytes.set(source.subarray(from, from + rest), at + same);
-    from += rest;
+    let at = offsets[i]!;
+    const end = offsets[i + 1]!;
+    for (let same = shared[i]!; same > 0; same--) bytes[at++] = bytes[last++]!;
+    while (at < end) bytes[at++] = source[from++]!;
+    last = offsets[i]!;
   }
-  return { length, bytes, offsets };
+  return bytes;
 }
 
 const MAX_BYTES = 1024 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import type { LabelSet } from '@kiln/model';
-import { Texts } from '../columns.ts';
+import { stringColumn, Texts } from '../columns.ts';
 import { readFrontCoded, writeFrontCoded } from './front-coding.ts';
 
 /*
@@ -8,14 +8,11 @@ import { readFrontCoded, writeFrontCoded } from './front-coding.ts';
  */
 
 export function encodeSeries(series: readonly LabelSet[]): Uint8Array {
-  const texts = [...new Set(series.flatMap((labels) => labels.flatMap(({ name, value }) => [name, value])))];
-  texts.sort((a, b) => (a < b ? -1 : 1));
+  const distinct = new Set(series.flatMap((labels) => labels.flatMap(({ name, value }) => [name, value])));
+  const texts = [...distinct].toSorted((a, b) => (a < b ? -1 : 1));
   const rows = new Map(texts.map((text, row) => [text, row]));
   const w = new ByteWriter(512);
-  writeFrontCoded(
-    w,
-    texts.map((text) => encoder.encode(text)),
-  );
+  writeFrontCoded(w, stringColumn(texts), Uint32Array.from(texts.keys()));
   w.varint(series.length);
   for (const labels of series) w.varint(labels.length);
   for (const labels of series) for (const { name } of labels) w.varint(rows.get(name)!);
@@ -50,5 +47,3 @@ export function decodeSeries(payload: Uint8Array): LabelSet[] {
   if (r.left > 0) r.fail(`${r.left} bytes behind the last series`);
   return series;
 }
-
-const encoder = new TextEncoder();
