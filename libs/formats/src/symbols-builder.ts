@@ -25,7 +25,6 @@ export class SymbolsBuilder {
   #lineFunction = new Uint32Array(128);
   #lineNumber = new Float64Array(128);
   readonly #tree = new Rows(2);
-  #nodeStack = new Int32Array(64).fill(-1);
   #stackNode = new Uint32Array(64);
   #stacks = 0;
 
@@ -102,41 +101,46 @@ export class SymbolsBuilder {
     return this.#mappings.push(mapping) - 1;
   }
 
-  /** The row of a location with lines [0, count) of the two columns, innermost function first. */
+  /** The row of a location with `count` lines, innermost function first: functions [0, count), numbers from `from` on. */
   location(
     mapping: number,
     addressLo: number,
     addressHi: number,
     lineFunction: Uint32Array,
     lineNumber: Float64Array,
+    from: number,
     count: number,
   ): number {
     let hash = count;
-    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ lineFunction[i]!, 0x01000193) ^ (lineNumber[i]! | 0);
+    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ lineFunction[i]!, 0x01000193) ^ (lineNumber[from + i]! | 0);
     const key = hash | 0;
     const rows = this.#locations;
     for (let slot = rows.find(mapping, addressLo, addressHi, key); ; slot = rows.after(slot)) {
       const row = rows.at(slot);
       if (row < 0) {
         const added = rows.addAt(slot, mapping, addressLo, addressHi, key);
-        this.#addLines(added, lineFunction, lineNumber, count);
+        this.#addLines(added, lineFunction, lineNumber, from, count);
         return added;
       }
-      if (rows.equals(row, mapping, addressLo, addressHi, key) && this.#sameLines(row, lineFunction, lineNumber, count))
+      if (
+        rows.equals(row, mapping, addressLo, addressHi, key) &&
+        this.#sameLines(row, lineFunction, lineNumber, from, count)
+      )
         return row;
     }
   }
 
-  #sameLines(row: number, lineFunction: Uint32Array, lineNumber: Float64Array, count: number): boolean {
+  #sameLines(row: number, lineFunction: Uint32Array, lineNumber: Float64Array, from: number, count: number): boolean {
     const at = this.#lineStart[row]!;
     if (this.#lineStart[row + 1]! - at !== count) return false;
     for (let i = 0; i < count; i++) {
-      if (this.#lineFunction[at + i] !== lineFunction[i] || this.#lineNumber[at + i] !== lineNumber[i]) return false;
+      if (this.#lineFunction[at + i] !== lineFunction[i] || this.#lineNumber[at + i] !== lineNumber[from + i])
+        return false;
     }
     return true;
   }
 
-  #addLines(row: number, lineFunction: Uint32Array, lineNumber: Float64Array, count: number): void {
+  #addLines(row: number, lineFunction: Uint32Array, lineNumber: Float64Array, from: number, count: number): void {
     if (row + 2 > this.#lineStart.length)
       this.#lineStart = resized(this.#lineStart, new Uint32Array(this.#lineStart.length * 2));
     const at = this.#lineStart[row]!;
@@ -147,36 +151,24 @@ export class SymbolsBuilder {
     }
     for (let i = 0; i < count; i++) {
       this.#lineFunction[at + i] = lineFunction[i]!;
-      this.#lineNumber[at + i] = lineNumber[i]!;
+      this.#lineNumber[at + i] = lineNumber[from + i]!;
     }
     this.#lineStart[row + 1] = at + count;
   }
 
-  /** The child of a node by location. */
-  node(parent: number, location: number): number {
-    return this.#tree.intern(parent, location, 0, 0);
+  /** Hot: once per frame of a new stack. The node of the location rows path[leaf .. depth), leaf first. */
+  nodeOfPath(path: Uint32Array, leaf: number, depth: number): number {
+    const tree = this.#tree;
+    let node = 0;
+    for (let i = depth - 1; i >= leaf; i--) node = tree.intern(node, path[i]!, 0, 0);
+    return node;
   }
 
-  parentOf(node: number): number {
-    return this.#tree.a(node);
-  }
-
-  locationOf(node: number): number {
-    return this.#tree.b(node);
-  }
-
-  /** The stack row of a leaf node. */
-  stack(node: number): number {
-    if (node >= this.#nodeStack.length) {
-      const larger = new Int32Array(Math.max(node + 1, this.#nodeStack.length * 2)).fill(-1);
-      larger.set(this.#nodeStack);
-      this.#nodeStack = larger;
-    }
-    if (this.#nodeStack[node]! >= 0) return this.#nodeStack[node]!;
+  /** Adds a stack that ends at a node. The caller sees to it that equal stacks are added once. */
+  addStack(node: number): number {
     if (this.#stacks === this.#stackNode.length)
       this.#stackNode = resized(this.#stackNode, new Uint32Array(this.#stacks * 2));
     this.#stackNode[this.#stacks] = node;
-    this.#nodeStack[node] = this.#stacks;
     return this.#stacks++;
   }
 
@@ -235,14 +227,6 @@ class Rows {
 
   constructor(width: 2 | 4) {
     this.#width = width;
-  }
-
-  a(row: number): number {
-    return this.columnA[row]!;
-  }
-
-  b(row: number): number {
-    return this.columnB[row]!;
   }
 
   intern(a: number, b: number, c: number, d: number): number {

@@ -1,7 +1,7 @@
 import type { Label } from '@kiln/model';
-import type { NormalizeRequest } from '../normalize.ts';
 import { textOf } from '../pprof/check.ts';
 import type { Pprof } from '../pprof/decode.ts';
+import type { FunctionNames } from '../symbol-resolver.ts';
 import type { IngestName } from './ingest-name.ts';
 import { metricNameFor, type SampleTypeConfig } from './sample-type-config.ts';
 
@@ -17,7 +17,7 @@ export interface IngestSource extends IngestName {
 export interface IngestedPprof {
   readonly pprof: Pprof;
   readonly labels: readonly Label[];
-  readonly names: NonNullable<NormalizeRequest['names']>;
+  readonly names: FunctionNames;
 }
 
 const YEAR_1971_NANOS = 31_536_000_000_000_000n;

@@ -30,6 +30,11 @@ export class IdIndex {
     for (let row = 0; row < length; row++) this.#slots[this.#slotOf(lo[row]!, hi[row]!)] = row;
   }
 
+  /** The plain table, where there is one: row by id, -1 for none. */
+  get dense(): Int32Array | undefined {
+    return this.#isDense ? this.#slots : undefined;
+  }
+
   /** Hot: once per location of a sample. The row, -1 when no row has the id. */
   row(lo: number, hi: number): number {
     if (this.#isDense) return hi === 0 && lo < this.#slots.length ? this.#slots[lo]! : -1;
