@@ -97,7 +97,8 @@ class DirectoryStore implements ObjectStore {
     return this.#write(key, async () => {
       const found = await this.#reader.get(key);
       if (found?.etag !== etag) return this.#notWritten(key);
-      return { written: true, etag: await this.#replace(key, bytes) };
+      await this.#replace(key, bytes);
+      return { written: true, etag: contentTag(bytes) };
     });
   }
 
@@ -144,11 +145,10 @@ class DirectoryStore implements ObjectStore {
     });
   }
 
-  async #replace(key: string, bytes: Uint8Array): Promise<string> {
+  async #replace(key: string, bytes: Uint8Array): Promise<void> {
     const path = joinPath(this.#root, key);
     await this.#viaTemporary(key, bytes, (temporary) => this.#disk.rename(temporary, path));
     await this.#settle(parentOf(path), 'object-folder');
-    return contentTag(bytes);
   }
 
   /** Writes a durable temporary file and gives it its name; makes the folder when it is missing (or was removed meanwhile because it was empty). */
