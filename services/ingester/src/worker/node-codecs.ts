@@ -5,5 +5,6 @@ import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zli
 export const nodeCodecs: Codecs = {
   crc32: (bytes, seed = 0) => crc32(bytes, seed),
   zstdCompress: (bytes) => zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
-  zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: maxLength }),
+  // Zero would mean "any length" to zlib.
+  zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxLength) }),
 };
