@@ -18,7 +18,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
 
 /** What every object store promises. `make` gives an empty one. */
 export function storeContract(name: string, make: () => Promise<ObjectStore>): void {
-  describe(`the object store contract: ${name}`, () => {
+  describe(`the object store contract: ${name}`, { timeout: 60_000 }, () => {
     test('an object is read back whole, with its tag', async () => {
       const store = await make();
       expect(await store.get('a/b')).toBeUndefined();

@@ -38,7 +38,7 @@ export function logContract(name: string, make: MakeLog): void {
     await work(log);
     await log[Symbol.asyncDispose]();
   };
-  describe(`the log contract: ${name}`, () => {
+  describe(`the log contract: ${name}`, { timeout: 60_000 }, () => {
     test(
       'an empty log starts at 0 and has no end',
       withLog(async (log) => {

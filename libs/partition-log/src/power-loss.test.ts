@@ -10,7 +10,7 @@ import type { OpenLog, PartitionLog } from './partition-log.ts';
 const RUNS = process.env['KILN_LONG'] === '1' ? 2_000 : 200;
 const PARTITIONS = 2;
 
-describe('power loss', () => {
+describe('power loss', { timeout: 120_000 }, () => {
   test(`in ${RUNS} runs every acknowledged append is there, unchanged, and what was called not stored is not`, async () => {
     const count = new Counts();
     for (let seed = 0; seed < RUNS; seed++) await new Run(seed, count).check();
