@@ -5,6 +5,7 @@ import type { StacktracesQuery } from './query.ts';
 import { finishQuery, mergePartials, runQuery } from './run.ts';
 import { cpuDataset, CPU_ID } from './test-support/model.ts';
 import { readTreeBytes, type OracleNode } from './test-support/oracle.ts';
+import { asFlameGraph, asTree } from './test-support/results.ts';
 import { toTables } from './test-support/tables.ts';
 
 const ALL: StacktracesQuery = {
@@ -19,14 +20,12 @@ const ALL: StacktracesQuery = {
 
 function draw(samples: Readonly<Record<string, bigint>>, maxNodes = 0): FlameGraph {
   const query = { ...ALL, maxNodes };
-  const result = finishQuery(query, runQuery(query, [toTables(cpuDataset(samples))]));
-  return result.format === 'flamegraph' ? result.flameGraph : expect.unreachable();
+  return asFlameGraph(finishQuery(query, runQuery(query, [toTables(cpuDataset(samples))])));
 }
 
 function drawTree(samples: Readonly<Record<string, bigint>>, maxNodes = 0): OracleNode | undefined {
   const query = { ...ALL, maxNodes, format: 'tree' as const };
-  const result = finishQuery(query, runQuery(query, [toTables(cpuDataset(samples))]));
-  const tree = result.format === 'tree' ? result.tree : expect.unreachable();
+  const tree = asTree(finishQuery(query, runQuery(query, [toTables(cpuDataset(samples))])));
   return tree.length === 0 ? undefined : readTreeBytes(tree);
 }
 

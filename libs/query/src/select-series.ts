@@ -6,14 +6,16 @@ import { GroupTable } from './group-table.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
-import { PointTable } from './point-table.ts';
+import { CHUNK, PointTable } from './point-table.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
 import { toTimeSeries, type TimeSeries } from './time-series.ts';
 
 /*
- * partial := version u8 | label lists of groups | n | column group, zigzag delta | column bucket, zigzag delta
- *            | column sum, exact | column rows                      bucket b holds the rows of (start + (b - 1) * step, start + b * step]
+ * partial := version u8 | label lists of groups | n | n * (group, zigzag delta | chunk number, zigzag delta | mask u8
+ *            | sum, exact, per bit of the mask | for averages: rows per bit of the mask)
+ *
+ * Bit i of the mask of chunk c stands for bucket 8 * c + i. Bucket b holds the rows of (start + (b - 1) * step, start + b * step].
  * No points are no bytes.
  */
 const VERSION = 1;
@@ -34,7 +36,7 @@ export function runSelectSeries(
     for (const type of types)
       addRows(points, tables, type, selection, new SeriesGroups(tables, type, mask, query.groupBy, groups), query);
   }
-  return encode(groups, points);
+  return encode(query, groups, points);
 }
 
 export function mergeSelectSeries(
@@ -47,7 +49,7 @@ export function mergeSelectSeries(
   const groups = new GroupTable(limits);
   const points = new PointTable();
   for (const partial of full) decode(query, partial, groups, points);
-  return encode(groups, points);
+  return encode(query, groups, points);
 }
 
 /** Largest total first, then by labels; points in order of time, none where there are no rows. */
@@ -125,21 +127,30 @@ function addRows(
       if (group === UNWANTED) continue;
       group = groups.find(ref);
     }
-    points.add(group, time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs), low, high, 1);
+    points.add(group, time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs), low, high);
   }
 }
 
-function encode(groups: GroupTable, points: PointTable): Uint8Array {
-  const { length, group, bucket, sums, count } = points;
-  if (length === 0) return new Uint8Array(0);
-  const writer = new ByteWriter(64 + length * 8);
+function encode(query: SelectSeriesQuery, groups: GroupTable, points: PointTable): Uint8Array {
+  const { chunks, chunkGroup, chunkNumber, sums, count } = points;
+  if (chunks === 0) return new Uint8Array(0);
+  const writer = new ByteWriter(64 + chunks * CHUNK * 6);
   writer.u8(VERSION);
   writeLabelLists(writer, groups.lists);
-  writer.varint(length);
-  for (let point = 0, before = 0; point < length; before = group[point++]!) writer.zigzag(group[point]! - before);
-  for (let point = 0, before = 0; point < length; before = bucket[point++]!) writer.zigzag(bucket[point]! - before);
-  for (let point = 0; point < length; point++) writeExact(writer, sums.lo[point]!, sums.hi[point]!);
-  for (let point = 0; point < length; point++) writer.varint(count[point]!);
+  writer.varint(chunks);
+  for (let chunk = 0, group = 0, number = 0; chunk < chunks; chunk++) {
+    writer.zigzag(chunkGroup[chunk]! - group);
+    writer.zigzag(chunkNumber[chunk]! - number);
+    group = chunkGroup[chunk]!;
+    number = chunkNumber[chunk]!;
+    const first = chunk * CHUNK;
+    let mask = 0;
+    for (let i = 0; i < CHUNK; i++) if (count[first + i]! > 0) mask |= 1 << i;
+    writer.u8(mask);
+    for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writeExact(writer, sums.lo[at]!, sums.hi[at]!);
+    if (query.aggregation === 'sum') continue;
+    for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writer.varint(count[at]!);
+  }
   return writer.toBytes();
 }
 
@@ -150,27 +161,28 @@ function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: GroupTabl
   const version = reader.u8();
   if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
   const target = readLabelLists(reader).map((labels) => groups.number(labels));
-  const length = reader.count(4);
-  const group = readDeltas(reader, length, target.length - 1, 'group');
-  const bucket = readDeltas(reader, length, Math.floor((query.endMs - query.startMs) / query.stepMs), 'bucket');
-  const lo = new Float64Array(length);
-  const hi = new Float64Array(length);
-  for (let point = 0; point < length; point++) readExact(reader, lo, hi, point);
-  for (let point = 0; point < length; point++) {
-    const count = reader.varint();
-    if (count === 0) reader.fail('a point of no rows');
-    points.add(target[group[point]!]!, bucket[point]!, lo[point]!, hi[point]!, count);
+  const lastBucket = Math.floor((query.endMs - query.startMs) / query.stepMs);
+  const chunks = reader.count(4);
+  const lo = new Float64Array(CHUNK);
+  const hi = new Float64Array(CHUNK);
+  for (let i = 0, group = 0, number = 0; i < chunks; i++) {
+    group += reader.zigzag();
+    number += reader.zigzag();
+    const mask = reader.u8();
+    if (group < 0 || group >= target.length) reader.fail(`group ${group} of ${target.length}`);
+    if (number < 0 || mask === 0 || number * CHUNK + (31 - Math.clz32(mask)) > lastBucket) {
+      reader.fail(`time steps ${mask} of chunk ${number}, the last step is ${lastBucket}`);
+    }
+    const first = points.chunk(target[group]!, number) * CHUNK;
+    hi.fill(0);
+    for (let k = 0; k < CHUNK; k++) if ((mask & (1 << k)) !== 0) readExact(reader, lo, hi, k);
+    for (let k = 0; k < CHUNK; k++) {
+      if ((mask & (1 << k)) === 0) continue;
+      const rows = query.aggregation === 'sum' ? 1 : reader.varint();
+      if (rows === 0) reader.fail('a point of no rows');
+      points.sums.add(first + k, lo[k]!, hi[k]!);
+      points.count[first + k] = points.count[first + k]! + rows;
+    }
   }
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
-}
-
-function readDeltas(reader: ByteReader, length: number, max: number, what: string): Float64Array {
-  const values = new Float64Array(length);
-  let value = 0;
-  for (let i = 0; i < length; i++) {
-    value += reader.zigzag();
-    if (value < 0 || value > max) reader.fail(`${what} ${value}, allowed are 0 to ${max}`);
-    values[i] = value;
-  }
-  return values;
 }

@@ -1,6 +1,6 @@
 import { ExactSums, SPILL, type Label } from '@kiln/model';
 import { compareLabelLists } from './label-codec.ts';
-import type { PointTable } from './point-table.ts';
+import { CHUNK, type PointTable } from './point-table.ts';
 import type { SelectSeriesQuery } from './query.ts';
 
 /** One group of SelectSeries. */
@@ -19,72 +19,89 @@ export function toTimeSeries(
   lists: readonly (readonly Label[])[],
   points: PointTable,
 ): TimeSeries[] {
-  const first = new Uint32Array(lists.length + 1);
-  for (let point = 0; point < points.length; point++)
-    first[points.group[point]! + 1] = first[points.group[point]! + 1]! + 1;
-  for (let group = 0; group < lists.length; group++) first[group + 1] = first[group + 1]! + first[group]!;
-  const order = orderPoints(points, first);
-  const total = sumGroups(query, points, order, lists.length);
-  const groups = lists
-    .map((_, group) => group)
-    .filter((group) => first[group]! < first[group + 1]!)
-    .toSorted(
-      (a, b) => total.hi[b]! - total.hi[a]! || total.lo[b]! - total.lo[a]! || compareLabelLists(lists[a]!, lists[b]!),
-    );
-  const kept = query.limit > 0 ? groups.slice(0, query.limit) : groups;
-  return kept.map((group) => pointsOf(query, lists[group]!, points, order.subarray(first[group]!, first[group + 1]!)));
+  const chunks = chunksOfGroups(lists.length, points);
+  const groups = lists.map((labels, group) => ({
+    labels,
+    chunks: chunks[group]!,
+    total: query.aggregation === 'sum' ? exactTotal(points, chunks[group]!) : totalOfMeans(points, chunks[group]!),
+  }));
+  const sorted = groups
+    .filter((group) => group.chunks.length > 0)
+    .toSorted((a, b) => b.total.hi - a.total.hi || b.total.lo - a.total.lo || compareLabelLists(a.labels, b.labels));
+  const kept = query.limit > 0 ? sorted.slice(0, query.limit) : sorted;
+  return kept.map((group) => pointsOf(query, group.labels, points, group.chunks));
 }
 
-/** Point numbers, group by group, each in order of time. They mostly come in that order, so only groups out of it are sorted. */
-function orderPoints({ length, group, bucket }: PointTable, first: Uint32Array): Uint32Array {
-  const order = new Uint32Array(length);
+/** The chunks of each group in order of time. They mostly come in that order, so only groups out of it are sorted. */
+function chunksOfGroups(groups: number, { chunks, chunkGroup, chunkNumber }: PointTable): Uint32Array[] {
+  const first = new Uint32Array(groups + 1);
+  for (let chunk = 0; chunk < chunks; chunk++) first[chunkGroup[chunk]! + 1] = first[chunkGroup[chunk]! + 1]! + 1;
+  for (let group = 0; group < groups; group++) first[group + 1] = first[group + 1]! + first[group]!;
+  const order = new Uint32Array(chunks);
   const next = first.slice();
-  for (let point = 0; point < length; point++) {
-    const at = next[group[point]!]!;
-    order[at] = point;
-    next[group[point]!] = at + 1;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const group = chunkGroup[chunk]!;
+    order[next[group]!] = chunk;
+    next[group] = next[group]! + 1;
   }
-  for (let g = 0; g + 1 < first.length; g++) {
-    const run = order.subarray(first[g]!, first[g + 1]!);
-    let sorted = true;
-    for (let i = 1; i < run.length && sorted; i++) sorted = bucket[run[i - 1]!]! < bucket[run[i]!]!;
-    if (!sorted) run.sort((a, b) => bucket[a]! - bucket[b]!);
-  }
-  return order;
+  return Array.from({ length: groups }, (_, group) => {
+    const run = order.subarray(first[group], first[group + 1]);
+    return isAscending(run, chunkNumber) ? run : run.toSorted((a, b) => chunkNumber[a]! - chunkNumber[b]!);
+  });
 }
 
-/** What groups are ordered by: the exact sum, or for averages the sum of the values shown, always added in order of time. */
-function sumGroups(
-  query: SelectSeriesQuery,
-  { group, sums, count }: PointTable,
-  order: Uint32Array,
-  groups: number,
-): ExactSums {
-  const total = new ExactSums(groups);
-  if (query.aggregation === 'sum') {
-    for (const point of order) total.add(group[point]!, sums.lo[point]!, sums.hi[point]!);
-  } else {
-    for (const point of order) {
-      const at = group[point]!;
-      total.lo[at] = total.lo[at]! + (sums.hi[point]! * SPILL + sums.lo[point]!) / count[point]!;
+function isAscending(run: Uint32Array, key: Float64Array): boolean {
+  let before = -1;
+  for (const row of run) {
+    if (key[row]! < before) return false;
+    before = key[row]!;
+  }
+  return true;
+}
+
+interface Total {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+function exactTotal({ sums }: PointTable, chunks: Uint32Array): Total {
+  const total = new ExactSums(1);
+  for (const chunk of chunks) {
+    for (let at = chunk * CHUNK; at < (chunk + 1) * CHUNK; at++) total.add(0, sums.lo[at]!, sums.hi[at]!);
+  }
+  return { lo: total.lo[0]!, hi: total.hi[0]! };
+}
+
+/** The values shown, added in order of time, so that the order of series does not depend on that of partials. */
+function totalOfMeans({ sums, count }: PointTable, chunks: Uint32Array): Total {
+  let total = 0;
+  for (const chunk of chunks) {
+    for (let at = chunk * CHUNK; at < (chunk + 1) * CHUNK; at++) {
+      if (count[at]! > 0) total += (sums.hi[at]! * SPILL + sums.lo[at]!) / count[at]!;
     }
   }
-  return total;
+  return { lo: total, hi: 0 };
 }
 
+/** Hot: once per point of the answer. */
 function pointsOf(
   query: SelectSeriesQuery,
   labels: readonly Label[],
-  { bucket, sums, count }: PointTable,
-  order: Uint32Array,
+  { chunkNumber, sums, count }: PointTable,
+  chunks: Uint32Array,
 ): TimeSeries {
-  const timeMs = new Float64Array(order.length);
-  const value = new Float64Array(order.length);
-  for (let i = 0; i < order.length; i++) {
-    const point = order[i]!;
-    const sum = sums.hi[point]! * SPILL + sums.lo[point]!;
-    timeMs[i] = query.startMs + bucket[point]! * query.stepMs;
-    value[i] = query.aggregation === 'sum' ? sum : sum / count[point]!;
+  const timeMs = new Float64Array(chunks.length * CHUNK);
+  const value = new Float64Array(chunks.length * CHUNK);
+  let length = 0;
+  for (const chunk of chunks) {
+    for (let i = 0; i < CHUNK; i++) {
+      const at = chunk * CHUNK + i;
+      if (count[at] === 0) continue;
+      const sum = sums.hi[at]! * SPILL + sums.lo[at]!;
+      timeMs[length] = query.startMs + (chunkNumber[chunk]! * CHUNK + i) * query.stepMs;
+      value[length] = query.aggregation === 'sum' ? sum : sum / count[at]!;
+      length++;
+    }
   }
-  return { labels, timeMs, value };
+  return { labels, timeMs: timeMs.slice(0, length), value: value.slice(0, length) };
 }

@@ -34,17 +34,17 @@ export function oracleRows(
 }
 
 function oracleRow(dataset: ModelDataset, row: ModelRow, type: number): OracleRow {
-  const value = dataset.types[type]!;
+  const valueType = dataset.types[type]!;
   const labels = new Map([
     ...row.labels.map(({ name, value }): [string, string] => [name, value]),
     ['__name__', dataset.name],
     ['service_name', dataset.service],
     ['__service_name__', dataset.service],
-    ['__type__', value.type],
-    ['__unit__', value.unit],
-    ['__profile_type__', profileTypeId(dataset.name, value)],
-    ['__period_type__', value.periodType],
-    ['__period_unit__', value.periodType === '' ? '' : value.periodUnit],
+    ['__type__', valueType.type],
+    ['__unit__', valueType.unit],
+    ['__profile_type__', profileTypeId(dataset.name, valueType)],
+    ['__period_type__', valueType.periodType],
+    ['__period_unit__', valueType.periodType === '' ? '' : valueType.periodUnit],
   ]);
   for (const [name, text] of labels) if (text === '') labels.delete(name);
   return {
