@@ -1,6 +1,5 @@
 import {
   labelFaults,
-  labelsOf,
   Refusal,
   reduceSession,
   relabel,
@@ -102,9 +101,9 @@ export function normalise(input: NormaliseInput): Normalised {
   if (faults.length > 0) throw new Refusal(faults, `profile refused: ${faults.join(', ')}`);
   const strings = message.stringTable.map((bytes) => cutString(utf8(bytes)!, limits.maxStringBytes));
   const text = (index: bigint): string => (index < 0n ? '' : (strings[Number(index)] ?? ''));
-  const framesOf = frameTable(message, text);
   const seriesLabels = new Map(input.labels);
   if ((seriesLabels.get('service_name') ?? '') === '') seriesLabels.set('service_name', 'unknown_service');
+  const framesOf = frameTable(message, text, seriesLabels, isGo(seriesLabels.get('pyroscope_spy') ?? '', strings));
   reduceSession(seriesLabels, limits.maxSessionsPerSeries);
 
   const groups = new Map<string, StoredGroup>();
@@ -149,7 +148,7 @@ function checkSums(groups: readonly StoredGroup[], types: number): void {
   for (const { samples } of groups) {
     for (let t = 0; t < types; t++) {
       const total = samples.reduce((sum, { values }) => sum + values[t]!, 0n);
-      if (total > INT64_MAX) throw new Refusal('out_of_range', `sum ${total} is above int64`, 'out_of_range');
+      if (total > INT64_MAX) throw new Refusal('malformed_profile', `sum ${total} is above int64`, 'out_of_range');
     }
   }
 }
@@ -175,8 +174,57 @@ export function cutGoShapes(name: string): string {
   return name;
 }
 
+/** Language patterns of §4.1 step 7, in its order: a string of the first that it starts or ends with. */
+const languages: readonly (readonly [string, readonly string[]])[] = [
+  ['go', ['.go', '/usr/local/go/']],
+  ['java', ['java/', 'sun/']],
+  ['ruby', ['.rb', 'gems/']],
+  ['nodejs', ['./node_modules/', '.js']],
+  ['dotnet', ['System.', 'Microsoft.']],
+  ['python', ['.py']],
+  ['rust', ['main.rs', 'core.rs']],
+];
+
+/** The spies that say which language they watch. */
+const spies: Readonly<Record<string, string>> = {
+  gospy: 'go',
+  javaspy: 'java',
+  rbspy: 'ruby',
+  nodespy: 'nodejs',
+  dotnetspy: 'dotnet',
+  pyspy: 'python',
+  'pyroscope-rs': 'rust',
+};
+
+function isGo(spy: string, strings: readonly string[]): boolean {
+  const bySpy = spies[spy];
+  if (bySpy !== undefined) return bySpy === 'go';
+  for (const text of strings) {
+    const found = languages.find(([, patterns]) => patterns.some((p) => text.startsWith(p) || text.endsWith(p)));
+    if (found !== undefined) return found[0] === 'go';
+  }
+  return false;
+}
+
+/** Step 10 of §4.1: where the source is known, a build id carries it as JSON. */
+function buildIdWithSource(buildId: string, labels: Labels): string {
+  const source = {
+    repository: labels.get('service_repository') ?? '',
+    git_ref: labels.get('service_git_ref') ?? '',
+    build_id: buildId,
+    root_path: labels.get('service_root_path') ?? '',
+  };
+  if (source.repository === '' && source.git_ref === '' && source.root_path === '') return buildId;
+  return JSON.stringify(Object.fromEntries(Object.entries(source).filter(([, value]) => value !== '')));
+}
+
 /** Frames of each location by id, innermost first; a location that normalisation removes (§4.4) is absent. */
-function frameTable(message: PprofMessage, text: (index: bigint) => string): Map<bigint, Frame[]> {
+function frameTable(
+  message: PprofMessage,
+  text: (index: bigint) => string,
+  labels: Labels,
+  go: boolean,
+): Map<bigint, Frame[]> {
   const functions = new Map(message.function.map((f) => [f.id, f]));
   const mappings = new Map(message.mapping.map((m) => [m.id, m]));
   const table = new Map<bigint, Frame[]>();
@@ -190,7 +238,7 @@ function frameTable(message: PprofMessage, text: (index: bigint) => string): Map
     const mapping = mappings.get(mappingId);
     if (mappingId !== 0n && mapping === undefined) return undefined;
     const binary = mapping === undefined ? '' : text(mapping.filename);
-    const buildId = mapping === undefined ? '' : text(mapping.buildId);
+    const buildId = mapping === undefined ? '' : buildIdWithSource(text(mapping.buildId), labels);
     if (line.length === 0) {
       if (address === 0n) return undefined;
       const name = `${binary.slice(binary.lastIndexOf('/') + 1)}!0x${address.toString(16)}`;
@@ -201,7 +249,7 @@ function frameTable(message: PprofMessage, text: (index: bigint) => string): Map
       const fn = functions.get(functionId);
       if (fn === undefined) return undefined;
       frames.push({
-        name: cutGoShapes(text(fn.name)),
+        name: go ? cutGoShapes(text(fn.name)) : text(fn.name),
         systemName: text(fn.systemName),
         file: text(fn.filename),
         startLine: fn.startLine,
@@ -214,20 +262,25 @@ function frameTable(message: PprofMessage, text: (index: bigint) => string): Map
   }
 }
 
-/** String labels of a sample: ids apart, the rest become series labels. Numeric ones (no string) are removed. */
+/**
+ * String labels of a sample: ids apart, the rest become series labels. Numeric ones (no string) are removed. Of a name that comes twice the last value
+ * counts (clients.md O10); of `profile_id` and `span_id` the former.
+ */
 function sampleLabels(
   { label }: PprofSample,
   text: (index: bigint) => string,
 ): { labels: Labels; spanId: string; traceId: string } {
-  const pairs = label.filter((l) => l.str !== 0n).map((l) => [text(l.key), text(l.str)] as const);
-  const labels = labelsOf(pairs.map(([name, value]) => [name === 'profile_id' ? 'span_id' : name, value] as const));
+  const labels: Labels = new Map();
+  for (const { key, str } of label) if (str !== 0n) labels.set(text(key), text(str));
   const take = (name: string, digits: number): string => {
-    const value = labels.get(name) ?? '';
-    labels.delete(name);
-    const hex = value.toLowerCase();
+    const hex = (labels.get(name) ?? '').toLowerCase();
     return hex.length === digits && /^[0-9a-f]+$/.test(hex) && !/^0+$/.test(hex) ? hex : '';
   };
-  return { spanId: take('span_id', 16), traceId: take('trace_id', 32), labels };
+  const spanId = take(labels.has('profile_id') ? 'profile_id' : 'span_id', 16);
+  const traceId = take('trace_id', 32);
+  for (const name of ['profile_id', 'span_id', 'trace_id']) labels.delete(name);
+  for (const [name, value] of labels) if (value === '') labels.delete(name);
+  return { spanId, traceId, labels };
 }
 
 /** Equal exactly for equal frames. */

@@ -160,8 +160,10 @@ describe('samples', () => {
   });
 
   test('Go shapes are cut from names', () => {
-    const { oracle } = pushed('main.f[go.shape.struct { a [2]uint8 }].func1 1');
+    const { oracle } = pushed('main.f[go.shape.struct { a [2]uint8 }].func1@f.go:1 1');
     expect([...decodeFlameGraph(oracle.flameGraph('t', cpu)).keys()]).toEqual(['main.f.func1']);
+    const python = pushed('main.f[go.shape.int]@f.py:1 1').oracle;
+    expect([...decodeFlameGraph(python.flameGraph('t', cpu)).keys()]).toEqual(['main.f[go.shape.int]']);
   });
 
   test('a sum beyond int64 is refused', () => {
