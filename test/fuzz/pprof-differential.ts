@@ -27,7 +27,7 @@ export function seedFiles(large: boolean): Uint8Array[] {
   const generated = [
     ...corpus({ seed: 11, services: 2, pods: 2, intervals: 2, heapEvery: 2, startMs: NOW - 60_000, ...sizes }),
   ].map(({ gzip }) => new Uint8Array(gunzipSync(gzip)));
-  const fixtures = globSync(join(import.meta.dirname, '../fixtures/pprof/*.pb'));
+  const fixtures = globSync(join(import.meta.dirname, '../fixtures/pprof/[!r]*.pb'));
   const real = dataDir === undefined ? [] : globSync(join(dataDir, 'pprof/*.{pb.gz,pb,pprof}'));
   const read = [...fixtures, ...real].map((file) => {
     const bytes = readFileSync(file);
