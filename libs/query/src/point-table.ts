@@ -23,6 +23,13 @@ export class PointTable {
     return this.#chunks;
   }
 
+  /** Makes room for that many more chunks. */
+  reserve(more: number): void {
+    const need = this.#chunks + more;
+    if (need > this.chunkGroup.length) this.#grow(need);
+    if (need * 2 > this.#slots.length) this.#rehash(need);
+  }
+
   /** Hot: once per row. */
   add(group: number, bucket: number, lo: number, hi: number): void {
     const number = Math.floor(bucket / CHUNK);
@@ -51,17 +58,16 @@ export class PointTable {
 
   #append(slot: number, group: number, number: number): number {
     const chunk = this.#chunks++;
-    if (chunk === this.chunkGroup.length) this.#grow();
+    if (chunk === this.chunkGroup.length) this.#grow(chunk * 2);
     this.chunkGroup[chunk] = group;
     this.chunkNumber[chunk] = number;
     this.#slots[slot] = chunk + 1;
     this.#last = chunk;
-    if (this.#chunks * 2 > this.#slots.length) this.#rehash();
+    if (this.#chunks * 2 > this.#slots.length) this.#rehash(this.#chunks * 2);
     return chunk;
   }
 
-  #grow(): void {
-    const length = this.chunkGroup.length * 2;
+  #grow(length: number): void {
     const { chunkGroup, chunkNumber, sums, count } = this;
     this.chunkGroup = new Uint32Array(length);
     this.chunkGroup.set(chunkGroup);
@@ -74,8 +80,8 @@ export class PointTable {
     this.count.set(count);
   }
 
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 4);
+  #rehash(chunks: number): void {
+    const slots = new Uint32Array(2 ** Math.ceil(Math.log2(chunks * 2)));
     const mask = slots.length - 1;
     for (let chunk = 0; chunk < this.#chunks; chunk++) {
       let slot = mix(this.chunkGroup[chunk]!, this.chunkNumber[chunk]!) & mask;

@@ -134,6 +134,8 @@ function addRows(
 function encode(query: SelectSeriesQuery, groups: GroupTable, points: PointTable): Uint8Array {
   const { chunks, chunkGroup, chunkNumber, sums, count } = points;
   if (chunks === 0) return new Uint8Array(0);
+  const isSum = query.aggregation === 'sum';
+  const { lo, hi } = sums;
   const writer = new ByteWriter(64 + chunks * CHUNK * 6);
   writer.u8(VERSION);
   writeLabelLists(writer, groups.lists);
@@ -147,8 +149,8 @@ function encode(query: SelectSeriesQuery, groups: GroupTable, points: PointTable
     let mask = 0;
     for (let i = 0; i < CHUNK; i++) if (count[first + i]! > 0) mask |= 1 << i;
     writer.u8(mask);
-    for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writeExact(writer, sums.lo[at]!, sums.hi[at]!);
-    if (query.aggregation === 'sum') continue;
+    for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writeExact(writer, lo[at]!, hi[at]!);
+    if (isSum) continue;
     for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writer.varint(count[at]!);
   }
   return writer.toBytes();
@@ -163,8 +165,8 @@ function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: GroupTabl
   const target = readLabelLists(reader).map((labels) => groups.number(labels));
   const lastBucket = Math.floor((query.endMs - query.startMs) / query.stepMs);
   const chunks = reader.count(4);
-  const lo = new Float64Array(CHUNK);
-  const hi = new Float64Array(CHUNK);
+  const isSum = query.aggregation === 'sum';
+  points.reserve(chunks);
   for (let i = 0, group = 0, number = 0; i < chunks; i++) {
     group += reader.zigzag();
     number += reader.zigzag();
@@ -173,16 +175,30 @@ function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: GroupTabl
     if (number < 0 || mask === 0 || number * CHUNK + (31 - Math.clz32(mask)) > lastBucket) {
       reader.fail(`time steps ${mask} of chunk ${number}, the last step is ${lastBucket}`);
     }
-    const first = points.chunk(target[group]!, number) * CHUNK;
-    hi.fill(0);
-    for (let k = 0; k < CHUNK; k++) if ((mask & (1 << k)) !== 0) readExact(reader, lo, hi, k);
-    for (let k = 0; k < CHUNK; k++) {
-      if ((mask & (1 << k)) === 0) continue;
-      const rows = query.aggregation === 'sum' ? 1 : reader.varint();
-      if (rows === 0) reader.fail('a point of no rows');
-      points.sums.add(first + k, lo[k]!, hi[k]!);
-      points.count[first + k] = points.count[first + k]! + rows;
-    }
+    readChunk(reader, isSum, points, points.chunk(target[group]!, number) * CHUNK, mask);
   }
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
 }
+
+/** Hot: once per point. Adds the sums and rows of the bits of a mask to the entries from `first` on. */
+function readChunk(reader: ByteReader, isSum: boolean, points: PointTable, first: number, mask: number): void {
+  const { sums, count } = points;
+  scratchHi.fill(0);
+  for (let i = 0; i < CHUNK; i++) {
+    if ((mask & (1 << i)) === 0) continue;
+    readExact(reader, scratchLo, scratchHi, i);
+    sums.add(first + i, scratchLo[i]!, scratchHi[i]!);
+    if (isSum) count[first + i] = count[first + i]! + 1;
+  }
+  if (isSum) return;
+  for (let i = 0; i < CHUNK; i++) {
+    if ((mask & (1 << i)) === 0) continue;
+    const rows = reader.varint();
+    if (rows === 0) reader.fail('a point of no rows');
+    count[first + i] = count[first + i]! + rows;
+  }
+}
+
+/** Used and done with inside one call. */
+const scratchLo = new Float64Array(CHUNK);
+const scratchHi = new Float64Array(CHUNK);

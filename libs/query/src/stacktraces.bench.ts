@@ -191,6 +191,7 @@ console.log(`partial ${partial.length} bytes (${sink > 0})`);
 console.table(
   bench.tasks.map(({ name, result }) => ({
     name,
+    'best ms': result.state === 'completed' ? Number(result.latency.min.toFixed(2)) : result.state,
     'median ms': result.state === 'completed' ? Number(result.latency.p50.toFixed(2)) : result.state,
   })),
 );

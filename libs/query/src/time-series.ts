@@ -1,4 +1,4 @@
-import { ExactSums, SPILL, type Label } from '@kiln/model';
+import { SPILL, type Label } from '@kiln/model';
 import { compareLabelLists } from './label-codec.ts';
 import { CHUNK, type PointTable } from './point-table.ts';
 import type { SelectSeriesQuery } from './query.ts';
@@ -65,11 +65,19 @@ interface Total {
 }
 
 function exactTotal({ sums }: PointTable, chunks: Uint32Array): Total {
-  const total = new ExactSums(1);
-  for (const chunk of chunks) {
-    for (let at = chunk * CHUNK; at < (chunk + 1) * CHUNK; at++) total.add(0, sums.lo[at]!, sums.hi[at]!);
+  let lo = 0;
+  let hi = 0;
+  for (let i = 0; i < chunks.length; i++) {
+    const first = chunks[i]! * CHUNK;
+    for (let at = first; at < first + CHUNK; at++) {
+      lo += sums.lo[at]!;
+      hi += sums.hi[at]!;
+      if (lo < SPILL) continue;
+      lo -= SPILL;
+      hi += 1;
+    }
   }
-  return { lo: total.lo[0]!, hi: total.hi[0]! };
+  return { lo, hi };
 }
 
 /** The values shown, added in order of time, so that the order of series does not depend on that of partials. */
@@ -93,15 +101,20 @@ function pointsOf(
   const timeMs = new Float64Array(chunks.length * CHUNK);
   const value = new Float64Array(chunks.length * CHUNK);
   let length = 0;
-  for (const chunk of chunks) {
-    for (let i = 0; i < CHUNK; i++) {
-      const at = chunk * CHUNK + i;
-      if (count[at] === 0) continue;
-      const sum = sums.hi[at]! * SPILL + sums.lo[at]!;
-      timeMs[length] = query.startMs + (chunkNumber[chunk]! * CHUNK + i) * query.stepMs;
-      value[length] = query.aggregation === 'sum' ? sum : sum / count[at]!;
+  const { lo, hi } = sums;
+  const { startMs, stepMs } = query;
+  const isSum = query.aggregation === 'sum';
+  for (let i = 0; i < chunks.length; i++) {
+    const first = chunks[i]! * CHUNK;
+    const bucket = chunkNumber[chunks[i]!]! * CHUNK;
+    for (let k = 0; k < CHUNK; k++) {
+      const rows = count[first + k]!;
+      if (rows === 0) continue;
+      const sum = hi[first + k]! * SPILL + lo[first + k]!;
+      timeMs[length] = startMs + (bucket + k) * stepMs;
+      value[length] = isSum ? sum : sum / rows;
       length++;
     }
   }
-  return { labels, timeMs: timeMs.slice(0, length), value: value.slice(0, length) };
+  return { labels, timeMs: timeMs.subarray(0, length), value: value.subarray(0, length) };
 }
