@@ -6,7 +6,7 @@ import { decodeQuery, encodeQuery } from './query-codec.ts';
 import type { Query } from './query.ts';
 import { finishQuery, mergePartials, runQuery } from './run.ts';
 import { datasets } from './test-support/arbitrary.ts';
-import { cpuDataset, CPU_ID } from './test-support/model.ts';
+import { cpuDataset, CPU_ID, type ModelDataset } from './test-support/model.ts';
 import { toTables } from './test-support/tables.ts';
 
 const LONG = process.env['KILN_LONG'] === '1';
@@ -172,6 +172,50 @@ test('a pprof above int64 is refused, and one without data has no stacktraces', 
     symbols: { stacks: { length: 0 } },
     type: { name: 'process_cpu', type: 'cpu' },
   });
+});
+
+test('series come by total, largest first, and equal totals by labels; the limit cuts that order', () => {
+  const row = (env: string, value: bigint, timeMs = 1000): object => ({
+    ...cpuDataset({ a: value }, timeMs).rows[0]!,
+    labels: env === '' ? [] : [{ name: 'env', value: env }],
+  });
+  const rows = [row('b', 3n), row('é', 3n), row('', 3n), row('a', 3n), row('z', 1n), row('z', 3n, 2000)];
+  const tables = [toTables({ ...cpuDataset({}), rows } as ModelDataset)];
+  const query: Query = {
+    kind: 'selectSeries',
+    ...selection,
+    stepMs: 500,
+    groupBy: ['env'],
+    aggregation: 'sum',
+    limit: 0,
+  };
+  const order = (limit: number): (string | undefined)[] =>
+    finishQuery({ ...query, limit }, runQuery(query, tables)).map(({ labels }) => labels[0]?.value);
+  expect(order(0)).toEqual(['z', undefined, 'a', 'b', 'é']);
+  expect(order(2)).toEqual(['z', undefined]);
+  const [z] = finishQuery(query, runQuery(query, tables));
+  expect(z).toEqual({
+    labels: [{ name: 'env', value: 'z' }],
+    timeMs: Float64Array.of(1000, 2000),
+    value: Float64Array.of(1, 3),
+  });
+});
+
+test('the first step reaches back to just behind startMs - stepMs, and rows behind the last step are left out', () => {
+  const times = [500, 501, 1000, 1001, 1500, 1999, 2000];
+  const rows = times.map((timeMs, i) => cpuDataset({ a: 10n ** BigInt(i) }, timeMs).rows[0]!);
+  const query: Query = {
+    ...selection,
+    kind: 'selectSeries',
+    startMs: 1000,
+    endMs: 1999,
+    stepMs: 500,
+    groupBy: [],
+    aggregation: 'sum',
+    limit: 0,
+  };
+  const [series] = finishQuery(query, runQuery(query, [toTables({ ...cpuDataset({}), rows })]));
+  expect(series).toEqual({ labels: [], timeMs: Float64Array.of(1000, 1500), value: Float64Array.of(110, 11000) });
 });
 
 test('a step of one millisecond over a month costs what the rows cost', () => {
