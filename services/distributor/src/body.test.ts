@@ -1,0 +1,109 @@
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KilnError } from '@kiln/model';
+import { gunzipSized, readBody } from './body.ts';
+import { drain } from './drain.ts';
+
+const LIMIT = 1_000_000;
+const server = createServer((request, response) => {
+  readBody(request, LIMIT).then(
+    (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
+    (error: KilnError) => {
+      drain(request);
+      response.writeHead(error.httpStatus ?? 400, { connection: 'close' }).end(`${error.code}: ${error.message}`);
+    },
+  );
+});
+beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+function post(
+  body: Uint8Array,
+  headers: Record<string, string> = {},
+  chunked = false,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const { port } = server.address() as AddressInfo;
+    const length = chunked ? {} : { 'content-length': String(body.length) };
+    const request = httpRequest(
+      { port, host: '127.0.0.1', method: 'POST', headers: { ...length, ...headers } },
+      (response: IncomingMessage) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode!, text }));
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+const hash = (body: Uint8Array): string => `${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`;
+const noise = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i * 7) >>> 3);
+
+describe('a body', () => {
+  test('arrives as sent: with a length, in chunks, gzipped, or plain under the name of gzip', async () => {
+    for (const chunked of [false, true]) {
+      expect(await post(noise, {}, chunked)).toEqual({ status: 200, text: hash(noise) });
+      expect(await post(gzipSync(noise), { 'content-encoding': 'gzip' }, chunked)).toEqual({
+        status: 200,
+        text: hash(noise),
+      });
+      expect(await post(noise.slice(0, 50), { 'content-encoding': 'gzip' }, chunked)).toEqual({
+        status: 200,
+        text: hash(noise.slice(0, 50)),
+      });
+    }
+    expect((await post(new Uint8Array(0))).text).toBe('0 0');
+  });
+
+  test('of several gzip members is read whole', async () => {
+    const members = Buffer.concat([gzipSync(noise.subarray(0, 100)), gzipSync(noise.subarray(100, 250))]);
+    expect((await post(members, { 'content-encoding': 'gzip' })).text).toBe(hash(noise.subarray(0, 250)));
+  });
+
+  test('over the limit is refused before, while and after reading, and the client gets to read why', async () => {
+    const large = new Uint8Array(20_000_000);
+    for (const [body, headers, chunked] of [
+      [large, {}, false],
+      [large, {}, true],
+      [gzipSync(large), { 'content-encoding': 'gzip' }, false],
+      [gzipSync(new Uint8Array(900_000_000), { level: 1 }), { 'content-encoding': 'gzip' }, false],
+    ] as const) {
+      const { status, text } = await post(body, headers, chunked);
+      expect(status).toBe(413);
+      expect(text).toMatch(/limit 1000000 bytes \(ingestion_body_limit_mb/);
+    }
+  });
+
+  test('of broken gzip or another encoding is refused with a sentence', async () => {
+    const broken = gzipSync(noise);
+    broken[1000] = broken[1000]! ^ 0xff;
+    expect((await post(broken, { 'content-encoding': 'gzip' })).text).toMatch(
+      /^invalid_argument: request body is not valid gzip/,
+    );
+    expect((await post(gzipSync(noise).subarray(0, 500), { 'content-encoding': 'gzip' })).text).toMatch(
+      /not valid gzip/,
+    );
+    expect(await post(noise, { 'content-encoding': 'zstd' })).toEqual({
+      status: 415,
+      text: 'unimplemented: content encoding "zstd" is not supported: send gzip or identity',
+    });
+  });
+});
+
+describe('gunzip sized by the trailer', () => {
+  test('believes neither a lying length nor a missing one', () => {
+    const packed = gzipSync(noise);
+    for (const lie of [0, 1, 0xffffffff]) {
+      const lying = Buffer.from(packed);
+      lying.writeUInt32LE(lie, lying.length - 4);
+      expect(() => gunzipSized(lying, 1e9)).toThrow();
+    }
+    expect(gunzipSized(packed, 1e9)).toEqual(Buffer.from(noise));
+    expect(() => gunzipSized(packed, noise.length - 1)).toThrow(/larger than|Cannot create/);
+  });
+});

@@ -1,0 +1,283 @@
+import { constants, crc32, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { ManualClock } from '@kiln/async';
+import { decodeRecord, type Codecs, type LogRecord } from '@kiln/block';
+import { makeLogId, parseTenantId, KilnError, type Label } from '@kiln/model';
+import { memoryLog, type OpenLog } from '@kiln/partition-log';
+import { tinyPprof } from '../../../test/process/tiny-pprof.ts';
+import { Distributor } from './distributor.ts';
+import { Intake, type WriteLimits } from './intake.ts';
+import { readIngestRequest } from './ingest-request.ts';
+
+const NOW = 1_800_000_000_000;
+const tenant = parseTenantId('acme');
+const codecs: Codecs = {
+  crc32: (bytes, seed = 0) => crc32(bytes, seed),
+  zstdCompress: (bytes) => zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+  zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxLength) }),
+};
+const limits: WriteLimits = {
+  maxLabelNameLength: 1024,
+  maxLabelValueLength: 2048,
+  maxLabelNamesPerSeries: 30,
+  maxSessionsPerSeries: 0,
+  disableLabelSanitization: true,
+  maxProfileSizeBytes: 4_194_304,
+  maxStacktraceSamples: 16_000,
+  maxStacktraceSampleLabels: 100,
+  maxStacktraceDepth: 1000,
+  maxSymbolValueLength: 65_535,
+  rejectOlderThanMs: 3_600_000,
+  rejectNewerThanMs: 600_000,
+  ingestionBodyLimitBytes: 1_000_000,
+};
+
+interface Harness {
+  intake: Intake;
+  records(): Promise<LogRecord[]>;
+  seen: string[];
+}
+
+async function harness(
+  some: Partial<WriteLimits> = {},
+  wrap: (log: OpenLog) => OpenLog = (log) => log,
+): Promise<Harness> {
+  const clock = new ManualClock(NOW);
+  const log = memoryLog({ partitions: 4, clock });
+  const logs = await Promise.all([0, 1, 2, 3].map((partition) => log.open(partition)));
+  const seen: string[] = [];
+  const intake = new Intake({
+    distributor: new Distributor({ logs: logs.map(wrap), codecs, clock }),
+    limits: () => ({ ...limits, ...some }),
+    rate: { take: () => undefined },
+    clock,
+    observe: {
+      stored: (_, profiles) => void seen.push(`stored ${profiles}`),
+      discarded: (_, reason) => void seen.push(`discarded ${reason}`),
+      truncated: () => undefined,
+    },
+  });
+  return { intake, seen, records: () => readAll(logs) };
+}
+
+async function readAll(logs: readonly OpenLog[]): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  for (const log of logs) {
+    const end = await log.endOffset();
+    const abort = new AbortController();
+    if (end < 0) continue;
+    for await (const batch of log.read(0, abort.signal)) {
+      for (const { record, offset } of batch) {
+        records.push(decodeRecord(record!, codecs));
+        if (offset === end) abort.abort();
+      }
+    }
+  }
+  return records;
+}
+
+const labels = (service: string, more: Label[] = []): Label[] => [
+  { name: '__name__', value: 'process_cpu' },
+  { name: 'service_name', value: service },
+  ...more,
+];
+const profile = (value: bigint, timeNanos = BigInt(NOW) * 1_000_000n + 5n): Uint8Array =>
+  tinyPprof({ type: 'cpu', unit: 'nanoseconds', timeNanos, stacks: [{ frames: ['leaf', 'main'], value }] });
+const sample = (bytes: Uint8Array, id = ''): { profile: Uint8Array; id: string } => ({ profile: bytes, id });
+const ids = (records: LogRecord[]): string[] =>
+  records.flatMap(({ datasets }) =>
+    datasets.flatMap(({ profiles }) =>
+      Array.from({ length: profiles.length }, (_, i) =>
+        Buffer.from(profiles.id.subarray(i * 16, i * 16 + 16)).toString('hex'),
+      ),
+    ),
+  );
+
+describe('a push', () => {
+  test('becomes a record per partition, of its tenant, with its duplicate window', async () => {
+    const { intake, records, seen } = await harness();
+    const series = Array.from({ length: 12 }, (_, i) => ({
+      labels: labels(`s${i}`),
+      samples: [sample(gzipSync(profile(1n))), sample(profile(2n))],
+    }));
+    const written = await intake.push(tenant, series);
+    const stored = await records();
+    expect(written).toHaveLength(stored.length);
+    expect(stored.length).toBeGreaterThan(1);
+    expect(stored.length).toBeLessThanOrEqual(4);
+    for (const record of stored) expect([record.tenant, record.windowMs]).toEqual(['acme', 4_260_000]);
+    expect(
+      stored.reduce((sum, { datasets }) => sum + datasets.reduce((n, { profiles }) => n + profiles.length, 0), 0),
+    ).toBe(24);
+    expect(seen).toEqual(['stored 24']);
+  });
+
+  test('with a bad profile stores the others and says what was wrong', async () => {
+    const { intake, records, seen } = await harness();
+    const push = intake.push(tenant, [
+      { labels: labels('a'), samples: [sample(Uint8Array.of(1, 2, 3)), sample(profile(1n))] },
+      { labels: [{ name: 'service_name', value: 'b' }], samples: [sample(profile(2n))] },
+      { labels: labels('c'), samples: [sample(profile(3n))] },
+    ]);
+    await expect(push).rejects.toMatchObject({ code: 'invalid_argument', reason: 'malformed_profile' });
+    const services = (await records()).flatMap(({ datasets }) => datasets.map(({ service }) => service)).sort();
+    expect(services).toEqual(['a', 'c']);
+    expect(seen.sort()).toEqual(['discarded invalid_labels', 'discarded malformed_profile', 'stored 2']);
+  });
+
+  test('sent again has the same ids and partitions; one in whole seconds has new ids', async () => {
+    const { intake, records } = await harness();
+    const own = [{ labels: labels('a'), samples: [sample(profile(1n))] }];
+    expect(await intake.push(tenant, own)).toMatchObject([{ offset: 0 }]);
+    expect(await intake.push(tenant, own)).toMatchObject([{ offset: 1 }]);
+    const whole = [{ labels: labels('b'), samples: [sample(profile(1n, BigInt(NOW) * 1_000_000n))] }];
+    await intake.push(tenant, whole);
+    await intake.push(tenant, whole);
+    const named = [{ labels: labels('c'), samples: [sample(profile(1n, 0n), 'mine')] }];
+    await intake.push(tenant, named);
+    await intake.push(tenant, named);
+    const found = ids(await records());
+    expect(found).toHaveLength(6);
+    expect(new Set(found).size).toBe(4);
+  });
+
+  test('of nothing is refused, of a profile without samples is not', async () => {
+    const { intake, records } = await harness();
+    await expect(intake.push(tenant, [])).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: /no profiles received/,
+    });
+    await expect(intake.push(tenant, [{ labels: labels('a'), samples: [] }])).rejects.toThrow(/no profiles received/);
+    const empty = tinyPprof({ type: 'cpu', unit: 'ns', timeNanos: 0n, stacks: [] });
+    expect(await intake.push(tenant, [{ labels: labels('a'), samples: [sample(empty)] }])).toEqual([]);
+    expect(await records()).toEqual([]);
+  });
+
+  test('whose profile or sum of profiles is too large decompressed is refused, bombs too', async () => {
+    const { intake } = await harness({ maxProfileSizeBytes: 10_000 });
+    const bomb = gzipSync(new Uint8Array(200_000_000), { level: 1 });
+    await expect(intake.push(tenant, [{ labels: labels('a'), samples: [sample(bomb)] }])).rejects.toMatchObject({
+      code: 'invalid_argument',
+      reason: 'profile_size_limit',
+      message: /limit 10000 bytes \(max_profile_size_bytes\)/,
+    });
+    const small = await harness({ ingestionBodyLimitBytes: 300 });
+    const many = Array.from({ length: 10 }, (_, i) => sample(profile(BigInt(i) + 1n)));
+    await expect(small.intake.push(tenant, [{ labels: labels('a'), samples: many }])).rejects.toMatchObject({
+      reason: 'body_size_limit_exceeded',
+    });
+  });
+
+  test('is not acknowledged when a record could not be made durable', async () => {
+    const { intake } = await harness({}, (log) => ({
+      ...log,
+      id: makeLogId('0123456789abcdef', log.partition),
+      append: () => Promise.reject(new KilnError('unavailable', 'disk full')),
+    }));
+    await expect(intake.push(tenant, [{ labels: labels('a'), samples: [sample(profile(1n))] }])).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+  });
+});
+
+describe('an /ingest request', () => {
+  const nowNanos = BigInt(NOW) * 1_000_000n;
+  const form = (parts: Record<string, Uint8Array | string>): [Uint8Array, string] => {
+    const boundary = 'xyz';
+    const chunks = Object.entries(parts).flatMap(([name, content]) => [
+      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"; filename="${name}"\r\n\r\n`),
+      Buffer.from(content),
+      Buffer.from('\r\n'),
+    ]);
+    return [
+      Buffer.concat([...chunks, Buffer.from(`--${boundary}--\r\n`)]),
+      `multipart/form-data; boundary=${boundary}`,
+    ];
+  };
+
+  test('stores the same whole or as a form, gzipped or not, and the time of from for a profile without one', async () => {
+    const { intake, records } = await harness();
+    const bytes = profile(7n, 0n);
+    const [formBody, formType] = form({
+      profile: gzipSync(bytes),
+      sample_type_config: '{"cpu":{"display-name":"block_x"}}',
+    });
+    const url = `/ingest?name=shop%7Bregion%3Deu+west%7D&from=${NOW / 1000 - 60}&spyName=gospy&unknown=`;
+    for (const [body, type, more] of [
+      [bytes, '', '&format=pprof'],
+      [gzipSync(bytes), 'application/octet-stream', '&format=pprof'],
+      [formBody, formType, ''],
+      [formBody, formType, '&format=pprof'],
+    ] as const) {
+      const { source, read } = readIngestRequest(url + more, type, nowNanos);
+      expect(await intake.ingest(tenant, source, await read(body))).toHaveLength(1);
+    }
+    const stored = await records();
+    const series = stored.flatMap(({ datasets }) =>
+      datasets.flatMap((d) => d.series.map((set) => set.map((l) => `${l.name}=${l.value}`).join())),
+    );
+    const rest = 'pyroscope_spy=gospy,region=eu west,service_name=shop';
+    expect(series.sort()).toEqual(
+      [
+        `__name__=block,${rest}`,
+        `__name__=block,${rest}`,
+        `__name__=process_cpu,${rest}`,
+        `__name__=process_cpu,${rest}`,
+      ].sort(),
+    );
+    for (const { datasets } of stored) expect(datasets[0]!.profiles.timeMs[0]).toBe(NOW - 60_000);
+    expect(new Set(ids(stored)).size).toBe(4);
+  });
+
+  test('without a profile stores nothing and is no error', async () => {
+    const { intake, records } = await harness();
+    const [body, type] = form({ other: 'x' });
+    for (const [content, contentType, query] of [
+      [body, type, ''],
+      [new Uint8Array(0), '', '&format=pprof'],
+    ] as const) {
+      const { source, read } = readIngestRequest(`/ingest?name=a${query}`, contentType, nowNanos);
+      expect(await intake.ingest(tenant, source, await read(content))).toEqual([]);
+    }
+    expect(await records()).toEqual([]);
+  });
+
+  test('with a bad profile is 422, with a bad name 400, of another format 415', async () => {
+    const { intake } = await harness();
+    const { source, read } = readIngestRequest('/ingest?name=a&format=pprof', '', nowNanos);
+    await expect(intake.ingest(tenant, source, await read(Uint8Array.of(9, 9, 9)))).rejects.toMatchObject({
+      httpStatus: 422,
+      code: 'invalid_argument',
+    });
+    expect(() => readIngestRequest('/ingest?name=', '', nowNanos)).toThrow(/the parameter name is missing/);
+    for (const query of [
+      'format=jfr',
+      'format=lines',
+      'format=tree',
+      'format=trie',
+      'format=speedscope',
+      '',
+      'format=folded',
+    ]) {
+      expect(() => readIngestRequest(`/ingest?name=a&${query}`, '', nowNanos)).toThrow(
+        /is not read yet: this version reads pprof/,
+      );
+    }
+    const [body, type] = form({ profile: profile(1n), prev_profile: profile(1n) });
+    const previous = readIngestRequest('/ingest?name=a', type, nowNanos);
+    await expect(previous.read(body)).rejects.toMatchObject({ httpStatus: 422 });
+  });
+
+  test('whose form is broken or endless in parts is refused', async () => {
+    const { read } = readIngestRequest('/ingest?name=a', 'multipart/form-data; boundary=xyz', nowNanos);
+    await expect(
+      read(Buffer.from('--xyz\r\nContent-Disposition: form-data; name="profile"; filename="p"\r\n\r\nabc')),
+    ).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+    const [body] = form(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`p${i}`, 'x'])));
+    await expect(read(body)).rejects.toThrow(/more than 32 parts/);
+    const noBoundary = readIngestRequest('/ingest?name=a', 'multipart/form-data', nowNanos);
+    await expect(noBoundary.read(body)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});

@@ -1,0 +1,320 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ManualClock } from '@kiln/async';
+import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
+import type { Query } from '@kiln/query';
+import {
+  createConnectHandler,
+  QuerierService,
+  SelectMergeStacktracesRequestSchema,
+  SelectMergeStacktracesResponseSchema,
+  type RawHandler,
+} from '@kiln/rpc';
+import { QueryFrontend, type Answer, type ReadLimits } from './query-frontend.ts';
+import { querierService } from './querier-service.ts';
+
+const NOW = 1_800_000_000_000;
+const DAY = 86_400_000;
+const limits: ReadLimits = {
+  maxQueryLookbackMs: 30 * DAY,
+  maxQueryLengthMs: 31 * DAY,
+  retentionPeriodMs: 30 * DAY,
+  maxFlamegraphNodesDefault: 8192,
+  maxFlamegraphNodesMax: 1_048_576,
+};
+const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+const servers: Server[] = [];
+afterEach(() => servers.splice(0).forEach((server) => server.close()));
+
+interface Harness {
+  asked: { tenant: TenantId; query: Query }[];
+  call(
+    method: string,
+    body: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }>;
+  url: string;
+}
+
+async function harness(
+  some: Partial<ReadLimits> = {},
+  answer: Answer | KilnError = { partial: new Uint8Array(0), gaps: [] },
+): Promise<Harness> {
+  const asked: Harness['asked'] = [];
+  const queries = {
+    query: (tenant: TenantId, query: Query) => {
+      asked.push({ tenant, query });
+      return answer instanceof KilnError ? Promise.reject(answer) : Promise.resolve(answer);
+    },
+  };
+  const frontend = new QueryFrontend(queries, () => ({ ...limits, ...some }), new ManualClock(NOW));
+  const handler: RawHandler = createConnectHandler({
+    routes: (router) => router.service(QuerierService, querierService(frontend, parseTenantId)),
+    gate: (header) => parseTenantId(header('x-scope-orgid')),
+    readMaxBytes: 100_000,
+    onFault: () => undefined,
+  });
+  const server = createServer(handler);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/querier.v1.QuerierService/`;
+  return {
+    asked,
+    url,
+    call: async (method, body, headers = {}) => {
+      const response = await fetch(url + method, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-scope-orgid': 'acme', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+      const text = await response.text();
+      return {
+        status: response.status,
+        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+        headers: response.headers,
+      };
+    },
+  };
+}
+
+const range = { start: String(NOW - 3_600_000), end: String(NOW) };
+const select = { profileTypeID: TYPE, labelSelector: '{}', ...range };
+
+describe('a read', () => {
+  test('is asked of its own tenant, once, as checked', async () => {
+    const { call, asked } = await harness();
+    expect(await call('SelectMergeStacktraces', { ...select, maxNodes: 5, unknownField: [1] })).toMatchObject({
+      status: 200,
+      body: { flamegraph: { names: ['total'], levels: [{ values: ['0', '0', '0', '0'] }] } },
+    });
+    expect(asked).toEqual([
+      {
+        tenant: 'acme',
+        query: {
+          kind: 'stacktraces',
+          format: 'flamegraph',
+          startMs: NOW - 3_600_000,
+          endMs: NOW,
+          profileType: TYPE,
+          selector: '{}',
+          maxNodes: 5,
+        },
+      },
+    ]);
+  });
+
+  test('takes snake_case names and numbers for int64, and protobuf', async () => {
+    const { call, asked, url } = await harness();
+    const snake = {
+      profile_typeID: TYPE,
+      label_selector: '{a="b"}',
+      start: NOW - 5,
+      end: NOW,
+      format: 'PROFILE_FORMAT_TREE',
+    };
+    expect((await call('SelectMergeStacktraces', snake)).body).toEqual({});
+    expect(asked[0]!.query).toMatchObject({ startMs: NOW - 5, selector: '{a="b"}', format: 'tree' });
+    const request = create(SelectMergeStacktracesRequestSchema, {
+      profileTypeID: TYPE,
+      labelSelector: '{}',
+      start: BigInt(NOW - 5),
+      end: BigInt(NOW),
+    });
+    const response = await fetch(`${url}SelectMergeStacktraces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/proto', 'x-scope-orgid': 'acme' },
+      body: toBinary(SelectMergeStacktracesRequestSchema, request),
+    });
+    const message = fromBinary(SelectMergeStacktracesResponseSchema, new Uint8Array(await response.arrayBuffer()));
+    expect(message.flamegraph!.names).toEqual(['total']);
+  });
+
+  test.each<[string, string, unknown, number, string, string]>([
+    ['without a tenant', 'ProfileTypes', {}, 401, 'unauthenticated', 'no org id'],
+    [
+      'without a range',
+      'SelectMergeProfile',
+      { profileTypeID: TYPE, labelSelector: '{}' },
+      400,
+      'invalid_argument',
+      'missing time range',
+    ],
+    ['with half a range', 'ProfileTypes', { start: 5 }, 400, 'invalid_argument', 'missing time range'],
+    [
+      'that ends before it starts',
+      'Series',
+      { start: String(NOW), end: String(NOW - 1) },
+      400,
+      'invalid_argument',
+      'is after end',
+    ],
+    ['too long', 'LabelNames', { start: '1', end: String(NOW + 5 * DAY) }, 400, 'invalid_argument', 'max_query_length'],
+    [
+      'of no type',
+      'SelectSeries',
+      { ...select, profileTypeID: 'cpu', step: 1 },
+      400,
+      'invalid_argument',
+      'found 1 parts',
+    ],
+    ['of no selector', 'SelectMergeStacktraces', { ...select, labelSelector: '' }, 400, 'invalid_argument', 'selector'],
+    [
+      'of a bad selector',
+      'SelectMergeStacktraces',
+      { ...select, labelSelector: '{a=~"("}' },
+      400,
+      'invalid_argument',
+      '',
+    ],
+    ['without step', 'SelectSeries', select, 400, 'invalid_argument', 'invalid step 0'],
+    [
+      'of too many nodes',
+      'SelectMergeStacktraces',
+      { ...select, maxNodes: 1_048_577 },
+      400,
+      'invalid_argument',
+      'max_flamegraph_nodes_max',
+    ],
+    [
+      'of negative nodes',
+      'SelectMergeStacktraces',
+      { ...select, maxNodes: -1 },
+      400,
+      'invalid_argument',
+      'max_nodes -1',
+    ],
+    ['of a label without name', 'LabelValues', range, 400, 'invalid_argument', 'name is required'],
+    [
+      'with a span selector',
+      'SelectMergeStacktraces',
+      { ...select, spanSelector: ['00'] },
+      501,
+      'unimplemented',
+      'span_selector',
+    ],
+    [
+      'with a trace selector',
+      'SelectMergeProfile',
+      { ...select, traceIdSelector: ['00'] },
+      501,
+      'unimplemented',
+      'trace_id_selector',
+    ],
+    [
+      'with a profile selector',
+      'SelectMergeProfile',
+      { ...select, profileIdSelector: ['00'] },
+      501,
+      'unimplemented',
+      'profile_id_selector',
+    ],
+    [
+      'with a stack selector',
+      'SelectSeries',
+      { ...select, step: 1, stackTraceSelector: {} },
+      501,
+      'unimplemented',
+      'stack_trace_selector',
+    ],
+    [
+      'of exemplars',
+      'SelectSeries',
+      { ...select, step: 1, exemplarType: 'EXEMPLAR_TYPE_SPAN' },
+      501,
+      'unimplemented',
+      'exemplar_type',
+    ],
+    ['as DOT', 'SelectMergeStacktraces', { ...select, format: 3 }, 501, 'unimplemented', 'PROFILE_FORMAT_DOT'],
+    ['of a call to come', 'SelectHeatmap', select, 501, 'unimplemented', ''],
+    ['of broken JSON', 'ProfileTypes', '{', 400, 'invalid_argument', ''],
+    ['of an empty body', 'ProfileTypes', '', 400, 'invalid_argument', ''],
+    ['with a word for a number', 'ProfileTypes', { start: 'soon' }, 400, 'invalid_argument', ''],
+  ])('%s is refused by name, and nobody is asked', async (what, method, body, status, code, sentence) => {
+    const { call, asked } = await harness();
+    const answer = await call(method, body, what === 'without a tenant' ? { 'x-scope-orgid': '' } : {});
+    expect([answer.status, answer.body['code']]).toEqual([status, code]);
+    expect(answer.body['message']).toContain(sentence);
+    expect(asked).toEqual([]);
+  });
+
+  test('with another content type is 415 and told which, another method 405', async () => {
+    const { url } = await harness();
+    const response = await fetch(`${url}ProfileTypes`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain', 'x-scope-orgid': 'a' },
+      body: '{}',
+    });
+    expect([response.status, response.headers.get('accept-post')]).toEqual([
+      415,
+      expect.stringContaining('application/json'),
+    ]);
+    expect(
+      (
+        await fetch(`${url}ProfileTypes`, {
+          method: 'PUT',
+          headers: { 'content-type': 'application/json' },
+          body: '{}',
+        })
+      ).status,
+    ).toBe(405);
+  });
+});
+
+describe('the range', () => {
+  test('wholly before the lookback is empty before anything else is looked at; partly, it starts at the lookback', async () => {
+    const { call, asked } = await harness();
+    const old = { start: '1000', end: '2000' };
+    expect(await call('SelectMergeStacktraces', { ...old, profileTypeID: 'nonsense' })).toMatchObject({ status: 200 });
+    for (const method of ['SelectSeries', 'SelectMergeProfile', 'Series', 'LabelNames', 'ProfileTypes']) {
+      expect(await call(method, old)).toMatchObject({ status: 200, body: {} });
+    }
+    expect(asked).toEqual([]);
+    await call('SelectMergeStacktraces', { ...select, start: '1000' });
+    expect(asked[0]!.query).toMatchObject({ startMs: NOW - 30 * DAY, endMs: NOW });
+  });
+
+  test('left out of a discovery call is the whole retention', async () => {
+    const { call, asked } = await harness({ retentionPeriodMs: 3 * DAY });
+    for (const [method, body] of [
+      ['ProfileTypes', {}],
+      ['LabelNames', { start: 0 }],
+      ['LabelValues', { name: 'pod' }],
+      ['Series', {}],
+    ] as const)
+      await call(method, body);
+    expect(asked.map(({ query }) => query.kind)).toEqual(['profileTypes', 'labelNames', 'labelValues', 'series']);
+    for (const { query } of asked) expect(query).toMatchObject({ startMs: NOW - 3 * DAY, endMs: NOW + DAY });
+  });
+
+  test('shows UTF-8 label names to those who accept them', async () => {
+    const { call, asked } = await harness();
+    await call('LabelNames', {});
+    await call('LabelNames', {}, { accept: 'application/json;allow-utf8-labelnames=true, */*' });
+    expect(asked.map(({ query }) => 'utf8' in query && query.utf8)).toEqual([false, true]);
+  });
+});
+
+describe('an answer', () => {
+  test('from which something may be missing says what', async () => {
+    const gaps = [{ log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' }];
+    const { call } = await harness({}, { partial: new Uint8Array(0), gaps });
+    expect((await call('SelectMergeStacktraces', select)).headers.get('x-kiln-partial')).toBe(
+      'ab-0 (4, 9] undecodable',
+    );
+  });
+
+  test('that failed keeps the code and sentence of the failure', async () => {
+    const { call } = await harness(
+      {},
+      new KilnError('unavailable', 'the owner of partition 3 is away', { retryAfterSeconds: 2 }),
+    );
+    const { status, body, headers } = await call('SelectMergeStacktraces', select);
+    expect([status, body, headers.get('retry-after')]).toEqual([
+      503,
+      { code: 'unavailable', message: 'the owner of partition 3 is away' },
+      '2',
+    ]);
+  });
+});
