@@ -122,9 +122,9 @@ describe('a retried push counts once', () => {
       rig.start();
       await pushes(rig, 0, 5);
       await rig.caughtUp();
-      expect((await rig.read(ANN)).sums, step).toEqual(sums(0, 5));
+      expect((await rig.read(ANN)).sums, `at ${step}`).toEqual(sums(0, 5));
       await rig.cut();
-      expect((await rig.read(ANN)).sums, step).toEqual(sums(0, 5));
+      expect((await rig.read(ANN)).sums, `at ${step}`).toEqual(sums(0, 5));
     }
   });
 
@@ -163,16 +163,16 @@ describe('a crash', () => {
       await rig.clock.advance(300_000);
       await rig.died();
       const committed = (await rig.manifests()).at(-1)?.end ?? -1;
-      expect(committed, step).toBe(step.includes('segment') ? -1 : 5);
+      expect(committed, `at ${step}`).toBe(step.includes('segment') ? -1 : 5);
       rig.start();
       const status = await rig.caughtUp();
-      expect(status.committed, step).toBe(committed);
-      expect(status.counts.records, step).toBe(5 - committed);
-      expect((await rig.read(ANN)).sums, step).toEqual(sums(0, 6));
+      expect(status.committed, `at ${step}`).toBe(committed);
+      expect(status.counts.records, `at ${step}`).toBe(5 - committed);
+      expect((await rig.read(ANN)).sums, `at ${step}`).toEqual(sums(0, 6));
       await pushes(rig, 6, 8);
       await rig.cut();
-      expect((await rig.read(ANN)).sums, step).toEqual(sums(0, 8));
-      expect(await rig.log.startOffset(), step).toBe(8);
+      expect((await rig.read(ANN)).sums, `at ${step}`).toEqual(sums(0, 8));
+      expect(await rig.log.startOffset(), `at ${step}`).toBe(8);
     }
   });
 
@@ -354,8 +354,8 @@ describe('what cannot be read', () => {
     expect((await rig.store.get(key!))!.bytes).toEqual(garbage);
     for (const step of ['head', 'cut']) {
       const { sums: found, gaps } = await rig.read(ANN);
-      expect(found, step).toEqual(sums(0, 2));
-      expect(gaps, step).toMatchObject([{ after: 0, upTo: 1 }]);
+      expect(found, `at ${step}`).toEqual(sums(0, 2));
+      expect(gaps, `at ${step}`).toMatchObject([{ after: 0, upTo: 1 }]);
       if (step === 'head') await rig.cut();
     }
     expect((await rig.read(ANN, 2)).gaps).toEqual([]);
@@ -395,23 +395,32 @@ describe('what cannot be read', () => {
     expect(await rig.store.list(`log/${log.id}/q/`)).toEqual([]);
   });
 
-  test('a record that breaks in the head leaves no half of it behind', async () => {
+  test('a record that breaks in the head leaves no half of it behind, also when a cut is due before the partition is open again', async () => {
     let compressed = 0;
+    let down = false;
     const codecs = {
       ...nodeCodecs,
       zstdCompress(bytes: Uint8Array): Uint8Array {
         compressed++;
-        if (compressed === 1) throw new RangeError('out of memory');
-        return nodeCodecs.zstdCompress(bytes);
+        if (compressed > 1) return nodeCodecs.zstdCompress(bytes);
+        down = true;
+        throw new RangeError('out of memory');
       },
     };
-    const rig = await Rig.open();
+    const store = faultyStore(memoryStore(), ({ key }) =>
+      down && key === 'log/trim' ? { before: new KilnError('unavailable', 'timeout') } : undefined,
+    );
+    const rig = await Rig.open({ store });
     rig.start(undefined, { codecs });
     const samples: Record<string, number[]> = {}; // 160 KB in a page: the second such row fills it
     for (let i = 0; i < 20_000; i++) samples[`main;f${i}`] = [2 ** 44 + i * 7919];
     await pushes(rig, 0, 1);
     for (const mark of ['big0', 'big1', 'big2']) await rig.push(ANN, { ...marked(mark, 1), groups: [{ samples }] });
     await pushes(rig, 1, 2);
+    await rig.until(({ state }) => state === 'opening' && down);
+    await rig.clock.advance(300_000);
+    down = false;
+    await rig.clock.advance(30_000);
     await rig.caughtUp();
     const { sums: found, gaps } = await rig.read(ANN);
     expect(Object.keys(found).toSorted()).toEqual(['big0', 'big2', 'm0', 'm1']);
@@ -503,11 +512,11 @@ describe('two tenants', () => {
       );
       const bytes = [answer.partial];
       for (const { object, off, len } of answer.refs) bytes.push((await rig.store.getRange(object, off, len))!);
-      for (const part of bytes) expect(Buffer.from(part).toString('latin1'), step).not.toContain('bobmark');
-      expect(Object.keys((await rig.read(ANN)).sums).toSorted(), step).toEqual(
+      for (const part of bytes) expect(Buffer.from(part).toString('latin1'), `at ${step}`).not.toContain('bobmark');
+      expect(Object.keys((await rig.read(ANN)).sums).toSorted(), `at ${step}`).toEqual(
         [0, 1, 2, 3, 4].map((i) => `annmark${i}`),
       );
-      expect(Object.keys((await rig.read(BOB)).sums).toSorted(), step).toEqual(
+      expect(Object.keys((await rig.read(BOB)).sums).toSorted(), `at ${step}`).toEqual(
         [0, 1, 2, 3, 4].map((i) => `bobmark${i}`),
       );
       if (step === 'head') await rig.cut();

@@ -76,6 +76,11 @@ export class WorkerHost implements PartitionHost {
     await this.#running;
   }
 
+  /** Ends the worker at once, as a crash would. */
+  async crash(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
   async #run(): Promise<void> {
     const { clock, log } = this.#ports;
     for (let deaths = 0; !this.#stopping.signal.aborted; deaths++) {
