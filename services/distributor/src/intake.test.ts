@@ -120,9 +120,9 @@ describe('a push', () => {
       { labels: labels('c'), samples: [sample(profile(3n))] },
     ]);
     await expect(push).rejects.toMatchObject({ code: 'invalid_argument', reason: 'malformed_profile' });
-    const services = (await records()).flatMap(({ datasets }) => datasets.map(({ service }) => service)).sort();
+    const services = (await records()).flatMap(({ datasets }) => datasets.map(({ service }) => service)).toSorted();
     expect(services).toEqual(['a', 'c']);
-    expect(seen.sort()).toEqual(['discarded invalid_labels', 'discarded malformed_profile', 'stored 2']);
+    expect(seen.toSorted()).toEqual(['discarded invalid_labels', 'discarded malformed_profile', 'stored 2']);
   });
 
   test('sent again has the same ids and partitions; one in whole seconds has new ids', async () => {
@@ -217,7 +217,7 @@ describe('an /ingest request', () => {
       datasets.flatMap((d) => d.series.map((set) => set.map((l) => `${l.name}=${l.value}`).join())),
     );
     const rest = 'pyroscope_spy=gospy,region=eu west,service_name=shop';
-    expect(series.sort()).toEqual(
+    expect(series.toSorted()).toEqual(
       [
         `__name__=block,${rest}`,
         `__name__=block,${rest}`,
