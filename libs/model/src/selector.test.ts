@@ -1,8 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { KilnError } from './errors.ts';
 import { createMatcher, type MatchOp } from './matcher.ts';
 import { formatSelector, parseSelector } from './selector.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const LONG = process.env['KILN_LONG'] === '1';
 

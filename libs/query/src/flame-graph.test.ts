@@ -1,5 +1,5 @@
 import { KilnError } from '@kiln/model';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { FlameGraph } from './flame-graph.ts';
 import type { StacktracesQuery } from './query.ts';
 import { finishQuery, mergePartials, runQuery } from './run.ts';
@@ -7,6 +7,8 @@ import { cpuDataset, CPU_ID } from './test-support/model.ts';
 import { readTreeBytes, type OracleNode } from './test-support/oracle.ts';
 import { asFlameGraph, asTree } from './test-support/results.ts';
 import { toTables } from './test-support/tables.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const ALL: StacktracesQuery = {
   kind: 'stacktraces',

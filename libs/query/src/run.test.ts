@@ -1,13 +1,15 @@
 import { CorruptDataError } from '@kiln/bytes';
 import { KilnError } from '@kiln/model';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { decodeQuery, encodeQuery } from './query-codec.ts';
 import type { Query } from './query.ts';
 import { finishQuery, mergePartials, runQuery } from './run.ts';
 import { datasets } from './test-support/arbitrary.ts';
 import { cpuDataset, CPU_ID, type ModelDataset } from './test-support/model.ts';
 import { toTables } from './test-support/tables.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const LONG = process.env['KILN_LONG'] === '1';
 const range = { startMs: 0, endMs: 2000 };

@@ -90,7 +90,7 @@ function makeTables(series: number, rows: number, perRow: number): DatasetTables
   const totals = new Float64Array(rows);
   let builder = new PageBuilder(1);
   let firstRow = 0;
-  for (let row = 0; row < rows && perRow > 0; row++) {
+  for (let row = 0; row < (perRow > 0 ? rows : 0); row++) {
     const chosen = new Set<number>();
     while (chosen.size < perRow) chosen.add(Math.floor(random() ** 2 * STACKS));
     const stack = Uint32Array.from(chosen).toSorted();
