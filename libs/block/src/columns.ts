@@ -6,8 +6,20 @@ import type { ExactColumn, StringColumn } from '@kiln/model';
  * Unsigned values are LEB128, signed ones zigzag LEB128 of up to 64 bits.
  */
 
+/** Hot: once per entry of every table. */
 export function writeUints(w: ByteWriter, column: Uint32Array, length: number): void {
-  for (let i = 0; i < length; i++) w.varint(column[i]!);
+  if (length * 5 > scratch.length) scratch = new Uint8Array(length * 10);
+  const bytes = scratch;
+  let at = 0;
+  for (let i = 0; i < length; i++) {
+    let rest = column[i]!;
+    while (rest > 127) {
+      bytes[at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+  }
+  w.bytes(bytes.subarray(0, at));
 }
 
 /**
@@ -22,18 +34,22 @@ export function readUints(r: ByteReader, length: number, limit: number, what: st
   let at = r.position;
   let largest = 0;
   for (let i = 0; i < length; i++) {
-    let value = at < end ? bytes[at]! : 128;
-    if (value < 128) {
-      at++;
-    } else {
-      r.position = at;
-      value = r.varint();
-      at = r.position;
+    let value = bytes[at++]!;
+    if (value > 127) {
+      const next = at < end ? bytes[at++]! : 128;
+      if (next < 128) {
+        value += (next - 1) * 128; // the low byte has its bit 7 set: 128 too much
+      } else {
+        r.position = at - 2;
+        value = r.varint();
+        at = r.position;
+      }
     }
     column[i] = value;
     if (value > largest) largest = value;
   }
   r.position = at;
+  if (at > end) r.fail(`${what} numbers beyond the end`);
   if (length > 0 && largest >= limit) r.fail(`${what} ${largest} of ${limit}`);
   return column;
 }
@@ -79,10 +95,28 @@ export function writeInts(w: ByteWriter, column: Float64Array, length: number): 
   for (let i = 0; i < length; i++) writeInt(w, column[i]!);
 }
 
+/** Hot: once per function and line. */
 export function readInts(r: ByteReader, length: number): Float64Array {
   if (length > r.left) r.fail(`${length} numbers, ${r.left} bytes left`);
   const column = new Float64Array(length);
-  for (let i = 0; i < length; i++) column[i] = readInt(r);
+  const { bytes, end } = r;
+  for (let i = 0; i < length; i++) {
+    const at = r.position;
+    const low = at < end ? bytes[at]! : 128;
+    if (low < 128) {
+      column[i] = (low >>> 1) ^ -(low & 1);
+      r.position = at + 1;
+      continue;
+    }
+    const high = at + 1 < end ? bytes[at + 1]! : 128;
+    if (high < 128) {
+      const zigzag = low + (high - 1) * 128;
+      column[i] = (zigzag >>> 1) ^ -(zigzag & 1);
+      r.position = at + 2;
+    } else {
+      column[i] = readInt(r);
+    }
+  }
   return column;
 }
 
@@ -142,18 +176,21 @@ export function readExact(r: ByteReader, lo: Float64Array, from: number, to: num
 
 /** `n | n * length | bytes`. Row 0 is "" where the format says so. */
 export function writeStrings(w: ByteWriter, { length, bytes, offsets }: StringColumn): void {
+  const lengths = new Uint32Array(length);
+  for (let i = 0; i < length; i++) lengths[i] = offsets[i + 1]! - offsets[i]!;
   w.varint(length);
-  for (let i = 0; i < length; i++) w.varint(offsets[i + 1]! - offsets[i]!);
+  writeUints(w, lengths, length);
   w.bytes(bytes.subarray(offsets[0], offsets[length]));
 }
 
 /** A view: the bytes stay where they are. */
 export function readStrings(r: ByteReader): StringColumn {
   const length = r.count();
+  const lengths = readUints(r, length, 2 ** 32, 'length');
   const offsets = new Uint32Array(length + 1);
   let end = 0;
   for (let i = 0; i < length; i++) {
-    end += r.varint();
+    end += lengths[i]!;
     if (end > r.left) r.fail(`strings of ${end} bytes, ${r.left} left`);
     offsets[i + 1] = end;
   }
@@ -210,6 +247,9 @@ export function stringColumn(texts: readonly string[]): StringColumn {
   for (let i = 0; i < parts.length; i++) bytes.set(parts[i]!, offsets[i]);
   return { length: parts.length, bytes, offsets };
 }
+
+/** One column is encoded here before it is copied. */
+let scratch = new Uint8Array(4096);
 
 const SMALL = 2 ** 51;
 const LARGEST = 2 ** 53;

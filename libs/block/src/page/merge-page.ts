@@ -16,6 +16,7 @@ export function mergePage(page: Page, type: number, wanted: Uint8Array | undefin
   const header = readPageHeader(bytes);
   if (header.rows !== page.rows) fail(0, `${header.rows} rows where ${page.rows} are expected`);
   if (type >= header.types) fail(0, `value type ${type} of ${header.types}`);
+  view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   positionA = header.a;
   positionB = header.b;
   positionC = header.c;
@@ -36,6 +37,8 @@ export function mergePage(page: Page, type: number, wanted: Uint8Array | undefin
 let positionA = 0;
 let positionB = 0;
 let positionC = 0;
+/** The page's bytes, for what reads four at once. */
+let view: DataView = new DataView(new ArrayBuffer(0));
 
 function mergeSplit(
   bytes: Uint8Array,
@@ -60,9 +63,9 @@ function mergeSplit(
     addUnits(bytes, header.b, units, factor, sums.lo, sums.hi);
     addCounts(bytes, header.c, others, factor, 2 * factor, sums.lo, sums.hi);
   } else {
-    positionA = skipVarints(bytes, positionA, header.b, units);
-    positionB = skipVarints(bytes, positionB, header.c, others);
-    positionC = skipVarints(bytes, positionC, bytes.length, others);
+    positionA = skipVarints(view, positionA, header.b, units);
+    positionB = skipVarints(view, positionB, header.c, others);
+    positionC = skipVarints(view, positionC, bytes.length, others);
   }
   return h;
 }
@@ -93,7 +96,7 @@ function mergeColumns(
         factor = form / 2;
         column = next;
       }
-      if (form > 0) next = skipVarints(bytes, next, end, length);
+      if (form > 0) next = skipVarints(view, next, end, length);
     }
   }
   if (factor >= SPILL) fail(from, 'value of 2^52 or more in a row that is not wide');
@@ -101,7 +104,7 @@ function mergeColumns(
     positionC = column;
     addCounts(bytes, header.c, length, factor, 0, sums.lo, sums.hi);
   } else {
-    positionB = skipVarints(bytes, positionB, header.c, length);
+    positionB = skipVarints(view, positionB, header.c, length);
   }
   positionC = next;
   return h;
@@ -119,7 +122,7 @@ function mergeWide(
   const length = getVarint(bytes, from, header.a);
   const h = behind;
   if (length > header.c - positionB) fail(from, `${length} samples in too few bytes`);
-  positionC = skipVarints(bytes, positionC, end, length * type);
+  positionC = skipVarints(view, positionC, end, length * type);
   if (want) {
     let id = -1;
     for (let i = 0; i < length; i++) {
@@ -131,10 +134,10 @@ function mergeWide(
       sums.add(id, lo, exactHi);
     }
   } else {
-    positionB = skipVarints(bytes, positionB, header.c, length);
-    positionC = skipVarints(bytes, positionC, end, length);
+    positionB = skipVarints(view, positionB, header.c, length);
+    positionC = skipVarints(view, positionC, end, length);
   }
-  positionC = skipVarints(bytes, positionC, end, length * (header.types - 1 - type));
+  positionC = skipVarints(view, positionC, end, length * (header.types - 1 - type));
   return h;
 }
 
@@ -152,8 +155,13 @@ function addUnits(
   for (let i = 0; i < count; i++) {
     let delta = bytes[at++]!;
     if (delta > 127) {
-      delta = getVarint(bytes, at - 1, end);
-      at = behind;
+      const next = bytes[at++]!;
+      if (next < 128) {
+        delta += (next - 1) * 128; // the low byte has its bit 7 set: 128 too much
+      } else {
+        delta = getVarint(bytes, at - 2, end);
+        at = behind;
+      }
     }
     id += delta + 1;
     const sum = lo[id]! + factor;
@@ -186,13 +194,23 @@ function addCounts(
   for (let i = 0; i < count; i++) {
     let delta = bytes[atB++]!;
     if (delta > 127) {
-      delta = getVarint(bytes, atB - 1, endB);
-      atB = behind;
+      const next = bytes[atB++]!;
+      if (next < 128) {
+        delta += (next - 1) * 128; // the low byte has its bit 7 set: 128 too much
+      } else {
+        delta = getVarint(bytes, atB - 2, endB);
+        atB = behind;
+      }
     }
     let number = bytes[atC++]!;
     if (number > 127) {
-      number = getVarint(bytes, atC - 1, endC);
-      atC = behind;
+      const next = bytes[atC++]!;
+      if (next < 128) {
+        number += (next - 1) * 128;
+      } else {
+        number = getVarint(bytes, atC - 2, endC);
+        atC = behind;
+      }
     }
     id += delta + 1;
     const value = base + factor * number;

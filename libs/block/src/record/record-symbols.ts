@@ -39,8 +39,10 @@ export function writeSymbols(w: ByteWriter, symbols: Symbols, strings: StringCol
   w.bytes(mappings.flags.subarray(0, mappings.length));
   writeLocations(w, locations);
   w.varint(tree.length);
-  for (let node = 1; node < tree.length; node++) w.varint(node - tree.parent[node]!);
-  for (let node = 1; node < tree.length; node++) w.varint(tree.location[node]!);
+  const distance = new Uint32Array(tree.length);
+  for (let node = 1; node < tree.length; node++) distance[node] = node - tree.parent[node]!;
+  writeUints(w, distance.subarray(1), tree.length - 1);
+  writeUints(w, tree.location.subarray(1), tree.length - 1);
   w.varint(stacks.length);
   writeUints(w, stacks.node, stacks.length);
 }
@@ -55,7 +57,9 @@ function writeLocations(w: ByteWriter, locations: LocationColumns): void {
     if (hi < 2 ** 20) w.varint(hi * 2 ** 32 + lo);
     else w.varintExact((hi % 2 ** 20) * 2 ** 32 + lo, Math.floor(hi / 2 ** 20));
   }
-  for (let i = 0; i < length; i++) w.varint(lineStart[i + 1]! - lineStart[i]!);
+  const counts = new Uint32Array(length);
+  for (let i = 0; i < length; i++) counts[i] = lineStart[i + 1]! - lineStart[i]!;
+  writeUints(w, counts, length);
   const lines = length === 0 ? 0 : lineStart[length]!;
   writeUints(w, lineFunction, lines);
   writeInts(w, lineNumber, lines);
@@ -107,9 +111,10 @@ function readLocations(r: ByteReader, mappings: number, functions: number): Loca
     addressHi[i] = Number(address >> 32n);
   }
   const lineStart = new Uint32Array(length + 1);
+  const counts = readUints(r, length, 2 ** 32, 'line');
   let lines = 0;
   for (let i = 0; i < length; i++) {
-    lines += r.varint();
+    lines += counts[i]!;
     if (lines > r.left) r.fail(`${lines} lines, ${r.left} bytes left`);
     lineStart[i + 1] = lines;
   }

@@ -20,14 +20,9 @@ export class SampleSorter {
       this.stack = new Uint32Array(length * 2);
     }
     const numbers = this.#numbers;
+    remap.stacks(stack, length, numbers);
     let rising = true;
-    let last = -1;
-    for (let i = 0; i < length; i++) {
-      const number = remap.stack(stack[i]!);
-      numbers[i] = number;
-      rising &&= number > last;
-      last = number;
-    }
+    for (let i = 1; i < length; i++) rising &&= numbers[i]! > numbers[i - 1]!;
     if (rising) {
       this.stack.set(numbers.subarray(0, length));
       this.values = values.slice();

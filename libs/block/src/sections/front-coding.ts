@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from '@kiln/bytes';
 import type { StringColumn } from '@kiln/model';
+import { readUints, writeUints } from '../columns.ts';
 
 /*
  * front-coded strings := n | n * bytes shared with the string before | n * bytes of its own | all own bytes
@@ -19,22 +20,24 @@ export function writeFrontCoded(w: ByteWriter, { bytes, offsets }: StringColumn,
     }
     shared[i] = b - start;
   }
+  const own = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) own[i] = offsets[rows[i]! + 1]! - offsets[rows[i]!]! - shared[i]!;
   w.varint(rows.length);
-  for (let i = 0; i < rows.length; i++) w.varint(shared[i]!);
-  for (let i = 0; i < rows.length; i++) w.varint(offsets[rows[i]! + 1]! - offsets[rows[i]!]! - shared[i]!);
+  writeUints(w, shared, rows.length);
+  writeUints(w, own, rows.length);
   for (let i = 0; i < rows.length; i++) w.bytes(bytes.subarray(offsets[rows[i]!]! + shared[i]!, offsets[rows[i]! + 1]));
 }
 
 /** Expanded strings may be much longer than their code: `maxBytes` bounds them. */
 export function readFrontCoded(r: ByteReader, maxBytes: number = MAX_BYTES): StringColumn {
   const length = r.count(2);
-  const shared = new Uint32Array(length);
-  for (let i = 0; i < length; i++) shared[i] = r.varint();
+  const shared = readUints(r, length, 2 ** 32, 'length');
+  const rests = readUints(r, length, 2 ** 32, 'length');
   const offsets = new Uint32Array(length + 1);
   let end = 0;
   let own = 0;
   for (let i = 0; i < length; i++) {
-    const rest = r.varint();
+    const rest = rests[i]!;
     if (shared[i]! > end - (i === 0 ? 0 : offsets[i - 1]!))
       r.fail(`string ${i} shares ${shared[i]} bytes with a shorter one`);
     own += rest;

@@ -1,6 +1,6 @@
 /**
- * Hashes of the symbol tables. Their content comes from clients, so all depend on a seed: with a secret one, nobody can choose
- * symbols that meet in one slot. Strings: HalfSipHash-1-3 (https://www.aumasson.jp/siphash); rows: two secret odd multipliers.
+ * Hashes of the symbol tables. Their content comes from clients, so every multiplier depends on a seed: with a secret one, nobody can
+ * choose symbols that meet in one slot without guessing it. Equality is always checked on the content.
  */
 export interface HashKeys {
   readonly k0: number;
@@ -15,48 +15,28 @@ export function hashKeys(seed: number): HashKeys {
   return { k0, k1, odd0: finish(k1 ^ 0x5bd1e995) | 1, odd1: finish(k0 + k1) | 1 };
 }
 
-/** Hot: once per string of a profile's tables. */
-export function hashBytes(keys: HashKeys, bytes: Uint8Array, start: number, end: number): number {
-  let v0 = keys.k0;
-  let v1 = keys.k1;
-  let v2 = 0x6c796765 ^ v0;
-  let v3 = 0x74656462 ^ v1;
+/**
+ * Hot: once per string of a profile's tables. Two lanes, because a lane waits for its multiplications; a DataView, because it loads four
+ * bytes at once wherever they lie.
+ */
+export function hashBytes(keys: HashKeys, bytes: DataView, start: number, end: number): number {
+  const { odd0, odd1 } = keys;
+  let a = keys.k0 ^ (end - start);
+  let b = keys.k1;
   let at = start;
-  for (let whole = end - 3; at < whole; at += 4) {
-    const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    v3 ^= word;
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    v0 ^= word;
+  for (let last = end - 8; at <= last; at += 8) {
+    const low = bytes.getInt32(at, true);
+    const high = bytes.getInt32(at + 4, true);
+    a = Math.imul(a ^ Math.imul(low, odd1), odd0);
+    b = Math.imul(b ^ Math.imul(high, odd0), odd1);
+    a ^= a >>> 15;
+    b ^= b >>> 13;
   }
-  let last = (end - start) << 24;
-  for (let shift = 0; at < end; shift += 8) last |= bytes[at++]! << shift;
-  v3 ^= last;
-  for (let round = 0; round < 4; round++) {
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    if (round === 0) {
-      v0 ^= last;
-      v2 ^= 0xff;
-    }
+  for (; at < end; at++) {
+    a = Math.imul(a ^ Math.imul(bytes.getUint8(at) + 1, odd1), odd0);
+    a ^= a >>> 15;
   }
-  return (v1 ^ v3) >>> 0;
+  return finish(a ^ Math.imul(b, odd0)) >>> 0;
 }
 
 /** Hot: once per tree node, line and location. Chain calls to hash more than two numbers. */

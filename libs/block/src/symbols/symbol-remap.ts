@@ -1,14 +1,15 @@
 import { CorruptDataError } from '@kiln/bytes';
-import type { FunctionRow, LocationRow, MappingRow, NodeRow, StackRow, StringRow, Symbols } from '@kiln/model';
+import type { StackRow, Symbols } from '@kiln/model';
 import type { SymbolTable } from './symbol-table.ts';
 
 /**
- * Rows of one symbol table as rows of another, found once each: one array per kind of row, filled as rows are asked for. Symbols
- * that nothing asks for are never interned.
+ * Rows of one symbol table as rows of another, found once each: one array per kind of row, filled as stacks are asked for. Symbols that no
+ * such stack uses are never interned.
  */
 export class SymbolRemap {
   readonly #from: Symbols;
   readonly #to: SymbolTable;
+  readonly #bytes: DataView;
   /** Row in the target + 1, 0 while unknown. */
   readonly #stacks: Uint32Array;
   readonly #nodes: Uint32Array;
@@ -20,6 +21,8 @@ export class SymbolRemap {
   constructor(from: Symbols, to: SymbolTable) {
     this.#from = from;
     this.#to = to;
+    const { bytes } = from.strings;
+    this.#bytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#stacks = new Uint32Array(from.stacks.length);
     this.#nodes = new Uint32Array(from.tree.length);
     this.#nodes[0] = 1;
@@ -29,80 +32,157 @@ export class SymbolRemap {
     this.#strings = new Uint32Array(from.strings.length);
   }
 
-  /** Hot: once per sample. @throws CorruptDataError when the source has no such stack. */
+  /** @throws CorruptDataError when the source has no such stack. */
   stack(row: StackRow): StackRow {
     const known = this.#stacks[row];
-    return known !== undefined && known !== 0 ? known - 1 : this.#stackSlow(row);
+    if (known !== undefined && known !== 0) return known - 1;
+    single[0] = row;
+    this.stacks(single, 1, single);
+    return single[0]!;
   }
 
-  #stackSlow(row: StackRow): StackRow {
-    if (row >= this.#from.stacks.length)
-      throw new CorruptDataError('symbols', row, `stack ${row} of ${this.#from.stacks.length}`);
-    const stack = this.#to.stacks.intern(this.#node(this.#from.stacks.node[row]!));
-    this.#stacks[row] = stack + 1;
-    return stack;
+  /**
+   * Hot: once per row. Finds `length` stacks at once, kind by kind, which takes two thirds of the time of one by one.
+   * @param out receives the rows in the target; may be `rows` itself.
+   * @throws CorruptDataError when the source has no such stack.
+   */
+  stacks(rows: Uint32Array, length: number, out: Uint32Array): void {
+    const stacks = this.#stacks;
+    const limit = this.#from.stacks.length;
+    let unknown = 0;
+    for (let i = 0; i < length; i++) {
+      const row = rows[i]!;
+      if (row >= limit) throw new CorruptDataError('symbols', row, `stack ${row} of ${limit}`);
+      if (stacks[row] === 0) unknown++;
+    }
+    if (unknown > 0) this.#resolve(rows, length);
+    for (let i = 0; i < length; i++) out[i] = stacks[rows[i]!]! - 1;
   }
 
-  /** Up to the next ancestor that is known, then down again: no recursion, stacks may be deep. */
-  #node(row: NodeRow): NodeRow {
+  #resolve(rows: Uint32Array, length: number): void {
+    const nodeCount = this.#markNodes(rows, length);
+    const locationCount = this.#markLocations(nodeCount);
+    const functionCount = this.#markFunctions(locationCount);
+    this.#internFunctions(functionCount);
+    this.#internLocations(locationCount);
+    this.#internNodes(nodeCount);
+    const { node } = this.#from.stacks;
+    const { stacks } = this.#to;
+    for (let i = 0; i < length; i++) {
+      const row = rows[i]!;
+      if (this.#stacks[row] === 0) this.#stacks[row] = stacks.intern(this.#nodes[node[row]!]! - 1) + 1;
+    }
+  }
+
+  /** Lists the nodes on the way to each stack that have no row yet, parents first, and marks them. */
+  #markNodes(rows: Uint32Array, length: number): number {
+    const { parent, length: limit } = this.#from.tree;
+    const leaf = this.#from.stacks.node;
+    const nodes = this.#nodes;
+    nodeList = listOf(nodeList, limit);
+    let count = 0;
+    for (let i = 0; i < length; i++) {
+      let at = leaf[rows[i]!]!;
+      const first = count;
+      while (nodes[at] === 0) {
+        nodes[at] = MARK;
+        nodeList[count++] = at;
+        at = parent[at]!;
+      }
+      for (let low = first, high = count - 1; low < high; low++, high--) {
+        const swap = nodeList[low]!;
+        nodeList[low] = nodeList[high]!;
+        nodeList[high] = swap;
+      }
+    }
+    return count;
+  }
+
+  #markLocations(nodeCount: number): number {
+    const { location } = this.#from.tree;
+    const locations = this.#locations;
+    locationList = listOf(locationList, locations.length);
+    let count = 0;
+    for (let i = 0; i < nodeCount; i++) {
+      const row = location[nodeList[i]!]!;
+      if (locations[row] !== 0) continue;
+      locations[row] = MARK;
+      locationList[count++] = row;
+    }
+    return count;
+  }
+
+  #markFunctions(locationCount: number): number {
+    const { lineStart, lineFunction } = this.#from.locations;
+    const functions = this.#functions;
+    functionList = listOf(functionList, functions.length);
+    let count = 0;
+    for (let i = 0; i < locationCount; i++) {
+      const end = lineStart[locationList[i]! + 1]!;
+      for (let line = lineStart[locationList[i]!]!; line < end; line++) {
+        const row = lineFunction[line]!;
+        if (functions[row] !== 0) continue;
+        functions[row] = MARK;
+        functionList[count++] = row;
+      }
+    }
+    return count;
+  }
+
+  #internFunctions(count: number): void {
+    const { name, systemName, fileName, startLine } = this.#from.functions;
+    const functions = this.#to.functions;
+    for (let i = 0; i < count; i++) {
+      const row = functionList[i]!;
+      const own = this.#string(name[row]!);
+      const system = this.#string(systemName[row]!);
+      const file = this.#string(fileName[row]!);
+      this.#functions[row] = functions.intern(own, system, file, startLine[row]!) + 1;
+    }
+  }
+
+  #internLocations(count: number): void {
+    const { mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber } = this.#from.locations;
+    const functions = this.#functions;
+    const locations = this.#to.locations;
+    for (let i = 0; i < count; i++) {
+      const row = locationList[i]!;
+      const start = lineStart[row]!;
+      const lines = lineStart[row + 1]! - start;
+      if (lines > lineFunctions.length) {
+        lineFunctions = new Uint32Array(lines * 2);
+        lineNumbers = new Float64Array(lines * 2);
+      }
+      for (let line = 0; line < lines; line++) {
+        lineFunctions[line] = functions[lineFunction[start + line]!]! - 1;
+        lineNumbers[line] = lineNumber[start + line]!;
+      }
+      const place = this.#mapping(mapping[row]!);
+      this.#locations[row] =
+        locations.intern(place, addressLo[row]!, addressHi[row]!, lineFunctions, lineNumbers, lines) + 1;
+    }
+  }
+
+  #internNodes(count: number): void {
     const { parent, location } = this.#from.tree;
     const nodes = this.#nodes;
-    let depth = 0;
-    let at = row;
-    while (nodes[at] === 0) {
-      if (depth === path.length) path = grownPath(path);
-      path[depth++] = at;
-      at = parent[at]!;
+    const locations = this.#locations;
+    const tree = this.#to.tree;
+    for (let i = 0; i < count; i++) {
+      const row = nodeList[i]!;
+      nodes[row] = tree.intern(nodes[parent[row]!]! - 1, locations[location[row]!]! - 1) + 1;
     }
-    let node = nodes[at]! - 1;
-    while (depth > 0) {
-      at = path[--depth]!;
-      node = this.#to.tree.intern(node, this.#location(location[at]!));
-      nodes[at] = node + 1;
-    }
-    return node;
   }
 
-  #location(row: LocationRow): LocationRow {
-    const known = this.#locations[row]!;
-    if (known !== 0) return known - 1;
-    const { mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber } = this.#from.locations;
-    const start = lineStart[row]!;
-    const lines = lineStart[row + 1]! - start;
-    if (lines > functions.length) {
-      functions = new Uint32Array(lines * 2);
-      numbers = new Float64Array(lines * 2);
-    }
-    for (let i = 0; i < lines; i++) {
-      functions[i] = this.#function(lineFunction[start + i]!);
-      numbers[i] = lineNumber[start + i]!;
-    }
-    const place = this.#mapping(mapping[row]!);
-    const location = this.#to.locations.intern(place, addressLo[row]!, addressHi[row]!, functions, numbers, lines);
-    this.#locations[row] = location + 1;
-    return location;
-  }
-
-  #function(row: FunctionRow): FunctionRow {
-    const known = this.#functions[row]!;
-    if (known !== 0) return known - 1;
-    const { name, systemName, fileName, startLine } = this.#from.functions;
-    const found = this.#to.functions.intern(
-      this.#string(name[row]!),
-      this.#string(systemName[row]!),
-      this.#string(fileName[row]!),
-      startLine[row]!,
-    );
-    this.#functions[row] = found + 1;
-    return found;
+  #mapping(row: number): number {
+    const known = this.#mappings[row];
+    return known !== undefined && known !== 0 ? known - 1 : this.#mappingSlow(row);
   }
 
   /** A table without mappings (formats that know none) gets one that is empty, so that every location has one. */
-  #mapping(row: MappingRow): MappingRow {
+  #mappingSlow(row: number): number {
     const { length, start, limit, offset, fileName, buildId, flags } = this.#from.mappings;
     if (length === 0) return this.#to.mappings.intern(0n, 0n, 0n, 0, 0, 0);
-    const known = this.#mappings[row]!;
-    if (known !== 0) return known - 1;
     const mapping = this.#to.mappings.intern(
       start[row]!,
       limit[row]!,
@@ -115,23 +195,27 @@ export class SymbolRemap {
     return mapping;
   }
 
-  #string(row: StringRow): StringRow {
+  #string(row: number): number {
     const known = this.#strings[row]!;
     if (known !== 0) return known - 1;
-    const { bytes, offsets } = this.#from.strings;
-    const string = this.#to.strings.intern(bytes, offsets[row]!, offsets[row + 1]!);
+    const { offsets } = this.#from.strings;
+    const string = this.#to.strings.intern(this.#bytes, offsets[row]!, offsets[row + 1]!);
     this.#strings[row] = string + 1;
     return string;
   }
 }
 
-/** Scratch of all remaps: used and done with inside one call. */
-let path = new Uint32Array(256);
-let functions = new Uint32Array(16);
-let numbers = new Float64Array(16);
+/** A row that is listed and will be interned in this call. */
+const MARK = 0xffffffff;
 
-function grownPath(from: Uint32Array): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(from.length * 2);
-  larger.set(from);
-  return larger;
+/** Scratch of all remaps: used and done with inside one call. */
+const single = new Uint32Array(1);
+let nodeList = new Uint32Array(1024);
+let locationList = new Uint32Array(1024);
+let functionList = new Uint32Array(1024);
+let lineFunctions = new Uint32Array(16);
+let lineNumbers = new Float64Array(16);
+
+function listOf(list: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  return length > list.length ? new Uint32Array(length * 2) : list;
 }

@@ -47,7 +47,7 @@ export class SymbolTable {
   internString(text: string): StringRow {
     if (text === '') return 0;
     const bytes = encoder.encode(text);
-    return this.strings.intern(bytes, 0, bytes.length);
+    return this.strings.intern(new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length);
   }
 
   /** A translation of the rows of `from` into rows of this table; each symbol is interned when it is first met. */

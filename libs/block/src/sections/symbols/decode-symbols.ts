@@ -40,8 +40,9 @@ function readLocations(r: ByteReader, mappings: number, functions: FunctionColum
   const length = r.count(2);
   const mapping = readUints(r, length, mappings, 'mapping');
   const lineStart = new Uint32Array(length + 1);
+  const counts = readUints(r, length, 2 ** 32, 'line');
   for (let i = 0; i < length; i++) {
-    const end = lineStart[i]! + r.varint();
+    const end = lineStart[i]! + counts[i]!;
     if (end > r.left) r.fail(`${end} lines, ${r.left} bytes left`);
     lineStart[i + 1] = end;
   }
@@ -101,11 +102,11 @@ function readStacks(r: ByteReader, nodes: number): StackColumns {
 
 /** Numbers as zigzag differences to the one before. */
 function readSteps(r: ByteReader, length: number, limit: number, what: string): Uint32Array {
-  if (length > r.left) r.fail(`${length} ${what} numbers, ${r.left} bytes left`);
+  const steps = readInts(r, length);
   const column = new Uint32Array(length);
   let last = 0;
   for (let i = 0; i < length; i++) {
-    last += r.zigzag();
+    last += steps[i]!;
     if (last < 0 || last >= limit) r.fail(`${what} ${last} of ${limit}`);
     column[i] = last;
   }

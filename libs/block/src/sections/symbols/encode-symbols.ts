@@ -1,6 +1,6 @@
 import { ByteWriter } from '@kiln/bytes';
 import type { Symbols } from '@kiln/model';
-import { writeInt, writeStep, writeU64s } from '../../columns.ts';
+import { writeInt, writeStep, writeU64s, writeUints } from '../../columns.ts';
 import { writeFrontCoded } from '../front-coding.ts';
 import { usedSymbols, type UsedSymbols } from './used-symbols.ts';
 
@@ -91,13 +91,15 @@ function writeLocations(
 
 function writeTree(w: ByteWriter, { tree }: Symbols, { nodes, up, locationNumber }: UsedSymbols): void {
   w.varint(nodes.length);
-  for (let i = 0; i < nodes.length; i++) w.varint(up[i]!);
+  writeUints(w, up, nodes.length);
+  const code = new Uint32Array(nodes.length);
   let next = 0;
-  for (const node of nodes) {
-    const number = locationNumber[tree.location[node]!]!;
-    w.varint(number === next ? 0 : number + 1);
+  for (let i = 0; i < nodes.length; i++) {
+    const number = locationNumber[tree.location[nodes[i]!]!]!;
     if (number === next) next++;
+    else code[i] = number + 1;
   }
+  writeUints(w, code, nodes.length);
 }
 
 function writeStacks(w: ByteWriter, { stacks }: Symbols, { nodeNumber }: UsedSymbols): void {
