@@ -8,7 +8,7 @@ export interface IngesterConfig {
   readonly cutMaxLogBytes: number;
   /** Bytes that all heads, ids and segments in flight of this process may take together. */
   readonly headMaxBytes: number;
-  /** Worker threads that share the partitions; 0 runs them in the calling thread. */
+  /** Worker threads that share the partitions; 0 runs them in the calling thread. Each takes some 20 MB and, on a busy machine, half a second to start. */
   readonly workers: number;
   /** Whether a clean stop cuts what the heads hold, so that the next start replays nothing. */
   readonly cutOnStop: boolean;
@@ -20,6 +20,6 @@ export const ingesterDefaults: IngesterConfig = {
   cutMaxBytes: 64 * 1024 * 1024,
   cutMaxLogBytes: 1024 * 1024 * 1024,
   headMaxBytes: 1024 * 1024 * 1024,
-  workers: 4,
+  workers: 2,
   cutOnStop: true,
 };

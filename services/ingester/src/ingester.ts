@@ -11,6 +11,7 @@ import type { PartitionAnswer } from './partition-answer.ts';
 import { LocalHost, type PartitionHost } from './partition-host.ts';
 import type { PartitionStatus } from './partition-status.ts';
 import { Partition, type CutSettings } from './partition.ts';
+import { StatusLog } from './status-log.ts';
 import { nodeCodecs } from './worker/node-codecs.ts';
 import { WorkerHost } from './worker/worker-host.ts';
 import type { PartitionPlace } from './worker/worker-setup.ts';
@@ -61,7 +62,8 @@ export class Ingester {
   start(): void {
     if (this.#hosts.length > 0) return;
     this.#hosts = this.#config.workers === 0 ? this.#localHosts() : this.#workerHosts();
-    this.#observing = this.#observe(new IngesterMetrics(this.#ports.telemetry.metrics));
+    const { metrics, log } = this.#ports.telemetry;
+    this.#observing = this.#observe(new IngesterMetrics(metrics), new StatusLog(log));
   }
 
   /**
@@ -106,10 +108,12 @@ export class Ingester {
     await Promise.all([...new Set(this.#hosts)].map((host) => host.stop(this.#config.cutOnStop)));
   }
 
-  async #observe(metrics: IngesterMetrics): Promise<void> {
+  async #observe(metrics: IngesterMetrics, log: StatusLog): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      metrics.observe(await this.status());
+      const statuses = await this.status();
+      metrics.observe(statuses);
+      log.observe(statuses);
       await this.#ports.clock.sleep(OBSERVE_MS, signal).catch(() => undefined);
     }
   }

@@ -1,12 +1,15 @@
 import { randomFaults, type Fault } from '@kiln/disk';
-import { seededRandom } from '@kiln/async';
+import { seededRandom, type Clock } from '@kiln/async';
+import { closeLog } from '@kiln/catalog';
 import { KilnError } from '@kiln/model';
 import { faultyStore, memoryStore, type StoreCall } from '@kiln/objstore';
 import { memoryLog, type LogEntry, type OpenLog } from '@kiln/partition-log';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ANN, BOB, marked, Rig } from './test-support/rig.ts';
 import { recordOf } from './test-support/records.ts';
 import { nodeCodecs } from './worker/node-codecs.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const STEPS = ['before-segment', 'after-segment', 'after-manifest', 'after-chain', 'after-drop'];
 
@@ -144,6 +147,24 @@ describe('a retried push counts once', () => {
     expect((await rig.read(ANN)).sums).toEqual({ m: 6 });
   });
 
+  test('also on the log that follows a closed one', async () => {
+    const rig = await Rig.open();
+    const partition = rig.start();
+    await rig.push(ANN, marked('m', 3));
+    await rig.caughtUp();
+    await partition.stop(true);
+    const catalog = { objects: rig.store, crc32: nodeCodecs.crc32, clock: rig.clock, random: seededRandom(9) };
+    expect(await closeLog(catalog, { log: rig.log.id, writer: 'rig' })).toBe(0);
+    const log = await memoryLog({ partitions: 1, clock: rig.clock, writer: 'ab'.repeat(16) }).open(0);
+    const next = await Rig.open({ log, store: rig.store });
+    next.start();
+    await next.push(ANN, marked('m', 3), marked('n', 5));
+    expect((await next.caughtUp()).counts).toMatchObject({ copiesDropped: 1, rows: 1 });
+    expect((await next.read(ANN)).sums).toEqual({ n: 5 });
+    rig.start();
+    expect((await rig.until(({ state }) => state === 'failed')).error).toMatch(/was closed at offset 0/);
+  });
+
   test('when two are in one record', async () => {
     const rig = await Rig.open();
     rig.start();
@@ -224,6 +245,21 @@ describe('cuts', () => {
     expect((await byAge.status()).committed).toBe(-1);
     await byAge.clock.advance(1);
     await byAge.until(({ committed }) => committed === 0);
+  });
+
+  test('are not put off by a clock that is set back', async () => {
+    const rig = await Rig.open();
+    let backMs = 0;
+    const clock: Clock = {
+      nowMs: () => rig.clock.nowMs() - backMs,
+      sleep: (ms, signal) => rig.clock.sleep(ms, signal),
+    };
+    rig.start(undefined, { clock });
+    await pushes(rig, 0, 1);
+    await rig.caughtUp();
+    backMs = 3_600_000;
+    await rig.clock.advance(300_000);
+    await rig.until(({ committed }) => committed === 0);
   });
 
   test('copies alone are committed without an object, and let go from the log', async () => {

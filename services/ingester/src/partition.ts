@@ -80,6 +80,7 @@ export class Partition {
     quarantined: 0,
   };
   #phase: PartitionStatus['state'] = 'opening';
+  /** Whether a stop commits what is left. */
   #cutsLeft = true;
   /** What goes wrong now, by where; an entry goes when that place works again. */
   readonly #troubles = new Map<'open' | 'read' | 'cut' | 'trim' | 'store', unknown>();
@@ -114,21 +115,20 @@ export class Partition {
 
   /**
    * Ends reading. With `cut`, what the head holds is committed first, if the store takes it within 20 s: the next start then replays nothing.
-   * Without, the log has it.
+   * Without, the log has it. A call of the store that hangs is left behind.
    */
   async stop(cut = false): Promise<void> {
-    if (cut) {
-      void this.#ports.clock.sleep(STOP_MS, this.#stopCutting.signal).then(
-        () => this.#stopCutting.abort(),
-        () => undefined,
-      );
-    } else {
-      this.#cutsLeft = false;
-    }
-    this.#stopReading.abort();
+    const stopped = new AbortController();
+    const late = this.#ports.clock.sleep(STOP_MS, stopped.signal).then(
+      () => this.#stopCutting.abort(),
+      () => undefined,
+    );
+    this.#cutsLeft = cut;
     if (!cut) this.#stopCutting.abort();
+    this.#stopReading.abort();
     this.#bell.ring();
-    await this.#running;
+    await Promise.race([this.#running, late]);
+    stopped.abort();
     this.#stopCutting.abort();
     if (this.#phase !== 'failed') this.#phase = 'stopped';
     this.#ports.budget.set(this.#ports.slot, { openBytes: 0, frozenBytes: 0, fixedBytes: 0 });
@@ -405,7 +405,8 @@ export class Partition {
     if (frozen !== undefined) return 0;
     if (growing === undefined) return Infinity;
     if (this.#stopReading.signal.aborted || this.#full(growing) || budget.shouldCut(slot)) return 0;
-    return Math.max(0, growing.sinceMs + cuts.maxAgeMs - clock.nowMs());
+    const ageMs = clock.nowMs() - growing.sinceMs;
+    return ageMs < 0 ? 0 : Math.max(0, cuts.maxAgeMs - ageMs); // a clock that was set back does not put cuts off
   }
 
   /** CUT. While the store is in trouble it goes on trying and keeps everything. */

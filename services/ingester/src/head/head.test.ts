@@ -1,13 +1,15 @@
 import { seededRandom } from '@kiln/async';
 import { decodeRecord } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { readTables, type PlainRow } from '../test-support/read-tables.ts';
 import { idOf, recordOf, type Drawing } from '../test-support/records.ts';
 import { nodeCodecs } from '../worker/node-codecs.ts';
 import { Head } from './head.ts';
 import { PAGE_BYTES } from './head-pages.ts';
 import { SampleSorter } from './sample-sorter.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const ANN = 'ann' as TenantId;
 const BOB = 'bob' as TenantId;

@@ -141,5 +141,6 @@ function increasing(numbers: Uint32Array, length: number): boolean {
 function orderSlow(numbers: Uint32Array, length: number): Float64Array {
   const order = new Float64Array(length);
   for (let i = 0; i < length; i++) order[i] = i;
-  return order.sort((a, b) => numbers[a]! - numbers[b]!);
+  order.sort((a, b) => numbers[a]! - numbers[b]!);
+  return order;
 }

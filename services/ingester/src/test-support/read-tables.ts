@@ -40,10 +40,10 @@ export function readTables(tables: DatasetTables): PlainRow[] {
     }
   }
   if (plain.length !== rows.length) throw new Error(`${plain.length} rows in pages, ${rows.length} in columns`);
-  for (let i = 0; spans !== undefined && i < spans.length; i++) {
-    const values = spans.values.map(({ lo, hi }) => exactToBigInt(lo[i]!, hi?.[i] ?? 0));
-    (plain[spans.row[i]!]!.spans as string[]).push(
-      `${stackText(symbols, spans.stack[i]!)} ${spans.spanId[i]} ${values.join()}`,
+  for (let i = 0; i < (spans?.length ?? 0); i++) {
+    const values = spans!.values.map(({ lo, hi }) => exactToBigInt(lo[i]!, hi?.[i] ?? 0));
+    (plain[spans!.row[i]!]!.spans as string[]).push(
+      `${stackText(symbols, spans!.stack[i]!)} ${spans!.spanId[i]} ${values.join()}`,
     );
   }
   return plain;
