@@ -228,12 +228,12 @@ function collapseSlashes(url: string): string {
   return path.includes('//') ? path.replaceAll(/\/{2,}/g, '/') + url.slice(path.length) : url;
 }
 
-/** What the framework has to say that is worth a line: warnings and errors. */
+/** What the framework has to say. Its errors are thrown too, and told by whoever catches them. */
 function frameworkLogger(log: Logger): LoggerService {
   const text = (message: unknown): string => (message instanceof Error ? message.message : String(message));
   return {
     log: () => undefined,
     warn: (message) => log.warn('framework', { detail: text(message) }),
-    error: (message) => log.error('framework', { detail: text(message) }),
+    error: (message) => log.debug('framework', { detail: text(message) }),
   };
 }

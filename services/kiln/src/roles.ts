@@ -1,7 +1,16 @@
+import { hostname, totalmem } from 'node:os';
 import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
+import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
+import { realDisk } from '@kiln/disk';
+import { distributorModule } from '@kiln/distributor';
+import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
-import type { Telemetry } from '@kiln/telemetry';
+import { openDirectoryStore } from '@kiln/objstore';
+import { openFileLog, type OpenLog } from '@kiln/partition-log';
+import { Querier } from '@kiln/querier';
+import { queryFrontendModule } from '@kiln/query-frontend';
+import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
 import type { StartConfig } from './settings.ts';
@@ -13,9 +22,12 @@ export interface RoleContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly codecs: Codecs;
-  readonly telemetry: Telemetry;
+  readonly log: Logger;
+  readonly metrics: MetricsRegistry;
   readonly tenants: TenantResolver;
   readonly limitsOf: LimitsOf;
+  /** For tests of crashes: the step of a cut at which the process kills itself. */
+  readonly dieAt: string | undefined;
 }
 
 /** The roles of a process, running. */
@@ -24,12 +36,82 @@ export interface Roles {
   readonly modules: readonly DynamicModule[];
   /** Why they are not ready, if so. */
   readonly checks: readonly ReadyCheck[];
-  /** Stops them, the writers first; called after the last request is answered. */
+  /** Stops them, readers of the log before the log; called after the last request is answered. */
   close(): Promise<void>;
 }
 
-/** Opens log and objects below the data directory and composes every role on them: the one place that knows all services. */
+/**
+ * Opens log and objects below the data directory and composes every role on them: the one place that knows all services.
+ * @throws KilnError of the adapters: a disk in trouble, a newer layout, another number of partitions.
+ */
 export async function openRoles(context: RoleContext): Promise<Roles> {
-  context.telemetry.log.debug('roles', { directory: context.directory.root });
-  return { modules: [], checks: [], close: async () => undefined };
+  const { config, directory, clock, random, codecs, log, metrics, tenants, limitsOf, dieAt } = context;
+  const { partitions } = config.storage;
+  const disk = realDisk();
+  const objects = await openDirectoryStore({ disk, root: directory.objects });
+  const catalog: Catalog = { objects, crc32: (bytes, seed) => codecs.crc32(bytes, seed), clock, random };
+  await openCluster(catalog, { partitions });
+  const partitionLog = await openFileLog({
+    disk,
+    root: directory.log,
+    partitions,
+    clock,
+    crc32: catalog.crc32,
+    random,
+  });
+  try {
+    const logs: OpenLog[] = [];
+    for (let partition = 0; partition < partitions; partition++) logs.push(await partitionLog.open(partition));
+    // Before the first record is acknowledged on them.
+    for (const { id, partition } of logs) await registerLog(catalog, { log: id, partition });
+
+    const writer = `${hostname()}/${process.pid}`;
+    const telemetry = { log: log.with({ role: 'ingester' }), metrics };
+    const ingester = new Ingester(withinMemory(config.ingester), {
+      logs,
+      objects,
+      clock,
+      random,
+      telemetry,
+      writer,
+      dieAt,
+    });
+    const owners = { answer: ingester.answer.bind(ingester) };
+    const querier = new Querier({ objects, owners, codecs, clock, limits: limitsOf });
+    ingester.start();
+    return {
+      modules: [
+        distributorModule({
+          logs,
+          limits: limitsOf,
+          tenantOf: (header) => tenants.forWrite(header),
+          codecs,
+          clock,
+          metrics,
+        }),
+        queryFrontendModule({
+          queries: querier,
+          limits: limitsOf,
+          tenantOf: (header) => tenants.forRead(header),
+          clock,
+          log: log.with({ role: 'query-frontend' }),
+        }),
+      ],
+      checks: [{ name: 'ingester', reason: () => ingester.notReady() }],
+      close: async () => {
+        await ingester.stop();
+        await partitionLog[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await partitionLog[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const GIB = 2 ** 30;
+
+function withinMemory(config: IngesterConfig): IngesterConfig {
+  if (config.headMaxBytes !== 0) return config;
+  return { ...config, headMaxBytes: Math.min(GIB, Math.floor(totalmem() / 4)) };
 }

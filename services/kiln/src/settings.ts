@@ -1,3 +1,4 @@
+import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
@@ -91,16 +92,81 @@ const serverSettings: SettingsFor<ServerConfig> = {
   }),
 };
 
+const ingesterSettings: SettingsFor<IngesterConfig> = {
+  cutMaxAgeMs: setting({
+    key: 'ingester.cut-max-age',
+    type: 'duration',
+    default: ingesterDefaults.cutMaxAgeMs,
+    min: 10,
+    meaning: 'Age at which what the head holds is cut to an object',
+  }),
+  cutMaxBytes: setting({
+    key: 'ingester.cut-max-bytes',
+    type: 'bytes',
+    default: ingesterDefaults.cutMaxBytes,
+    min: 1,
+    meaning: 'Estimated size of the object at which a partition is cut',
+  }),
+  cutMaxLogBytes: setting({
+    key: 'ingester.cut-max-log-bytes',
+    type: 'bytes',
+    default: ingesterDefaults.cutMaxLogBytes,
+    min: 1,
+    meaning: 'Bytes of the log at which a partition is cut: what a start replays at most',
+  }),
+  headMaxBytes: setting({
+    key: 'ingester.head-max-bytes',
+    type: 'bytes',
+    default: 0,
+    meaning: "Memory that all heads may take together; 0 = a quarter of the machine's, at most 1 GiB",
+  }),
+  workers: setting({
+    key: 'ingester.workers',
+    type: 'int',
+    default: ingesterDefaults.workers,
+    max: 64,
+    unit: 'threads',
+    meaning: 'Worker threads that share the partitions; 0 = none, the main thread does it',
+  }),
+  cutOnStop: setting({
+    key: 'ingester.cut-on-stop',
+    type: 'bool',
+    default: ingesterDefaults.cutOnStop,
+    meaning: 'A clean stop cuts what the heads hold, so that the next start replays nothing',
+  }),
+};
+
+/** Log and objects below the data directory. */
+export interface StorageConfig {
+  readonly partitions: number;
+}
+
+const storageSettings: SettingsFor<StorageConfig> = {
+  partitions: setting({
+    key: 'partition-log.partitions',
+    type: 'int',
+    default: 4,
+    min: 1,
+    max: 1024,
+    unit: 'partitions',
+    meaning: 'Slices of the stream of writes; fixed when a data directory is made',
+  }),
+};
+
 /** Everything that `kiln start` takes. A role's settings stand beside the role; here they come together. */
 export const startSchema: {
   readonly process: SettingsFor<ProcessConfig>;
   readonly server: SettingsFor<ServerConfig>;
   readonly auth: SettingsFor<AuthConfig>;
+  readonly storage: SettingsFor<StorageConfig>;
+  readonly ingester: SettingsFor<IngesterConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,
   server: serverSettings,
   auth: authSettings,
+  storage: storageSettings,
+  ingester: ingesterSettings,
   limits: limitSettings,
 };
 

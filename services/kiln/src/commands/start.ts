@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
-import { systemClock } from '@kiln/async';
+import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { runPlatform, type Platform } from '@kiln/nest';
-import { createLogger, createMetrics, type Logger } from '@kiln/telemetry';
+import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantResolver } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { nodeCodecs } from '../codecs.ts';
@@ -38,24 +38,22 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   await claimLayout(directory);
 
   const metrics = createMetrics({ ofProcess: true });
-  const tenants = tenantResolver(
-    config,
-    log,
-    metrics.counter({
-      name: 'kiln_tenant_header_ignored_total',
-      help: 'Requests whose X-Scope-OrgID was ignored because multitenancy is off.',
-    }),
-  );
+  const tenants = tenantResolver(config, log, metrics);
+  const codecs = nodeCodecs();
+  const dieAt = process.env['KILN_TEST_DIE_AT'];
   const context = {
     config,
     directory,
     clock,
     random: Math.random,
-    codecs: nodeCodecs(),
+    codecs,
+    log,
+    metrics,
     tenants,
     limitsOf: () => config.limits,
+    dieAt,
   };
-  const roles = await openRoles({ ...context, telemetry: { log, metrics } });
+  const roles = await openRoles(context);
   try {
     const platform = await runPlatform({
       modules: roles.modules,
@@ -69,8 +67,10 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });
+    const ended = Promise.race([terminal.stopAsked, lost.promise]);
+    await Promise.race([untilReady(platform, clock, log), ended]);
     await banner(terminal, platform, directory);
-    const why = await Promise.race([terminal.stopAsked, lost.promise]);
+    const why = await ended;
     const began = clock.nowMs();
     log.info('stopping', { why });
     await platform.stop();
@@ -80,6 +80,23 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   } catch (error) {
     await roles.close();
     throw error;
+  }
+}
+
+const LOOK_MS = 20;
+const TELL_MS = 5_000;
+
+/** Waits for the roles; tells every few seconds what they wait for. */
+async function untilReady({ checks }: Platform, clock: Clock, log: Logger): Promise<void> {
+  let toldMs = clock.nowMs();
+  for (;;) {
+    const { ready, lines } = await checks.look();
+    if (ready) return;
+    if (clock.nowMs() - toldMs >= TELL_MS) {
+      toldMs = clock.nowMs();
+      log.info('not ready yet', { why: lines.join('; ') });
+    }
+    await clock.sleep(LOOK_MS);
   }
 }
 
@@ -102,7 +119,11 @@ async function readYaml(file: string): Promise<unknown> {
   }
 }
 
-function tenantResolver(config: StartConfig, log: Logger, ignored: { add(): void }): TenantResolver {
+function tenantResolver(config: StartConfig, log: Logger, metrics: Metrics): TenantResolver {
+  const ignored = metrics.counter({
+    name: 'kiln_tenant_header_ignored_total',
+    help: 'Requests whose X-Scope-OrgID was ignored because multitenancy is off.',
+  });
   return new TenantResolver(config.auth.multitenancyEnabled, {
     count: () => ignored.add(),
     warn: (message) => log.warn(message),

@@ -103,6 +103,12 @@ describe('the layout', () => {
     expect(await folderSize(join(folder, 'none'))).toEqual({ bytes: 0, files: 0 });
   });
 
+  test('a place that takes no folders is refused, not waited for', async () => {
+    await expect(makeDirectory(dataDirectory('/proc/kiln/data'))).rejects.toThrow(
+      'the data directory cannot be made: ',
+    );
+  });
+
   test('a newer one, a broken mark, and a directory of something else are refused', async () => {
     const directory = dataDirectory(folder);
     const refused = (want: string) => expect(claimLayout(directory)).rejects.toThrow(want);

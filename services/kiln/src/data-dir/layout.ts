@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { realDisk, writeWholeFile } from '@kiln/disk';
+import { dirname, join, resolve } from 'node:path';
+import { diskTrouble, errorCode, realDisk, writeWholeFile } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
 
 /** The folders of a data directory; all paths absolute. */
@@ -26,14 +26,34 @@ export function dataDirectory(path: string): DataDirectory {
 
 /**
  * Makes the directory when there is none.
- * @throws Node's error; KilnError `failed_precondition` when `path` is a file.
+ * @throws KilnError `failed_precondition` when it cannot be made, or is a file.
  */
 export async function makeDirectory({ root }: DataDirectory): Promise<void> {
   const found = await stat(root).catch(() => undefined);
   if (found !== undefined && !found.isDirectory()) {
     throw new KilnError('failed_precondition', `the data directory ${root} is a file: start with another --data-dir`);
   }
-  await mkdir(root, { recursive: true });
+  try {
+    await makeFolder(root);
+  } catch (error) {
+    throw new KilnError('failed_precondition', `the data directory cannot be made: ${diskTrouble(error, root)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Step by step: where a file system takes no folders at all (/proc), Node's own recursion never ends. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST') return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || (await stat(parent).catch(() => undefined)) !== undefined) throw error;
+    await makeFolder(parent);
+    await mkdir(path);
+  }
 }
 
 /**
