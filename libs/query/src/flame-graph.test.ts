@@ -149,6 +149,15 @@ describe('large sums', () => {
     expect(finishQuery(ALL, partial)).toMatchObject({ flameGraph: { total: 2n ** 62n } });
   });
 
+  test('carry at 2^52 in every place where values meet', () => {
+    const near = 2n ** 52n - 1n;
+    const partial = runQuery(ALL, [toTables(cpuDataset({ 'a;b': near, a: near }))]);
+    const merged = asFlameGraph(finishQuery(ALL, mergePartials(ALL, [partial, partial, partial])));
+    expect(merged).toMatchObject({ total: 6n * near, maxSelf: 3n * near });
+    const stacks = runQuery(ALL, [toTables(cpuDataset({ 'a|b': near, 'a;b': near }))]);
+    expect(asFlameGraph(finishQuery(ALL, stacks))).toMatchObject({ total: 2n * near, maxSelf: 2n * near });
+  });
+
   test('a merge above int64 still carries its value', () => {
     let partial = runQuery(ALL, [toTables(cpuDataset({ a: 2n ** 62n }))]);
     for (let i = 0; i < 10; i++) partial = mergePartials(ALL, [partial, partial]);
