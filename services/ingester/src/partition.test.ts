@@ -5,7 +5,7 @@ import { KilnError } from '@kiln/model';
 import { faultyStore, memoryStore, type StoreCall } from '@kiln/objstore';
 import { memoryLog, type LogEntry, type OpenLog } from '@kiln/partition-log';
 import { describe, expect, test, vi } from 'vitest';
-import { ANN, BOB, marked, Rig } from './test-support/rig.ts';
+import { ANN, BOB, BY_MARK, marked, Rig } from './test-support/rig.ts';
 import { recordOf } from './test-support/records.ts';
 import { nodeCodecs } from './worker/node-codecs.ts';
 
@@ -462,6 +462,8 @@ describe('what cannot be read', () => {
     expect(Object.keys(found).toSorted()).toEqual(['big0', 'big2', 'm0', 'm1']);
     expect(found['big0']).toBe(found['big2']);
     expect(gaps).toMatchObject([{ after: 1, upTo: 2 }]);
+    await rig.cut();
+    expect(rig.partition.answer(ANN, BY_MARK, -1).refs.reduce((sum, { rows }) => sum + rows, 0)).toBe(4);
   });
 
   test('offsets that the log no longer holds are a gap; it goes on behind them', async () => {
