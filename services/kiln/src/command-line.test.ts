@@ -7,7 +7,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import protobuf from 'protobufjs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exampleProfile } from './example-profile.ts';
-import { runCommandLine, type Terminal } from './index.ts';
+import { run } from './test-terminal.test-support.ts';
 import { guessName, pprofOutline, withTimeNanos } from './pprof-outline.ts';
 import { parseTime } from './time-text.ts';
 
@@ -44,24 +44,6 @@ beforeEach(() => {
   seen = [];
   answer = { status: 200, body: '' };
 });
-
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string; bytes: Buffer }> {
-  const out: Buffer[] = [];
-  let err = '';
-  const terminal: Terminal = {
-    out: (text) => void out.push(Buffer.from(text as string)),
-    err: (text) => void (err += text),
-    columns: 100,
-    isScreen: false,
-    colours: false,
-    showsProgress: false,
-    command: './kiln',
-    stopAsked: Promise.withResolvers<string>().promise,
-  };
-  const code = await runCommandLine(argv, terminal);
-  const bytes = Buffer.concat(out);
-  return { code, out: bytes.toString(), err, bytes };
-}
 
 async function types(): Promise<{ push: protobuf.Type; profile: protobuf.Type }> {
   const root = new protobuf.Root();

@@ -1,4 +1,6 @@
 import { nearest } from '@kiln/config';
+import { blockCommand } from './commands/block.ts';
+import { logCommand } from './commands/log.ts';
 import { pushCommand } from './commands/push.ts';
 import { queryCommand } from './commands/query.ts';
 import { readyCommand } from './commands/ready.ts';
@@ -8,7 +10,15 @@ import { sentenceOf } from './sentence.ts';
 import type { Command, Terminal } from './terminal.ts';
 
 /** Every command, in the order of the help. */
-export const commands: readonly Command[] = [startCommand, pushCommand, queryCommand, readyCommand, versionCommand];
+export const commands: readonly Command[] = [
+  startCommand,
+  pushCommand,
+  queryCommand,
+  logCommand,
+  blockCommand,
+  readyCommand,
+  versionCommand,
+];
 
 /**
  * Runs one command line.

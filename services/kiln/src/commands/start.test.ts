@@ -1,0 +1,131 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { run, Running } from '../test-terminal.test-support.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kiln-start-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const dataDir = (): string => join(folder, 'data');
+const target = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}';
+
+async function start(...flags: string[]): Promise<{ kiln: Running; url: string }> {
+  // Workers are built files; from source the partitions run in this thread.
+  const kiln = new Running([
+    'start',
+    '--port=0',
+    '--data-dir',
+    dataDir(),
+    '--ingester.workers=0',
+    '--log.level=error',
+    ...flags,
+  ]);
+  const [, url] = await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/);
+  return { kiln, url: url! };
+}
+
+test('a profile that was pushed is there at once, after a stop, and in the objects', async () => {
+  const first = await start();
+  expect(first.kiln.out).toContain(`${dataDir()} (`);
+  const pasted = /try it +\.\/kiln (.*)\n/.exec(first.kiln.out)![1]!.split(' ');
+  expect((await run(...pasted)).err).toBe('');
+  const before = (await run('query', 'profile', target, '--output=collapsed', '--url', first.url)).out;
+  expect(before).toContain('main;serve;handleSearch;rankResults;score 2140000000\n');
+  expect((await run('log', 'inspect', '--data-dir', dataDir())).out).toMatch(/^partition +log +first +last/);
+  expect(await first.kiln.stop()).toMatchObject({ code: 0, err: '' });
+  await expect(fetch(`${first.url}/ready`)).rejects.toThrow('fetch failed');
+  expect((await readdir(dataDir())).toSorted()).toEqual(['log', 'objects', 'version']);
+
+  const listed = (await run('block', 'list', '--data-dir', dataDir())).out;
+  const [, object] = /anonymous +1 .* (log\/\S+\/s\/\S+)\n/.exec(listed)!;
+  expect(listed).not.toContain('in no manifest');
+  expect((await run('block', 'inspect', object!, '--data-dir', dataDir())).out).toMatch(
+    /anonymous +shop\.example +process_cpu +cpu:nanoseconds +1 +1 +6 +6 /,
+  );
+  expect(await run('block', 'verify', '--data-dir', dataDir())).toMatchObject({ code: 0 });
+
+  const path = join(dataDir(), 'objects', object!);
+  const bytes = await readFile(path);
+  const second = await start();
+  expect((await run('query', 'profile', target, '--output=collapsed', '--url', second.url)).out).toBe(before);
+  await second.kiln.stop();
+  bytes[Math.floor(bytes.length / 3)]! ^= 1;
+  await writeFile(join(folder, 'damaged'), bytes);
+  expect(await run('block', 'verify', join(folder, 'damaged'))).toMatchObject({ code: 1 });
+});
+
+test('two processes on one directory: the second is refused with a sentence, and the first lives on', async () => {
+  const { kiln, url } = await start();
+  const second = await run('start', '--port=0', '--data-dir', dataDir());
+  expect(second).toMatchObject({ code: 1, out: '' });
+  expect(second.err).toBe(
+    `kiln start: the data directory ${dataDir()} is in use by process ${process.pid}: stop it first, or start with another --data-dir\n`,
+  );
+  expect(await run('ready', '--url', url)).toMatchObject({ code: 0 });
+  await kiln.stop();
+});
+
+test('a port that is taken, a bad file, a newer format, other partitions: one sentence each, and the directory is let go', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.on('listening', resolve));
+  const { port } = taken.address() as AddressInfo;
+  const refused = async (want: string, ...flags: string[]): Promise<void> => {
+    const ran = await run('start', '--port=0', '--ingester.workers=0', '--data-dir', dataDir(), ...flags);
+    expect(ran.err).toBe(`kiln start: ${want}\n`);
+    expect(ran.code).toBeGreaterThan(0);
+    expect((await readdir(dataDir()).catch(() => [])).filter((name) => name.startsWith('lock'))).toEqual([]);
+  };
+  await refused(
+    `127.0.0.1:${port} is taken by another process: stop it, or start with another --port`,
+    `--port=${port}`,
+  );
+  taken.close();
+  const yaml = join(folder, 'kiln.yaml');
+  await refused(`there is no ${yaml}`, '--config.file', yaml);
+  await writeFile(yaml, 'server: {http_listen_prot: 1}');
+  await refused(
+    `unknown key server.http_listen_prot in ${yaml}: did you mean server.http_listen_port?`,
+    '--config.file',
+    yaml,
+  );
+  const other = await run(
+    'start',
+    '--port=0',
+    '--data-dir',
+    dataDir(),
+    '--partition-log.partitions=8',
+    '--ingester.workers=0',
+  );
+  expect(other.err).toContain('made with 4 partitions, this process is set to 8');
+  await writeFile(join(dataDir(), 'version'), 'kiln 9\n');
+  await refused(
+    `the data directory ${dataDir()} has layout 9, this Kiln knows up to 1: start the newer Kiln that wrote it`,
+  );
+});
+
+test('a tenant sees its own; the header is ignored aloud when multitenancy is off', async () => {
+  const strict = await start('--auth.multitenancy-enabled=true');
+  expect((await run('push', '--example', '--url', strict.url)).err).toContain('no org id (unauthenticated)');
+  expect((await run('push', '--example', '--tenant=a', '--url', strict.url)).code).toBe(0);
+  expect((await run('query', 'profile', target, '--tenant=a', '--url', strict.url)).out).toContain('score');
+  expect((await run('query', 'profile', target, '--tenant=b', '--url', strict.url)).out).toBe('');
+  await strict.kiln.stop();
+  const open = await start();
+  expect((await run('query', 'profile', target, '--tenant=a', '--url', open.url)).out).toBe('');
+  expect((await run('ready', '--url', open.url)).out).toContain('X-Scope-OrgID was ignored in');
+  expect(await (await fetch(`${open.url}/metrics`)).text()).toMatch(/^kiln_tenant_header_ignored_total [1-9]/m);
+  await open.kiln.stop();
+});
+
+test('another address than loopback is a warning', async () => {
+  const { kiln } = await start('--server.http-listen-address=0.0.0.0');
+  expect((await kiln.stop()).err).toContain(
+    'warning: 0.0.0.0 is reachable from other machines and Kiln asks nobody for a password',
+  );
+});

@@ -1,0 +1,18 @@
+/** Columns side by side: the first row is the head; numbers are set to the right. */
+export function tableText(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const numeric = widths.map(
+    (_, column) => rows.length > 1 && rows.slice(1).every((row) => /^-?[\d,]*$/.test(row[column] ?? '')),
+  );
+  return rows
+    .map((row) =>
+      row.map((cell, column) => (numeric[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))),
+    )
+    .map((row) => `${row.join('  ').trimEnd()}\n`)
+    .join('');
+}
+
+/** `2026-11-25T05:17:13.000Z` without what is zero; `-` for no time. */
+export function timeText(ms: number): string {
+  return ms <= 0 || ms > 8.64e15 ? '-' : new Date(ms).toISOString().replace('.000Z', 'Z');
+}
