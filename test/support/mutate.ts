@@ -56,19 +56,16 @@ const gentle: readonly Step[] = [
     });
   },
   function innerOrder(fields, random) {
-    const message = pick(
-      random,
-      fields.filter((f) => Array.isArray(f.value)),
-    );
+    const messages = fields.filter((f) => Array.isArray(f.value));
+    if (messages.length === 0) return undefined;
+    const message = pick(random, messages);
     (message.value as PbField[]).reverse();
     return `inner order of field ${message.no}`;
   },
   function duplicateSample(fields, random) {
-    const sample = pick(
-      random,
-      fields.filter(({ no }) => no === SAMPLE),
-    );
-    fields.push(structuredClone(sample));
+    const samples = fields.filter(({ no }) => no === SAMPLE);
+    if (samples.length === 0) return undefined;
+    fields.push(structuredClone(pick(random, samples)));
     return 'a sample twice';
   },
   function dropSample(fields, random) {

@@ -77,7 +77,8 @@ export class SymbolResolver {
 
   #addLocation(location: number, mapping: number, from: number, count: number): number {
     const { locations, mappings } = this.#pprof;
-    const isSymbolised = mapping >= 0 && (mappings.flags[mapping]! & HAS_FUNCTIONS) !== 0;
+    // A location without lines is known by its address alone, whatever its mapping says.
+    const isSymbolised = count > 0 && mapping >= 0 && (mappings.flags[mapping]! & HAS_FUNCTIONS) !== 0;
     return this.symbols.location(
       mapping < 0 ? this.#stub() : this.#resolveMapping(mapping),
       isSymbolised ? 0 : locations.addressLo[location]!,

@@ -235,3 +235,13 @@ test('a step of one millisecond over a month costs what the rows cost', () => {
   expect(series).toEqual({ labels: [], timeMs: Float64Array.of(30 * 86_400_000), value: Float64Array.of(5) });
   expect(performance.now() - start).toBeLessThan(500);
 });
+
+test('a point above int64 is refused, one at its end is not', () => {
+  const query: Query = { kind: 'selectSeries', ...selection, stepMs: 500, groupBy: [], aggregation: 'sum', limit: 0 };
+  const tables = [toTables(cpuDataset({ a: 2n ** 63n - 1n }))];
+  expect(finishQuery(query, runQuery(query, tables))[0]!.value[0]).toBe(2 ** 63);
+  const twice = mergePartials(query, [runQuery(query, tables), runQuery(query, tables)]);
+  expect(() => finishQuery(query, twice)).toThrow(
+    /sum of the selected values is 18446744073709551614.*9223372036854775807/,
+  );
+});

@@ -1,4 +1,5 @@
-import { SPILL, type Label } from '@kiln/model';
+import { INT64_HI, SPILL, type Label } from '@kiln/model';
+import { refuseAboveInt64 } from './int64.ts';
 import { compareLabelLists } from './label-codec.ts';
 import { CHUNK, type PointTable } from './point-table.ts';
 import type { SelectSeriesQuery } from './query.ts';
@@ -91,7 +92,7 @@ function totalOfMeans({ sums, count }: PointTable, chunks: Uint32Array): Total {
   return { lo: total, hi: 0 };
 }
 
-/** Hot: once per point of the answer. */
+/** Hot: once per point of the answer. @throws KilnError `out_of_range` for a point above int64, though a double could hold it: all answers keep one rule. */
 function pointsOf(
   query: SelectSeriesQuery,
   labels: readonly Label[],
@@ -110,6 +111,7 @@ function pointsOf(
     for (let k = 0; k < CHUNK; k++) {
       const rows = count[first + k]!;
       if (rows === 0) continue;
+      if (hi[first + k]! >= INT64_HI) refuseAboveInt64(lo[first + k]!, hi[first + k]!, query);
       const sum = hi[first + k]! * SPILL + lo[first + k]!;
       timeMs[length] = startMs + (bucket + k) * stepMs;
       value[length] = isSum ? sum : sum / rows;
