@@ -8,9 +8,6 @@ export const clusterKey = 'cluster';
 /** The register of logs, with T of each. */
 export const trimKey = 'log/trim';
 
-/** Generations of placement. */
-export const placementKey = 'placement';
-
 export function manifestPrefix(log: LogId): string {
   return `log/${log}/m/`;
 }
@@ -34,11 +31,6 @@ export function quarantineKey(log: LogId, offset: number): string {
 /** The index of a tenant: its floor, W per log, live blocks. */
 export function tenantIndexKey(tenant: TenantId): string {
   return `tenants/${tenantPathSegment(tenant)}/index`;
-}
-
-/** @param rev the revision of the index that the block's job was planned on. */
-export function blockKey(tenant: TenantId, rev: number, ulid: string): string {
-  return `tenants/${tenantPathSegment(tenant)}/b/${whole(rev, 0)}-${ulid}`;
 }
 
 function whole(value: number, least: number): number {
