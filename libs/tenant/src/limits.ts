@@ -15,7 +15,6 @@ export interface Limits {
   readonly ingestionRateMb: number;
   readonly ingestionBurstSizeMb: number;
   readonly ingestionBodyLimitMb: number;
-  readonly pushMaxConcurrency: number;
   readonly maxLabelNameLength: number;
   readonly maxLabelValueLength: number;
   readonly maxLabelNamesPerSeries: number;
@@ -32,7 +31,6 @@ export interface Limits {
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
-  readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
   readonly retentionPeriodMs: number;
 }
 
@@ -59,13 +57,6 @@ export const limitSettings: SettingsFor<Limits> = {
     default: 256,
     unit: 'MiB',
     meaning: 'Largest request body, also after decompression; above it a push is refused with 413. 0 = unlimited',
-  }),
-  pushMaxConcurrency: limit('push_max_concurrency', {
-    key: 'distributor.push.max-concurrency',
-    type: 'int',
-    default: 256,
-    unit: 'profiles',
-    meaning: 'Profiles of one push that are worked on at the same time. 0 = unlimited',
   }),
   maxLabelNameLength: limit('max_label_name_length', {
     key: 'validation.max-length-label-name',
@@ -172,12 +163,6 @@ export const limitSettings: SettingsFor<Limits> = {
     default: 1_048_576,
     unit: 'nodes',
     meaning: 'Most nodes that a query may ask for. 0 = any',
-  }),
-  maxFlamegraphNodesOnSelectMergeProfile: limit('max_flamegraph_nodes_on_select_merge_profile', {
-    key: 'querier.max-flamegraph-nodes-on-select-merge-profile',
-    type: 'bool',
-    default: false,
-    meaning: 'Bound the nodes of pprof answers too',
   }),
   retentionPeriodMs: limit('retention_period', {
     key: 'retention-period',
