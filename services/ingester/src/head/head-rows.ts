@@ -1,7 +1,7 @@
 import type { RowColumns } from '@kiln/block';
 
 /** Bytes of a profile id that a row keeps. */
-export const ROW_ID_BYTES = 8;
+const ROW_ID_BYTES = 8;
 
 const FIRST_CAPACITY = 2;
 /** Beyond this, columns grow by a quarter instead of doubling: less memory held twice while copying. */

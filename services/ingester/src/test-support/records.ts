@@ -25,17 +25,17 @@ export interface Drawing {
   readonly id: string;
 }
 
-export interface DrawnGroup {
+interface DrawnGroup {
   readonly labels?: Readonly<Record<string, string>>;
   readonly samples: Readonly<Record<string, readonly (number | bigint)[]>>;
   /** Span id by stack. */
   readonly spans?: Readonly<Record<string, bigint>>;
 }
 
-export const CPU: readonly string[] = ['cpu:nanoseconds'];
+const CPU: readonly string[] = ['cpu:nanoseconds'];
 
 /** `type:unit` with period cpu:nanoseconds. */
-export function valueType(text: string): ValueType {
+function valueType(text: string): ValueType {
   const [type = '', unit = ''] = text.split(':');
   return { type, unit, periodType: 'cpu', periodUnit: 'nanoseconds' };
 }

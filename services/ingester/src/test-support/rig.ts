@@ -9,11 +9,12 @@ import { setImmediate } from 'node:timers/promises';
 import { Budget } from '../budget.ts';
 import type { PartitionAnswer } from '../partition-answer.ts';
 import type { PartitionStatus } from '../partition-status.ts';
-import { Partition, type CutSettings, type PartitionPorts } from '../partition.ts';
+import type { CutSettings, PartitionPorts } from '../partition-core.ts';
+import { Partition } from '../partition.ts';
 import { nodeCodecs } from '../worker/node-codecs.ts';
 import { recordOf, type Drawing } from './records.ts';
 
-export const START_MS = 1_700_000_000_000;
+const START_MS = 1_700_000_000_000;
 export const ANN = 'ann' as TenantId;
 export const BOB = 'bob' as TenantId;
 

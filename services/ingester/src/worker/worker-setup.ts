@@ -1,6 +1,6 @@
 import type { LogId } from '@kiln/model';
 import type { SharedBudget } from '../budget.ts';
-import type { CutSettings } from '../partition.ts';
+import type { CutSettings } from '../partition-core.ts';
 
 /** A partition as its place in the process and its log. */
 export interface PartitionPlace {
