@@ -17,13 +17,16 @@ export function landingPage(url: string, version: string): string {
 </head>
 <body>
 <h1>Kiln</h1>
-<p>A database for continuous profiles. It speaks the wire of Grafana Pyroscope: SDKs, agents and Grafana's data source work unchanged.</p>
+<p>A database for continuous profiles. It speaks the wire of Grafana Pyroscope: point an SDK at this address and change nothing else.</p>
 
 <h2>Send profiles from Python</h2>
 <pre>pip install pyroscope-io</pre>
 <pre>import pyroscope
 
-pyroscope.configure(application_name="my.app", server_address="${at}")</pre>
+pyroscope.configure(
+    application_name="my.app",
+    server_address="${at}",
+)</pre>
 
 <h2>Send profiles from Go</h2>
 <pre>go get github.com/grafana/pyroscope-go</pre>
@@ -33,12 +36,14 @@ pyroscope.configure(application_name="my.app", server_address="${at}")</pre>
 })</pre>
 
 <h2>Push a file, read a flame graph</h2>
-<pre>./kiln push cpu.pb.gz --label service_name=my.app --url ${at}
-./kiln query profile 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my.app"}' --url ${at}</pre>
+<pre>./kiln push cpu.pb.gz --label service_name=my.app \\
+    --url ${at}
+./kiln query profile --url ${at} \\
+    'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my.app"}'</pre>
 
 <h2>Look inside</h2>
 <p><a href="/ready?verbose">ready?</a> · <a href="/metrics">metrics</a> · <a href="/api/v1/status/buildinfo">build</a></p>
-<p>In Grafana, add a data source of the type Grafana Pyroscope with the URL <code>${at}</code>.</p>
+<p>A Pyroscope data source of Grafana takes the URL <code>${at}</code>.</p>
 <p><small>Kiln ${escapeHtml(version)}</small></p>
 </body>
 </html>
