@@ -17,7 +17,7 @@ export {
   type TreeNode,
 } from './function-tree.ts';
 export { compareBytes, defaultLimits, Refusal, type OracleLimits } from './labels.ts';
-export { readPprof, unzipped, type PprofMessage } from './pprof-message.ts';
+export { pprofFromJson, readPprof, unzipped, type PprofMessage } from './pprof-message.ts';
 export {
   normalise,
   frameKey,
@@ -27,5 +27,5 @@ export {
   type StoredGroup,
   type StoredSample,
 } from './normalise.ts';
-export { parseIngestName, parseTimeText } from './ingest-form.ts';
+export { fileParts, ingestMetricName, parseIngestName, parseTimeText } from './ingest-form.ts';
 export { querierMessages, pushMessages } from './wire-messages.ts';

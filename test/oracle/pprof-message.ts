@@ -181,6 +181,12 @@ export function readPprof(bytes: Uint8Array): PprofMessage {
   };
 }
 
+/** A pprof in protobuf JSON, as Connect JSON answers it, back to its bytes. */
+export function pprofFromJson(json: Readonly<Record<string, unknown>>): Uint8Array {
+  const strings = ((json['stringTable'] ?? []) as string[]).map((text) => Buffer.from(text));
+  return profileType.encode(profileType.fromObject({ ...json, stringTable: strings })).finish();
+}
+
 /** The bytes behind a gzip magic (all members), or the bytes as they are. @throws Error when the gzip is damaged. */
 export function unzipped(bytes: Uint8Array): Uint8Array {
   return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;

@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Oracle, type Verdict } from '../oracle/index.ts';
+import { dataDir, whyNoData } from '../support/captured.ts';
+import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { long, requireService } from '../support/services.ts';
+import { compareDiscovery, compareType, OracleMemo } from './compare-answers.ts';
+import { captureSends, fixtureSources, realSources, sendsOf, type Send } from './sends.ts';
+
+const TENANT = 'conformance';
+const nowMs = Date.now();
+const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
+const hasData = requireService('real profiles', dataDir !== undefined, whyNoData);
+const range = { startMs: nowMs - 3_000_000, endMs: nowMs + 3_000_000 };
+
+describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_800_000 }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'kiln-conformance-'));
+  const flags = ['--auth.multitenancy-enabled=true', '--ingester.cut-max-age=2s'];
+  const oracle = new Oracle();
+  const memo = new OracleMemo();
+  let kiln: RunningKiln;
+
+  beforeAll(async () => {
+    kiln = await startKiln({ dataDir: dir, flags });
+  });
+  afterAll(async () => {
+    await kiln.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  test('every push gets the verdict of the contract', async () => {
+    const sources = [...fixtureSources(nowMs), ...(hasData ? realSources(nowMs) : [])];
+    const sends = [
+      ...sources.flatMap((source, turn) => sendsOf(source, nowMs, long ? undefined : turn)),
+      ...captureSends(nowMs),
+    ];
+    const wrong: string[] = [];
+    for (const send of sends) wrong.push(...(await sendAndAsk(send, kiln.url, oracle)));
+    process.stdout.write(`conformance: ${sends.length} requests, ${oracle.totals(TENANT).size} profile types\n`);
+    expect(wrong).toEqual([]);
+  });
+
+  test('stacks, values, lines and mappings, before a cut', async () => {
+    expect(await compareAll(true)).toEqual([]);
+  });
+
+  test('the same after a cut, each way of asking again', async () => {
+    await sleep(4_000);
+    expect(await compareAll(true)).toEqual([]);
+  });
+
+  test('the same after a restart, and after a crash', async () => {
+    await kiln.stop();
+    kiln = await startKiln({ dataDir: dir, flags });
+    expect(await compareAll(false)).toEqual([]);
+    await kiln.kill();
+    kiln = await startKiln({ dataDir: dir, flags });
+    expect(await compareAll(false)).toEqual([]);
+  });
+
+  async function compareAll(thorough: boolean): Promise<string[]> {
+    const comparison = { url: kiln.url, tenant: TENANT, oracle, range };
+    const wrong = await compareDiscovery(comparison);
+    const sets = oracle.series(TENANT, range, { labelNames: ['service_name', '__profile_type__'] });
+    // Unless long: every answer of one form of each file, and of the others the flame graph, lines and series by one codec in turn.
+    for (const [i, set] of sets.entries()) {
+      const { service_name: service, __profile_type__: type } = Object.fromEntries(set);
+      const full = thorough && (long || !/\.(?!ingest-form-gzip)(?:push|ingest)-/.test(service!));
+      const codecs = full ? [true, false] : [i % 2 === 0];
+      wrong.push(...(await compareType(comparison, memo, service!, type!, { codecs, full })));
+    }
+    return wrong.slice(0, 20);
+  }
+});
+
+/** Sends a request and compares what came back with the verdicts of its profiles. */
+async function sendAndAsk(send: Send, url: string, oracle: Oracle): Promise<string[]> {
+  const receivedMs = Date.now();
+  const verdicts = send.ask(oracle, TENANT, receivedMs);
+  const answer = await send.send(url, TENANT);
+  const refused = verdicts.filter((verdict): verdict is Extract<Verdict, { status: number }> => 'status' in verdict);
+  const want = refused[0]?.status ?? 200;
+  const text = Buffer.from(answer.body).toString();
+  if (answer.status !== want)
+    return [`${send.name}: ${answer.status} ${text}, the oracle says ${want} ${refused[0]?.message ?? ''}`];
+  if (refused.length === 0) return [];
+  const { code } = JSON.parse(text) as { code?: string };
+  return refused.some((verdict) => verdict.status === 422 || verdict.code === code)
+    ? []
+    : [`${send.name}: code ${code}, the oracle says ${refused[0]!.code}`];
+}

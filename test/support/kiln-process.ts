@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** A server of its own process, on a free port. */
+export interface RunningKiln {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  readonly pid: number;
+  /** SIGTERM, and its exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** All it wrote so far, both streams. */
+  output(): string;
+}
+
+export interface StartKilnOptions {
+  readonly dataDir: string;
+  readonly flags?: readonly string[];
+  /** How long to wait for its address; 30 s unless told. */
+  readonly timeoutMs?: number;
+}
+
+const repository = resolve(import.meta.dirname, '../..');
+
+/** The built command line; `KILN_MAIN` names another. */
+export const kilnMain: string = process.env['KILN_MAIN'] ?? resolve(repository, 'services/kiln/dist/main.js');
+
+/** Whether the command line was built. */
+export function kilnIsBuilt(): boolean {
+  return existsSync(kilnMain);
+}
+
+/** Starts `kiln start` and waits until it says that it is ready. @throws Error with its output when it does not */
+export async function startKiln({ dataDir, flags = [], timeoutMs = 30_000 }: StartKilnOptions): Promise<RunningKiln> {
+  const args = ['--enable-source-maps', kilnMain, 'start', '--port', '0', '--data-dir', dataDir, ...flags];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: repository });
+  let output = '';
+  const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
+  const url = await new Promise<string>((ready, fail) => {
+    const timer = setTimeout(() => fail(new Error(`kiln was not ready after ${timeoutMs} ms:\n${output}`)), timeoutMs);
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const found = /ready on (http:\/\/\S+)/.exec(output);
+      if (found === null) return;
+      clearTimeout(timer);
+      ready(found[1]!);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    void exited.then((code) => {
+      clearTimeout(timer);
+      fail(new Error(`kiln ended with code ${code}:\n${output}`));
+    });
+  }).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
+  return {
+    url,
+    pid: child.pid!,
+    stop: () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+    output: () => output,
+  };
+}
