@@ -2,7 +2,7 @@ import { openPart, readDirectory, verifyObject, type Directory } from '@kiln/blo
 import { readChain, readTrim } from '@kiln/catalog';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
-import { nodeCodecs } from '../codecs.ts';
+import { nodeCodecs } from '@kiln/ingester';
 import { allKeys, dataSettings, readDataDirectory, readObject, type DataReader } from '../data-dir/data-reader.ts';
 import { tableText, timeText } from '../table-text.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
@@ -81,7 +81,7 @@ async function inspect(
   terminal: Terminal,
 ): Promise<number> {
   const bytes = await readObject(reader, name);
-  const codecs = nodeCodecs();
+  const codecs = nodeCodecs;
   const directory = readDirectory(bytes, codecs, bytes.length);
   terminal.out(describe(name, bytes.length, directory));
   const rows = [['tenant', 'service', 'name', 'types', 'series', 'rows', 'stacks', 'samples', 'bytes', 'from', 'to']];
@@ -107,7 +107,7 @@ function describe(name: string, length: number, { level, blockId, logId, start, 
 async function verify(reader: DataReader | undefined, names: readonly string[], terminal: Terminal): Promise<number> {
   const keys = names.length > 0 || reader === undefined ? names : await objectKeys(reader);
   const progress = new Progress(terminal);
-  const codecs = nodeCodecs();
+  const codecs = nodeCodecs;
   let wrong = 0;
   let checked = 0;
   let length = 0;

@@ -6,7 +6,7 @@ import { runPlatform, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantResolver } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
-import { nodeCodecs } from '../codecs.ts';
+import { nodeCodecs } from '@kiln/ingester';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory } from '../data-dir/directory-lock.ts';
 import { openRoles } from '../roles.ts';
@@ -39,7 +39,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
 
   const metrics = createMetrics({ ofProcess: true });
   const tenants = tenantResolver(config, log, metrics);
-  const codecs = nodeCodecs();
+  const codecs = nodeCodecs;
   const dieAt = process.env['KILN_TEST_DIE_AT'];
   const context = {
     config,

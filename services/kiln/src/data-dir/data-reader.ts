@@ -4,7 +4,7 @@ import type { CatalogReader } from '@kiln/catalog';
 import { realDisk } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
 import { inspectDirectoryStore } from '@kiln/objstore';
-import { nodeCodecs } from '../codecs.ts';
+import { nodeCodecs } from '@kiln/ingester';
 import { dataDirectory, readVersion, type DataDirectory } from './layout.ts';
 
 /** Which directory a command looks into. */
@@ -33,7 +33,7 @@ export async function readDataDirectory({ dataDir }: DataFlags): Promise<DataRea
   if ((await readVersion(directory)) === undefined) {
     throw new KilnError('not_found', `${directory.root} is no data directory of Kiln: name one with --data-dir`);
   }
-  const codecs = nodeCodecs();
+  const codecs = nodeCodecs;
   return {
     directory,
     objects: inspectDirectoryStore({ disk: realDisk(), root: directory.objects }),
