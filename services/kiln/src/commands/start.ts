@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
+import { diskTrouble } from '@kiln/disk';
+import { KilnError } from '@kiln/model';
 import { runPlatform, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantResolver } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { nodeCodecs } from '@kiln/ingester';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
-import { lockDirectory } from '../data-dir/directory-lock.ts';
+import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
 import { openRoles } from '../roles.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -33,9 +35,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   });
   const directory = dataDirectory(config.process.dataDir);
   const lost = Promise.withResolvers<string>();
-  await makeDirectory(directory);
-  await using _lock = await lockDirectory(directory.root, { clock, onLost: lost.resolve });
-  await claimLayout(directory);
+  await using _lock = await takeDirectory(directory, clock, lost.resolve);
 
   const metrics = createMetrics({ ofProcess: true });
   const tenants = tenantResolver(config, log, metrics);
@@ -97,6 +97,26 @@ async function untilReady({ checks }: Platform, clock: Clock, log: Logger): Prom
       log.info('not ready yet', { why: lines.join('; ') });
     }
     await clock.sleep(LOOK_MS);
+  }
+}
+
+/** Makes, locks and marks the directory. What the disk has to say becomes a sentence that names it. */
+async function takeDirectory(
+  directory: DataDirectory,
+  clock: Clock,
+  onLost: (why: string) => void,
+): Promise<DirectoryLock> {
+  let lock: DirectoryLock | undefined;
+  try {
+    await makeDirectory(directory);
+    lock = await lockDirectory(directory.root, { clock, onLost });
+    await claimLayout(directory);
+    return lock;
+  } catch (error) {
+    await lock?.[Symbol.asyncDispose]();
+    throw error instanceof KilnError
+      ? error
+      : new KilnError('unavailable', diskTrouble(error, directory.root), { cause: error });
   }
 }
 

@@ -28,8 +28,8 @@ export interface LockOptions {
 export async function lockDirectory(directory: string, options: LockOptions): Promise<DirectoryLock> {
   const identity = await ownIdentity();
   const draft = join(directory, `lock.draft.${randomUUID()}`);
-  await writeDraft(draft, identity);
   try {
+    await writeDraft(draft, identity);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const highest = await highestLock(directory);
       if (highest > 0) await refuseIfHeld(directory, highest, identity, options.clock);
@@ -40,7 +40,7 @@ export async function lockDirectory(directory: string, options: LockOptions): Pr
       return new HeldLock(directory, highest + 1, options);
     }
   } finally {
-    await unlink(draft);
+    await unlink(draft).catch(() => undefined);
   }
   throw new KilnError('failed_precondition', `${directory} is being taken by other processes all the time: stop them`);
 }
