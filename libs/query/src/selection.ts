@@ -42,7 +42,7 @@ export function virtualLabel(tables: DatasetTables, type: ValueType, name: strin
     case '__period_type__':
       return type.periodType;
     case '__period_unit__':
-      return type.periodType === '' ? '' : type.periodUnit;
+      return type.periodUnit;
     case '__service_name__':
       return tables.service;
     default:

@@ -44,7 +44,7 @@ function oracleRow(dataset: ModelDataset, row: ModelRow, type: number): OracleRo
     ['__unit__', valueType.unit],
     ['__profile_type__', profileTypeId(dataset.name, valueType)],
     ['__period_type__', valueType.periodType],
-    ['__period_unit__', valueType.periodType === '' ? '' : valueType.periodUnit],
+    ['__period_unit__', valueType.periodUnit],
   ]);
   for (const [name, text] of labels) if (text === '') labels.delete(name);
   return {
