@@ -65,11 +65,11 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
     const comparison = { url: kiln.url, tenant: TENANT, oracle, range };
     const wrong = await compareDiscovery(comparison);
     const sets = oracle.series(TENANT, range, { labelNames: ['service_name', '__profile_type__'] });
-    // Unless long: every answer of one form of each file, and of the others the flame graph, lines and series by one codec in turn.
+    // Unless long: every answer of one form of each file by one codec in turn, and of the others the flame graph, lines and series.
     for (const [i, set] of sets.entries()) {
       const { service_name: service, __profile_type__: type } = Object.fromEntries(set);
       const full = thorough && (long || !/\.(?!ingest-form-gzip)(?:push|ingest)-/.test(service!));
-      const codecs = full ? [true, false] : [i % 2 === 0];
+      const codecs = long ? [true, false] : [i % 2 === 0];
       wrong.push(...(await compareType(comparison, memo, service!, type!, { codecs, full })));
     }
     return wrong.slice(0, 20);

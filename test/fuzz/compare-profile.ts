@@ -23,7 +23,8 @@ export interface CompareInput {
   readonly receivedMs: number;
 }
 
-const limits: ProfileLimits = {
+/** The product takes its limits under its own names. */
+export const limits: ProfileLimits = {
   maxLabelNameLength: defaultLimits.maxLabelNameBytes,
   maxLabelValueLength: defaultLimits.maxLabelValueBytes,
   maxLabelNamesPerSeries: defaultLimits.maxLabelNames,
@@ -193,7 +194,14 @@ function valueAt({ lo, hi }: ExactColumn, i: number): bigint {
 }
 
 /** Text of a stack row, leaf first, in the oracle's words. */
-function stackTexts({ strings, functions, mappings, locations, tree, stacks }: Symbols): (row: number) => string {
+export function stackTexts({
+  strings,
+  functions,
+  mappings,
+  locations,
+  tree,
+  stacks,
+}: Symbols): (row: number) => string {
   const decoder = new TextDecoder();
   const text = (row: number): string =>
     decoder.decode(strings.bytes.subarray(strings.offsets[row]!, strings.offsets[row + 1]!));
@@ -206,7 +214,7 @@ function stackTexts({ strings, functions, mappings, locations, tree, stacks }: S
     const to = locations.lineStart[location + 1]!;
     if (from === to) {
       const address = (BigInt(locations.addressHi[location]!) << 32n) | BigInt(locations.addressLo[location]!);
-      const name = `${binary.slice(binary.lastIndexOf('/') + 1)}!0x${address.toString(16)}`;
+      const name = `${binary.slice(binary.lastIndexOf('/') + 1) || 'unknown'}!0x${address.toString(16)}`;
       return [{ name, systemName: '', file: '', startLine: 0n, line: 0n, binary, buildId }];
     }
     return Array.from({ length: to - from }, (_, i): Frame => {

@@ -241,7 +241,7 @@ function frameTable(
     const buildId = mapping === undefined ? '' : buildIdWithSource(text(mapping.buildId), labels);
     if (line.length === 0) {
       if (address === 0n) return undefined;
-      const name = `${binary.slice(binary.lastIndexOf('/') + 1)}!0x${address.toString(16)}`;
+      const name = `${binary.slice(binary.lastIndexOf('/') + 1) || 'unknown'}!0x${address.toString(16)}`;
       return [{ name, systemName: '', file: '', startLine: 0n, line: 0n, binary, buildId }];
     }
     const frames: Frame[] = [];

@@ -5,6 +5,8 @@ export interface BuiltSample {
   readonly frames: readonly BuiltFrame[];
   readonly values: readonly bigint[];
   readonly labels?: readonly (readonly [string, string])[];
+  /** Numeric labels. */
+  readonly numbers?: readonly (readonly [string, bigint])[];
 }
 
 /** A frame: a function with its line, or (when `address` is set and `name` is not) an address in a binary. */
@@ -81,12 +83,13 @@ export function buildPprof(profile: BuiltProfile): Uint8Array {
   const out = new PbWriter();
   for (const [type, unit] of profile.types)
     out.message(1, (m) => m.number(1, strings.of(type)).number(2, strings.of(unit)));
-  for (const { frames, values, labels } of profile.samples) {
+  for (const { frames, values, labels, numbers } of profile.samples) {
     const ids = frames.map(locationOf);
     out.message(2, (m) => {
       m.packed(1, ids).packed(2, values);
       for (const [key, value] of labels ?? [])
         m.message(3, (l) => l.number(1, strings.of(key)).number(2, strings.of(value)));
+      for (const [key, value] of numbers ?? []) m.message(3, (l) => l.number(1, strings.of(key)).number(3, value));
     });
   }
   for (const [i, { file, build, functions: has }] of mappingRows.entries()) {

@@ -1,0 +1,207 @@
+/** A one-line fault: `from` stands once in `file` and becomes `to`. */
+export interface PlantedFault {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const formats = 'libs/formats/src';
+const block = 'libs/block/src';
+const query = 'libs/query/src';
+
+/** Faults that the oracle must notice. One that no longer fits its file fails the test: rewrite it beside the code that changed. */
+export const plantedFaults: readonly PlantedFault[] = [
+  {
+    name: 'negative values are kept',
+    file: `${formats}/samples.ts`,
+    from: 'if (high >= 0x80000000) isKept = false;',
+    to: 'if (high >= 0x80000000) isKept = true;',
+  },
+  {
+    name: 'too deep stacks are not cut',
+    file: `${formats}/samples.ts`,
+    from: 'leaf = depth - maxDepth;',
+    to: 'leaf = 0;',
+  },
+  {
+    name: 'bits above 2^52 are lost when a value is read',
+    file: `${formats}/samples.ts`,
+    from: 'hi[values]![length] = high >>> 20;',
+    to: 'hi[values]![length] = 0;',
+  },
+  {
+    name: 'of samples with one stack the last wins',
+    file: `${formats}/sample-groups.ts`,
+    from: 'sumLo[slot] = low;',
+    to: 'sumLo[slot] = lo[row]!;',
+  },
+  {
+    name: 'a sum beyond int64 is accepted',
+    file: `${formats}/sample-groups.ts`,
+    from: 'totalHi += high;',
+    to: 'totalHi += 0;',
+  },
+  {
+    name: 'numeric labels count as text',
+    file: `${formats}/sample-labels.ts`,
+    from: 'else if (wire.field === 2) this.#str = wire.index();',
+    to: 'else if (wire.field >= 2) this.#str = Math.min(1, wire.index());',
+  },
+  {
+    name: 'span ids become series labels',
+    file: `${formats}/sample-labels.ts`,
+    from: 'for (const name of ID_NAMES) labels.delete(name);',
+    to: '',
+  },
+  {
+    name: 'span ids are read as decimal',
+    file: `${formats}/sample-labels.ts`,
+    from: '/^[0-9a-fA-F]{16}$/.test(span)',
+    to: '/^[0-9]{16}$/.test(span)',
+  },
+  {
+    name: 'sample labels win over those of the series',
+    file: `${formats}/labels.ts`,
+    from: 'for (const { name, value } of collapse(pushed)) merged.set(name, value);',
+    to: 'for (const { name, value } of collapse(pushed)) if (!merged.has(name)) merged.set(name, value);',
+  },
+  {
+    name: 'godeltaprof is not renamed',
+    file: `${formats}/labels.ts`,
+    from: "labels.set('__name__', name.slice(DELTA_PREFIX.length));",
+    to: '',
+  },
+  {
+    name: 'Go shapes stay in names',
+    file: `${formats}/go-names.ts`,
+    from: 'rest = rest.slice(0, open) + rest.slice(close + 1);',
+    to: 'rest = rest.slice(0, open) + rest.slice(close);',
+  },
+  {
+    name: 'addresses of unsymbolised locations are dropped',
+    file: `${formats}/symbol-resolver.ts`,
+    from: 'isSymbolised ? 0 : locations.addressLo[location]!,',
+    to: '0,',
+  },
+  {
+    name: 'locations of an unknown function are kept',
+    file: `${formats}/symbol-resolver.ts`,
+    from: 'let isValid = (count > 0 || hasAddress) && (isStub || mapping >= 0);',
+    to: 'let isValid = count > 0 && (isStub || mapping >= 0);',
+  },
+  {
+    name: 'functions take the file for the system name',
+    file: `${formats}/symbol-resolver.ts`,
+    from: 'const row = this.symbols.function(name, systemName, fileName, functions.startLine[index]!);',
+    to: 'const row = this.symbols.function(name, fileName, fileName, functions.startLine[index]!);',
+  },
+  {
+    name: 'a dash in a sample type is accepted',
+    file: `${formats}/pprof/check.ts`,
+    from: ".includes('-')",
+    to: ".includes('--')",
+  },
+  {
+    name: 'counts on a page are one too high',
+    file: `${block}/page/page-builder.ts`,
+    from: 'const count = (scale === 1 ? value : value / scale) - 2;',
+    to: 'const count = (scale === 1 ? value : value / scale) - 1;',
+  },
+  {
+    name: 'the high part of wide values is not written',
+    file: `${block}/page/page-builder.ts`,
+    from: 'at = putExact(scratchC, at, lo[i]!, hi === undefined ? 0 : hi[i]!);',
+    to: 'at = putExact(scratchC, at, lo[i]!, 0);',
+  },
+  {
+    name: 'a ratio of value types is taken for all of them',
+    file: `${block}/page/merge-page.ts`,
+    from: 'if (t === type) factor *= ratio;',
+    to: 'factor *= ratio;',
+  },
+  {
+    name: 'unwanted rows of wide values are added',
+    file: `${block}/page/merge-page.ts`,
+    from: 'const want = wanted === undefined || wanted[page.firstRow + row] !== 0;',
+    to: 'const want = wanted === undefined || wanted[row] !== 0 || row > 0;',
+  },
+  {
+    name: 'times of a segment drift',
+    file: `${block}/sections/row-index.ts`,
+    from: 'lastDelta = i === from ? 0 : delta; // the first value is no step',
+    to: 'lastDelta = 0;',
+  },
+  {
+    name: 'runs of series are one row short',
+    file: `${block}/sections/row-index.ts`,
+    from: 'series.fill(numbers[i]!, at, end);',
+    to: 'series.fill(numbers[0]!, at, end);',
+  },
+  {
+    name: 'ties at the threshold are cut',
+    file: `${query}/cut-tree.ts`,
+    from: 'lo[node]! >= minimum.lo);',
+    to: 'lo[node]! > minimum.lo);',
+  },
+  {
+    name: 'one node more survives',
+    file: `${query}/cut-tree.ts`,
+    from: 'nthLargest(total.lo.slice(1, length), maxNodes)',
+    to: 'nthLargest(total.lo.slice(1, length), maxNodes + 1)',
+  },
+  {
+    name: 'other keeps its children in a flame graph',
+    file: `${query}/cut-tree.ts`,
+    from: 'if (isOther ? !otherIsRest : large) {',
+    to: 'if (isOther ? hasOther !== undefined && large : large) {',
+  },
+  {
+    name: 'siblings are sorted by UTF-16',
+    file: `${query}/cut-tree.ts`,
+    from: 'const names = sortUtf8(textOf.keys());',
+    to: 'const names = [...textOf.keys()].toSorted((a, b) => (a < b ? -1 : 1));',
+  },
+  {
+    name: 'children start under the own value of their parent',
+    file: `${query}/flame-graph.ts`,
+    from: 'let next = x + selfs[node]!;',
+    to: 'let next = x;',
+  },
+  {
+    name: 'tree bytes hold the first child first',
+    file: `${query}/tree-bytes.ts`,
+    from: 'stack[depth++] = firstChild[node]! + i;',
+    to: 'stack[depth++] = firstChild[node]! + children - 1 - i;',
+  },
+  {
+    name: 'points stand at left edges',
+    file: `${query}/select-series.ts`,
+    from: 'Math.ceil((time - firstMs) / stepMs)',
+    to: 'Math.floor((time - firstMs) / stepMs)',
+  },
+  {
+    name: 'the end of a range is exclusive',
+    file: `${query}/select-series.ts`,
+    from: 'if (time < startMs || time > endMs) continue;',
+    to: 'if (time < startMs || time >= endMs) continue;',
+  },
+  {
+    name: 'the innermost inlined line is lost',
+    file: `${query}/stack-frames.ts`,
+    from: 'for (let line = end - 1; line >= first; line--) {',
+    to: 'for (let line = end - 1; line > first || line === end - 1 && line >= first; line--) {',
+  },
+  {
+    name: 'the smallest series come first',
+    file: `${query}/time-series.ts`,
+    from: 'b.total.hi - a.total.hi || b.total.lo - a.total.lo',
+    to: 'a.total.hi - b.total.hi || a.total.lo - b.total.lo',
+  },
+  {
+    name: 'a sum that passes 2^52 loses its carry',
+    file: 'libs/model/src/exact.ts',
+    from: 'carry += 1;',
+    to: 'carry += 0;',
+  },
+];
