@@ -28,4 +28,5 @@ export {
   type StoredSample,
 } from './normalise.ts';
 export { fileParts, ingestMetricName, parseIngestName, parseTimeText } from './ingest-form.ts';
+export { readPush, type PushMessageSeries } from './push-message.ts';
 export { querierMessages, pushMessages } from './wire-messages.ts';

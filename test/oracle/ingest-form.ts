@@ -13,7 +13,7 @@ export function parseIngestName(name: string): IngestName {
   let app = (brace < 0 ? name : name.slice(0, brace)).trim();
   if (app === '' || !/^[A-Za-z0-9_.\-/]+$/.test(app))
     throw new Refusal('invalid_name', `application name ${JSON.stringify(app)}`);
-  const labels = new Map<string, string>();
+  const labels: [string, string][] = [];
   let rest = brace < 0 ? '' : name.slice(brace + 1);
   while (rest.trim() !== '' && !rest.trim().startsWith('}')) {
     const equals = rest.indexOf('=');
@@ -28,10 +28,10 @@ export function parseIngestName(name: string): IngestName {
     const terminator = rest[equals + 1 + end];
     rest = rest.slice(equals + 2 + end);
     if (key === '__name__') app = value;
-    else if (!key.startsWith('__') || key === '__session_id__') labels.set(key, value);
+    else if (!key.startsWith('__') || key === '__session_id__') labels.push([key, value]);
     if (terminator === '}') break;
   }
-  return { app, labels: [...labels] };
+  return { app, labels };
 }
 
 /** Time text of `from` and `until` (§5.10) as Unix nanoseconds. */

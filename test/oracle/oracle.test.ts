@@ -201,7 +201,7 @@ describe('verdicts', () => {
   ])('%s is refused, 400 on Push and 422 on /ingest', (_, pprofBytes, reason) => {
     const oracle = new Oracle();
     expect(oracle.push({ tenant: 't', labels, pprofBytes, receivedMs: NOW })).toMatchObject({ status: 400, reason });
-    const query = { name: 'shop', from: `${NOW}` };
+    const query = { name: 'shop', from: `${NOW}`, format: 'pprof' };
     expect(oracle.ingest({ tenant: 't', query, contentType: '', body: pprofBytes, receivedMs: NOW })).toMatchObject({
       status: 422,
       reason,
@@ -212,7 +212,7 @@ describe('verdicts', () => {
     for (const pprofBytes of [new Uint8Array(0), drawnPprof('a 1', { timeNanos: 5n })]) {
       const oracle = new Oracle();
       expect(oracle.push({ tenant: 't', labels, pprofBytes, receivedMs: NOW })).toMatchObject({ status: 400 });
-      const query = { name: 'shop', from: `${NOW}` };
+      const query = { name: 'shop', from: `${NOW}`, format: 'pprof' };
       expect(oracle.ingest({ tenant: 't', query, contentType: '', body: pprofBytes, receivedMs: NOW })).toHaveProperty(
         'stored',
       );

@@ -114,16 +114,25 @@ export class Oracle {
     } catch (error) {
       return refused(400, error as Refusal);
     }
+    const format = ingestFormat(ingest.query['format'] ?? '', ingest.contentType.toLowerCase());
+    if (format !== 'pprof') {
+      return {
+        status: 415,
+        code: 'unimplemented',
+        reason: format,
+        reasons: [format],
+        message: `format ${format} is not read`,
+      };
+    }
     return this.#verdict(422, () => {
       const { profile, config } = ingestParts(ingest);
       if (profile.length === 0) return { stored: 0, copy: false };
       const bytes = this.#unzip(profile);
       const message = this.#read(bytes);
       const spy = ingest.query['spyName'] || 'unknown';
+      fixIngested(message, spy, config, parseTimeText(ingest.query['from'], ingest.receivedMs));
       const types = message.sampleType.map((t) => utf8(message.stringTable[Number(t.type)] ?? new Uint8Array(0)) ?? '');
-      const from = parseTimeText(ingest.query['from'], ingest.receivedMs);
-      fixIngested(message, spy, config, from);
-      const own = new Map(name.labels);
+      const own = labelsOf(name.labels);
       const labels: [string, string][] = [
         ['__name__', ingestMetricName(types, config)],
         ['__delta__', 'false'],
@@ -318,6 +327,16 @@ export class Oracle {
     return this.#inRange(tenant, range).filter(({ labels }) => matches(labels, matchers));
   }
 
+  /** Every stored series of every profile: its labels, sorted, and its sum. */
+  stored(tenant: string): { labels: [string, string][]; typeId: string; timeMs: number; total: bigint }[] {
+    return (this.#rows.get(tenant) ?? []).map(({ labels, typeId, timeMs, total }) => ({
+      labels: sortedLabels(labels),
+      typeId,
+      timeMs,
+      total,
+    }));
+  }
+
   /** Per profile type: how much was stored in all, for a first look. */
   totals(tenant: string): Map<string, bigint> {
     const sums = new Map<string, bigint>();
@@ -330,21 +349,28 @@ function refused(status: number, { code, reasons, message }: Refusal): Verdict {
   return { status, code, reason: reasons[0]!, reasons, message };
 }
 
+/** Which format a body of `/ingest` has (§3.2, first match wins). */
+function ingestFormat(format: string, contentType: string): string {
+  if (format === 'trie' || contentType === 'binary/octet-stream+trie') return 'trie';
+  if (format === 'tree' || contentType === 'binary/octet-stream+tree') return 'tree';
+  if (['lines', 'jfr', 'pprof', 'speedscope'].includes(format)) return format;
+  return contentType.includes('multipart/form-data') ? 'pprof' : 'groups';
+}
+
 function ingestParts(ingest: OracleIngest): { profile: Uint8Array; config: SampleTypeConfig | undefined } {
+  // Kiln takes format=pprof with either body (§11).
   const multipart = /multipart\/form-data/i.test(ingest.contentType);
-  if (!multipart) return { profile: ingest.body, config: undefined };
+  const startsAsForm = ingest.body[0] === 0x2d && ingest.body[1] === 0x2d;
+  if (!multipart || (ingest.query['format'] === 'pprof' && !startsAsForm))
+    return { profile: ingest.body, config: undefined };
   const parts = fileParts(ingest.body, ingest.contentType);
   if ((parts.get('prev_profile')?.length ?? 0) > 0)
     throw new Refusal('malformed_profile', 'prev_profile is not supported');
-  const config = parts.get('sample_type_config');
+  const profile = parts.get('profile') ?? new Uint8Array(0);
+  const config = profile.length === 0 ? undefined : parts.get('sample_type_config');
+  if (config === undefined || config.length === 0) return { profile, config: undefined };
   try {
-    return {
-      profile: parts.get('profile') ?? new Uint8Array(0),
-      config:
-        config === undefined || config.length === 0
-          ? undefined
-          : (JSON.parse(Buffer.from(config).toString('utf8')) as SampleTypeConfig),
-    };
+    return { profile, config: JSON.parse(Buffer.from(config).toString('utf8')) as SampleTypeConfig };
   } catch (error) {
     throw new Refusal('malformed_body', String(error));
   }
