@@ -1,44 +1,10 @@
-import { textOf } from './pprof/check.ts';
-import type { Pprof } from './pprof/decode.ts';
+import type { Pprof, PprofStrings } from './pprof/pprof.ts';
 
 const SHAPE = '[go.shape.';
 const shapeBytes = new TextEncoder().encode(SHAPE);
+const OPEN = 0x5b;
 
-/** What a string of each language starts or ends with, in the order of contract/pyroscope.md §4.1 step 7. */
-const languages: readonly (readonly [string, readonly string[]])[] = [
-  ['go', ['.go', '/usr/local/go/']],
-  ['java', ['java/', 'sun/']],
-  ['ruby', ['.rb', 'gems/']],
-  ['nodejs', ['./node_modules/', '.js']],
-  ['dotnet', ['System.', 'Microsoft.']],
-  ['python', ['.py']],
-  ['rust', ['main.rs', 'core.rs']],
-];
-const spies: Readonly<Record<string, string>> = {
-  gospy: 'go',
-  javaspy: 'java',
-  rbspy: 'ruby',
-  nodespy: 'nodejs',
-  dotnetspy: 'dotnet',
-  pyspy: 'python',
-  'pyroscope-rs': 'rust',
-};
-
-/** Whether generic type parameters may have to be cut: the profile has some, and comes from Go by its spy or else by its first telling string. */
-export function isGo(pprof: Pprof, spy: string): boolean {
-  if (!hasShapes(pprof)) return false;
-  const bySpy = spies[spy];
-  if (bySpy !== undefined) return bySpy === 'go';
-  for (let row = 0; row < pprof.strings.length; row++) {
-    const text = textOf(pprof, row);
-    for (const [language, patterns] of languages) {
-      if (patterns.some((pattern) => text.startsWith(pattern) || text.endsWith(pattern))) return language === 'go';
-    }
-  }
-  return false;
-}
-
-/** A Go function name without its shape parameters: `pkg.Map[go.shape.int].Get` → `pkg.Map.Get`. */
+/** A Go function name without the type parameters that the compiler made: `pkg.Map[go.shape.int].Get` → `pkg.Map.Get`. One without end stays. */
 export function withoutShapes(name: string): string {
   let rest = name;
   for (let open = rest.indexOf(SHAPE); open >= 0; open = rest.indexOf(SHAPE, open)) {
@@ -48,17 +14,33 @@ export function withoutShapes(name: string): string {
       if (rest[close] === '[') depth++;
       else if (rest[close] === ']' && --depth === 0) break;
     }
+    if (close === rest.length) return rest;
     rest = rest.slice(0, open) + rest.slice(close + 1);
   }
   return rest;
 }
 
-/** Hot: once per byte that is "[". */
-function hasShapes({ bytes }: Pprof): boolean {
-  for (let at = bytes.indexOf(91); at >= 0; at = bytes.indexOf(91, at + 1)) {
+/** The rows of strings that have type parameters to cut: most profiles have none, and no name need be looked at twice. */
+export function rowsWithShapes({ bytes, strings }: Pprof): ReadonlySet<number> {
+  const rows = new Set<number>();
+  if (strings.length === 0) return rows;
+  const end = strings.to[strings.length - 1]!;
+  for (let at = bytes.indexOf(OPEN, strings.from[0]); at >= 0 && at < end; at = bytes.indexOf(OPEN, at + 1)) {
     let i = 1;
     while (i < shapeBytes.length && bytes[at + i] === shapeBytes[i]) i++;
-    if (i === shapeBytes.length) return true;
+    if (i === shapeBytes.length) rows.add(rowAt(strings, at));
   }
-  return false;
+  return rows;
+}
+
+/** The last string that starts at or before a byte: strings stand in the order of the file. */
+function rowAt({ from, length }: PprofStrings, at: number): number {
+  let low = 0;
+  let high = length;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (from[middle]! <= at) low = middle;
+    else high = middle;
+  }
+  return low;
 }

@@ -3,8 +3,20 @@ export { parseIngestName, type IngestName } from './ingest/ingest-name.ts';
 export { metricNameFor, parseSampleTypeConfig, type SampleTypeConfig } from './ingest/sample-type-config.ts';
 export { parseTimeParam } from './ingest/time-param.ts';
 export { checkLabels } from './labels.ts';
+export type { Language } from './language.ts';
 export type { ProfileLimits } from './limits.ts';
-export { normalizePprof, type Normalized, type NormalizeRequest } from './normalize.ts';
-export { textOf } from './pprof/check.ts';
-export { decodePprof, type Pprof, type PprofValueType } from './pprof/decode.ts';
+export { normalizePprof, type DroppedSamples, type Normalized, type NormalizeRequest } from './normalize.ts';
+export { decodePprof, PprofReader } from './pprof/decode.ts';
 export { encodePprof, type PprofContent } from './pprof/encode.ts';
+export {
+  textOf,
+  type Pprof,
+  type PprofFunctions,
+  type PprofLocations,
+  type PprofMappings,
+  type PprofPaths,
+  type PprofSamples,
+  type PprofStrings,
+  type PprofValueType,
+} from './pprof/pprof.ts';
+export type { FunctionNames } from './symbol-resolver.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { KilnError, type Label } from '@kiln/model';
-import { completeLabels, seriesLabels } from './labels.ts';
+import type { KilnError, Label } from '@kiln/model';
+import { checkLabels, SeriesLabels } from './labels.ts';
 import type { ProfileLimits } from './limits.ts';
 import { limits } from './test-support/show-profile.ts';
 
@@ -13,7 +13,8 @@ const pairs = (text: string): Label[] =>
 
 function stored(pushed: string, sample = '', some: Partial<ProfileLimits> = {}): string {
   try {
-    return seriesLabels(completeLabels(pairs(pushed)), pairs(sample), { ...limits, ...some })
+    return new SeriesLabels(pairs(pushed), { ...limits, ...some })
+      .with(pairs(sample))
       .map(({ name, value }) => `${name}=${value}`)
       .join(',');
   } catch (error) {
@@ -51,9 +52,7 @@ describe('stored labels', () => {
     expect(stored('__name__=godeltaprof_memory,service_name=s')).toBe(
       '__name__=memory,__name_replaced__=godeltaprof_memory,service_name=s',
     );
-    expect(stored('__name__=wall,service_name=s,__type__=cpu')).toBe(
-      '__name__=process_cpu,__name_replaced__=wall,service_name=s',
-    );
+    expect(stored('__name__=wall,service_name=s,__type__=cpu')).toBe('__name__=process_cpu,service_name=s');
     expect(stored('__name__=wall,service_name=s')).toBe('__name__=wall,service_name=s');
   });
 
@@ -77,7 +76,7 @@ describe('labels over a limit', () => {
   test('are refused with what was found, the limit and its name', () => {
     const long = 'v'.repeat(2049);
     expect(stored(`__name__=m,service_name=s,a=${long}`)).toBe('invalid_argument label_value_too_long');
-    expect(() => seriesLabels(completeLabels(pairs(`__name__=m,a=${long}`)), [], limits)).toThrow(
+    expect(() => checkLabels(pairs(`__name__=m,a=${long}`), limits)).toThrow(
       'label value of "a" too long: 2049 bytes, limit 2048 (max_label_value_length)',
     );
     expect(stored(`__name__=m,service_name=s,a=${'é'.repeat(1025)}`)).toBe('invalid_argument label_value_too_long');

@@ -1,20 +1,15 @@
-import {
-  labelSetKey,
-  labelValue,
-  type Label,
-  type LabelSet,
-  type Profile,
-  type SampleGroup,
-  type ValueType,
-} from '@kiln/model';
-import { completeLabels, seriesLabels } from './labels.ts';
+import type { Label, LabelSet, Profile, ValueType } from '@kiln/model';
+import { rowsWithShapes } from './go-names.ts';
+import { SeriesLabels } from './labels.ts';
+import { languageOf, type Language } from './language.ts';
 import type { ProfileLimits } from './limits.ts';
-import { checkPprof, textOf } from './pprof/check.ts';
-import type { Pprof } from './pprof/decode.ts';
-import { sumSamples } from './sample-groups.ts';
+import { checkPprof } from './pprof/check.ts';
+import { KEPT, NEGATIVE, textOf, type Pprof, type PprofPaths, type PprofSamples } from './pprof/pprof.ts';
+import { SampleGroups, type KeptSamples, type ValueColumns } from './sample-groups.ts';
 import { SampleLabels } from './sample-labels.ts';
-import { readSamples } from './samples.ts';
-import { SymbolResolver, type FunctionNames } from './symbol-resolver.ts';
+import { room } from './scratch.ts';
+import { INVALID, SymbolResolver, type FunctionNames } from './symbol-resolver.ts';
+import { SymbolsBuilder } from './symbols/symbols-builder.ts';
 
 /** What comes with a decoded profile. */
 export interface NormalizeRequest {
@@ -23,9 +18,11 @@ export interface NormalizeRequest {
   readonly limits: ProfileLimits;
   /** Unix milliseconds; the time of a profile that carries none. */
   readonly receivedMs: number;
+  /** How function names are made; `as sent` unless the way in says otherwise. */
   readonly names?: FunctionNames;
 }
 
+/** A profile ready to be stored, and what was changed on the way. */
 export interface Normalized {
   /** Undefined when nothing is left to store: a profile without samples is no error. */
   readonly profile: Profile | undefined;
@@ -33,92 +30,224 @@ export interface Normalized {
   readonly truncatedStacks: number;
   /** Strings cut at max_profile_symbol_value_length. */
   readonly truncatedStrings: number;
+  readonly droppedSamples: DroppedSamples;
+  /** Of the profiled program, where the profile tells. */
+  readonly language: Language | undefined;
+}
+
+/** Samples that are not stored, by why (contract/pyroscope.md §4.4). */
+export interface DroppedSamples {
+  /** Some value is negative. */
+  readonly negative: number;
+  /** All values are zero. */
+  readonly zero: number;
+  /** A location that is missing, empty, or refers to nothing. */
+  readonly invalid: number;
 }
 
 /**
  * A decoded pprof as a `Profile`, by contract/pyroscope.md §4.1 steps 1, 6, 7 (without stack repair), 9, 10, 11 and §4.2 to §4.8: checked against the
  * limits, samples without value or with invalid locations dropped, equal stacks summed exactly, string sample labels made series, span and trace ids
- * kept with their samples.
+ * kept with their samples. What it returns shares nothing with the pprof.
  * @throws KilnError `invalid_argument` with a reason of §4.3, or `out_of_range` for a sum that int64 cannot carry.
  */
 export function normalizePprof(pprof: Pprof, request: NormalizeRequest): Normalized {
-  const { limits, receivedMs, names = 'as sent' } = request;
-  const pushed = completeLabels(request.labels);
-  const { timeNanos } = checkPprof(pprof, limits, receivedMs);
-  const resolver = new SymbolResolver(pprof, {
-    limits,
-    names,
-    spy: labelValue(pushed, 'pyroscope_spy'),
-    buildIdOf: buildIdOf(pushed),
-  });
-  const labels = new SampleLabels(pprof, limits, resolver);
-  const samples = readSamples(pprof, limits, resolver, labels);
-  const counts = { truncatedStacks: samples.truncatedStacks, truncatedStrings: resolver.truncatedStrings };
-  const types = valueTypes(pprof);
-  const { series, seriesOf } = seriesOfGroups(pushed, labels.groups, limits);
-  const groups: SampleGroup[] = [];
-  for (const [s, summed] of sumSamples(samples, seriesOf, series.length, resolver.symbols.stacks, types).entries()) {
-    if (summed !== undefined) groups.push({ series: series[s]!, ...summed });
+  // Nothing in here waits, so one set of tables serves every call; after a very large profile they are given up.
+  if (pprof.bytes.length > LARGE_BYTES) return new Normalizer().normalize(pprof, request);
+  return shared.normalize(pprof, request);
+}
+
+const UNUSED = -2;
+const LARGE_BYTES = 8 * 1024 * 1024;
+
+class Normalizer {
+  readonly #symbols = new SymbolsBuilder();
+  readonly #resolver = new SymbolResolver(this.#symbols);
+  readonly #groups = new SampleGroups();
+  /** By path of the file: stack row, UNUSED or INVALID. */
+  #pathStack = new Int32Array(64);
+  #keptSample = new Int32Array(64);
+  #keptStack = new Int32Array(64);
+  #keptGroup = new Int32Array(64);
+  #keptIds = new Int32Array(64);
+
+  normalize(pprof: Pprof, { labels, limits, receivedMs, names = 'as sent' }: NormalizeRequest): Normalized {
+    const series = new SeriesLabels(labels, limits);
+    const alone = series.with([]);
+    const { bytes } = pprof;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const timeNanos = checkPprof(pprof, view, limits, receivedMs);
+    const language = languageOf(pprof, series.value('pyroscope_spy'));
+    const resolver = this.#resolver;
+    resolver.begin(pprof, view, {
+      names,
+      shapes: language === 'go' ? rowsWithShapes(pprof) : NO_ROWS,
+      maxStringLength: limits.maxSymbolValueLength,
+      buildIdOf: buildIdOf(series),
+    });
+    const sampleLabels = pprof.samples.hasTexts
+      ? new SampleLabels(pprof, series, (text) => resolver.cut(text))
+      : undefined;
+    const { kept, truncatedStacks, droppedSamples } = this.#keep(pprof, limits.maxStacktraceDepth, sampleLabels);
+    const { types, columns } = valueTypes(pprof);
+    const profile: Profile | undefined =
+      kept.length === 0
+        ? undefined
+        : {
+            service: series.service,
+            name: series.name,
+            types,
+            timeNanos,
+            durationNanos: pprof.durationNanos,
+            groups: this.#sum(kept, pprof, columns, sampleLabels, alone),
+            symbols: this.#symbols.build(),
+          };
+    return { profile, truncatedStacks, truncatedStrings: resolver.truncated, droppedSamples, language };
   }
-  if (groups.length === 0) return { profile: undefined, ...counts };
-  const first = groups[0]!.series;
-  const profile = {
-    service: labelValue(first, 'service_name'),
-    name: labelValue(first, '__name__'),
-    types,
-    timeNanos,
-    durationNanos: pprof.durationNanos,
-    symbols: resolver.symbols.symbols(),
-    groups,
+
+  /** Hot: once per sample. Which samples are kept, with their stacks and groups. */
+  #keep(
+    pprof: Pprof,
+    maxDepth: number,
+    labels: SampleLabels | undefined,
+  ): { kept: KeptSamples; truncatedStacks: number; droppedSamples: DroppedSamples } {
+    const { length, path, paths, state } = pprof.samples;
+    this.#usePaths(pprof.samples, maxDepth);
+    const isValid = this.#resolver.resolveUsed();
+    this.#placePaths(paths, maxDepth, isValid);
+    this.#keptSample = room(this.#keptSample, length);
+    this.#keptStack = room(this.#keptStack, length);
+    this.#keptGroup = room(this.#keptGroup, length);
+    this.#keptIds = room(this.#keptIds, length);
+    const [keptSample, keptStack, keptGroup, keptIds] = [
+      this.#keptSample,
+      this.#keptStack,
+      this.#keptGroup,
+      this.#keptIds,
+    ];
+    const pathStack = this.#pathStack;
+    let kept = 0;
+    let truncatedStacks = 0;
+    let negative = 0;
+    let zero = 0;
+    let invalid = 0;
+    let hasIds = false;
+    for (let sample = 0; sample < length; sample++) {
+      if (state[sample] !== KEPT) {
+        if (state[sample] === NEGATIVE) negative++;
+        else zero++;
+        continue;
+      }
+      const row = path[sample]!;
+      const stack = pathStack[row]!;
+      if (stack === INVALID) {
+        invalid++;
+        continue;
+      }
+      if (maxDepth > 0 && paths.frameStart[row + 1]! - paths.frameStart[row]! > maxDepth) truncatedStacks++;
+      keptSample[kept] = sample;
+      keptStack[kept] = stack;
+      if (labels === undefined) keptGroup[kept] = 0;
+      else {
+        keptGroup[kept] = labels.groupOf(sample);
+        const entry = labels.ids(sample);
+        keptIds[kept] = entry;
+        if (entry >= 0) hasIds = true;
+      }
+      kept++;
+    }
+    const { stacks } = this.#symbols.tree;
+    return {
+      kept: { length: kept, sample: keptSample, stack: keptStack, group: keptGroup, idEntry: keptIds, hasIds, stacks },
+      truncatedStacks,
+      droppedSamples: { negative, zero, invalid },
+    };
+  }
+
+  /** Notes the paths of samples that their values do not rule out, and the locations of those paths. */
+  #usePaths({ length, path, paths, state }: PprofSamples, maxDepth: number): void {
+    this.#pathStack = room(this.#pathStack, paths.length).fill(UNUSED, 0, paths.length);
+    const pathStack = this.#pathStack;
+    for (let sample = 0; sample < length; sample++) if (state[sample] === KEPT) pathStack[path[sample]!] = 0;
+    const { frame, frameStart } = paths;
+    for (let row = 0; row < paths.length; row++) {
+      if (pathStack[row] === 0) this.#resolver.use(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!);
+    }
+  }
+
+  /** Gives every path in use its stack, or INVALID where one of its locations is. */
+  #placePaths({ length, frame, frameStart }: PprofPaths, maxDepth: number, isValid: boolean): void {
+    const { tree } = this.#symbols;
+    const rows = this.#resolver.locationRow;
+    const pathStack = this.#pathStack;
+    for (let row = 0; row < length; row++) {
+      if (pathStack[row] === UNUSED) continue;
+      const from = rootSide(frameStart, row, maxDepth);
+      const to = frameStart[row + 1]!;
+      pathStack[row] = isValid || areValid(frame, from, to, rows) ? tree.stackOf(frame, from, to, rows) : INVALID;
+    }
+  }
+
+  #sum(
+    kept: KeptSamples,
+    pprof: Pprof,
+    columns: ValueColumns,
+    labels: SampleLabels | undefined,
+    alone: LabelSet,
+  ): Profile['groups'] {
+    return labels === undefined
+      ? this.#groups.sum(kept, pprof.samples, columns, [alone], NO_IDS)
+      : this.#groups.sum(kept, pprof.samples, columns, labels.groups, labels.idWords);
+  }
+}
+
+const shared = new Normalizer();
+const NO_IDS = new Int32Array(0);
+const NO_ROWS: ReadonlySet<number> = new Set();
+
+/** Where the frames of a path that count begin. Locations are leaf first: a stack that is too deep keeps its root side. */
+function rootSide(frameStart: Int32Array, row: number, maxDepth: number): number {
+  const from = frameStart[row]!;
+  return maxDepth > 0 ? Math.max(from, frameStart[row + 1]! - maxDepth) : from;
+}
+
+function areValid(frame: Int32Array, from: number, to: number, rows: Int32Array): boolean {
+  for (let i = from; i < to; i++) if (rows[frame[i]!] === INVALID) return false;
+  return true;
+}
+
+/** Types with the period type they were sampled by; a type that the file names twice is one. */
+function valueTypes(pprof: Pprof): { types: ValueType[]; columns: ValueColumns } {
+  const { periodType, sampleTypes } = pprof;
+  const period = {
+    periodType: periodType === undefined ? '' : textOf(pprof, periodType.type),
+    periodUnit: periodType === undefined ? '' : textOf(pprof, periodType.unit),
   };
-  return { profile, ...counts };
-}
-
-/** The stored labels of each group of sample labels. Labels that lose against the series' own leave groups with equal labels: they are one series. */
-function seriesOfGroups(
-  pushed: LabelSet,
-  groups: readonly (readonly Label[])[],
-  limits: ProfileLimits,
-): { series: LabelSet[]; seriesOf: Uint32Array } {
-  const series: LabelSet[] = [];
-  const numberOf = new Map<string, number>();
-  const seriesOf = Uint32Array.from(groups, (sampleLabels) => {
-    const labels = seriesLabels(pushed, sampleLabels, limits);
-    const key = labelSetKey(labels);
-    let number = numberOf.get(key);
-    if (number === undefined) numberOf.set(key, (number = series.push(labels) - 1));
-    return number;
-  });
-  return { series, seriesOf };
-}
-
-/** Types with the period type each was sampled by. */
-function valueTypes(pprof: Pprof): ValueType[] {
-  const { periodType } = pprof;
-  const period =
-    periodType === undefined
-      ? { periodType: '', periodUnit: '' }
-      : { periodType: textOf(pprof, periodType.type), periodUnit: textOf(pprof, periodType.unit) };
-  return pprof.sampleTypes.map(({ type, unit }) => ({
-    type: textOf(pprof, type),
-    unit: textOf(pprof, unit),
-    ...period,
-  }));
+  const types: ValueType[] = [];
+  const of = new Int32Array(sampleTypes.length);
+  const known = new Map<string, number>();
+  for (const [i, sampleType] of sampleTypes.entries()) {
+    const type = textOf(pprof, sampleType.type);
+    const unit = textOf(pprof, sampleType.unit);
+    const key = `${type.length}:${type}${unit}`;
+    let column = known.get(key);
+    if (column === undefined) {
+      column = types.push({ type, unit, ...period }) - 1;
+      known.set(key, column);
+    }
+    of[i] = column;
+  }
+  return { types, columns: { of, names: types.map(({ type, unit }) => `${type}/${unit}`) } };
 }
 
 /** How mappings get their build id when the labels name a source repository (contract/pyroscope.md §4.1 step 10). */
-function buildIdOf(labels: LabelSet): ((buildId: string) => string) | undefined {
-  const repository = labelValue(labels, 'service_repository');
-  const gitRef = labelValue(labels, 'service_git_ref');
-  const rootPath = labelValue(labels, 'service_root_path');
+function buildIdOf(series: SeriesLabels): ((buildId: string) => string) | undefined {
+  const repository = series.value('service_repository');
+  const gitRef = series.value('service_git_ref');
+  const rootPath = series.value('service_root_path');
   if (repository === '' && gitRef === '' && rootPath === '') return undefined;
   return (buildId) => {
-    const parts = [
-      ['repository', repository],
-      ['git_ref', gitRef],
-      ['build_id', buildId],
-      ['root_path', rootPath],
-    ];
-    return JSON.stringify(Object.fromEntries(parts.filter(([, value]) => value !== '')));
+    const parts = { repository, git_ref: gitRef, build_id: buildId, root_path: rootPath };
+    return JSON.stringify(Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== '')));
   };
 }

@@ -1,151 +1,221 @@
-import { KilnError, type Label } from '@kiln/model';
-import type { ProfileLimits } from './limits.ts';
-import { textOf } from './pprof/check.ts';
-import type { Pprof } from './pprof/decode.ts';
-import { BYTES, malformed, VARINT, type Wire } from './pprof/wire.ts';
-import type { SymbolResolver } from './symbol-resolver.ts';
+import { labelSetKey, type Label, type LabelSet } from '@kiln/model';
+import type { SeriesLabels } from './labels.ts';
+import { textOf, type Pprof } from './pprof/pprof.ts';
+import { room, slotCount } from './scratch.ts';
 
-/** What the string labels of a sample come to. */
-export interface LabelMeaning {
-  /** Row of `SampleLabels.groups`. */
-  readonly group: number;
-  readonly hasIds: boolean;
-  readonly spanId: bigint;
-  readonly traceIdHi: bigint;
-  readonly traceIdLo: bigint;
-}
+/** What a label key of the file means; UNKNOWN until it is first met. */
+const UNKNOWN = 0;
+const PLAIN = 1;
+const SPAN_ID = 2;
+const TRACE_ID = 3;
+const PROFILE_ID = 4;
+const meanings: Readonly<Record<string, number>> = { span_id: SPAN_ID, profile_id: PROFILE_ID, trace_id: TRACE_ID };
 
-const NOTHING: LabelMeaning = { group: 0, hasIds: false, spanId: 0n, traceIdHi: 0n, traceIdLo: 0n };
-const ID_NAMES = ['profile_id', 'span_id', 'trace_id'];
+/** Words of an id entry: span id, then both halves of the trace id, each 64 bits, low word first. */
+export const ID_WORDS = 6;
 
 /**
- * The string labels of samples: those that become series labels, by group, and span and trace ids (contract/pyroscope.md §4.5). Numeric labels are
- * dropped. What a run of (key, string) rows means is worked out once and remembered, so a sample costs a hash of its pairs.
+ * The labels of the samples of one profile: groups by series, ids apart (contract/pyroscope.md §4.5). A numeric label counts for nothing; one that is
+ * named like an id never makes a series, also when it is no id.
  */
 export class SampleLabels {
-  /** The series labels of each group, sorted; group 0 has none. */
-  readonly groups: Label[][] = [[]];
+  /** Labels of each group: one group per series. */
+  readonly groups: LabelSet[] = [];
+  /** ID_WORDS for each entry made by `ids`. */
+  idWords: Int32Array<ArrayBuffer> = new Int32Array(0);
+  #entries = 0;
   readonly #pprof: Pprof;
-  readonly #limits: ProfileLimits;
-  readonly #resolver: SymbolResolver;
-  readonly #groupOf = new Map<string, number>();
-  readonly #meanings = new Map<number, { pairs: Int32Array; meaning: LabelMeaning }[]>();
-  #pairs = new Int32Array(32);
-  #key = 0;
-  #str = 0;
+  readonly #series: SeriesLabels;
+  /** Sample label texts are cut like any string. */
+  readonly #cut: (text: string) => string;
+  readonly #meaning: Uint8Array;
+  readonly #groupOfKey = new Map<string, number>();
+  /** Distinct label lists met so far: a sample that has it, its hash and its group; slots hold row + 1. */
+  #lists = 0;
+  #listSample = new Int32Array(16);
+  #listHash = new Int32Array(16);
+  #listGroup = new Int32Array(16);
+  #slots = new Int32Array(64);
 
-  constructor(pprof: Pprof, limits: ProfileLimits, resolver: SymbolResolver) {
+  constructor(pprof: Pprof, series: SeriesLabels, cut: (text: string) => string) {
     this.#pprof = pprof;
-    this.#limits = limits;
-    this.#resolver = resolver;
+    this.#series = series;
+    this.#cut = cut;
+    this.#meaning = new Uint8Array(pprof.samples.labelStart[pprof.samples.length] === 0 ? 0 : pprof.strings.length);
   }
 
-  /**
-   * Hot where samples have labels. Reads the label fields of the sample message [from, to).
-   * @throws KilnError `invalid_argument` for a row outside the string table or too many labels.
-   */
-  read(wire: Wire, from: number, to: number, sample: number): LabelMeaning {
-    const strings = this.#pprof.strings.length;
-    let labels = 0;
-    let length = 0;
-    let hash = 0;
-    wire.at = from;
-    while (wire.next(to)) {
-      if (wire.field !== 3 || wire.type !== BYTES) continue;
-      labels++;
-      const labelTo = wire.to;
-      wire.at = wire.from;
-      this.#readLabel(wire, labelTo);
-      const key = this.#key;
-      const str = this.#str;
-      if (key < 0 || key >= strings || str < 0 || str >= strings) {
-        const found = key < 0 || key >= strings ? key : str;
-        throw malformed(`sample label string index out of range: ${found}, the string table has ${strings}`);
+  /** Hot: once per sample. The group of a sample by its plain string labels. */
+  groupOf(sample: number): number {
+    const { labelStart, labelKey, labelText } = this.#pprof.samples;
+    const to = labelStart[sample + 1]!;
+    let hash = 0x2c1b3c6d;
+    for (let i = labelStart[sample]!; i < to; i++) {
+      if (labelText[i] === 0 || this.#meaningOf(labelKey[i]!) !== PLAIN) continue;
+      hash = Math.imul(hash ^ labelKey[i]!, 0x9e3779b1);
+      hash = Math.imul(hash ^ (hash >>> 15) ^ labelText[i]!, 0x85ebca6b);
+    }
+    hash ^= hash >>> 13;
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (let list = this.#slots[slot]! - 1; list >= 0; list = this.#slots[slot]! - 1) {
+      if (this.#listHash[list] === hash && this.#hasSameLabels(sample, this.#listSample[list]!)) {
+        return this.#listGroup[list]!;
       }
-      if (str === 0) continue;
-      if (length + 2 > this.#pairs.length) this.#pairs = grown(this.#pairs);
-      this.#pairs[length++] = key;
-      this.#pairs[length++] = str;
-      hash = (Math.imul(hash ^ key, 0x01000193) ^ Math.imul(str, 0x9e3779b1)) | 0;
+      slot = (slot + 1) & mask;
     }
-    const limit = this.#limits.maxStacktraceSampleLabels;
-    if (limit > 0 && labels > limit) {
-      throw new KilnError(
-        'invalid_argument',
-        `sample ${sample} has ${labels} labels, limit ${limit} (max_profile_stacktrace_sample_labels)`,
-        {
-          reason: 'sample_labels_limit',
-        },
-      );
-    }
-    return length === 0 ? NOTHING : this.#meaningOf(hash, length);
+    return this.#addList(slot, hash, sample);
   }
 
-  #readLabel(wire: Wire, to: number): void {
-    this.#key = 0;
-    this.#str = 0;
-    while (wire.next(to)) {
-      if (wire.type !== VARINT) continue;
-      if (wire.field === 1) this.#key = wire.index();
-      else if (wire.field === 2) this.#str = wire.index();
+  /** Hot: once per sample. The entry of a sample's ids, -1 when it has none. Of a name that comes twice the last counts, `profile_id` before `span_id`. */
+  ids(sample: number): number {
+    const { labelStart, labelKey, labelText } = this.#pprof.samples;
+    const to = labelStart[sample + 1]!;
+    let span = 0;
+    let profile = 0;
+    let trace = 0;
+    for (let i = labelStart[sample]!; i < to; i++) {
+      const text = labelText[i]!;
+      if (text === 0) continue;
+      const meaning = this.#meaningOf(labelKey[i]!);
+      if (meaning === SPAN_ID) span = text;
+      else if (meaning === PROFILE_ID) profile = text;
+      else if (meaning === TRACE_ID) trace = text;
     }
+    if (profile !== 0) span = profile;
+    const hasSpan = span !== 0 && this.#isId(span, 16);
+    const hasTrace = trace !== 0 && this.#isId(trace, 32);
+    if (!hasSpan && !hasTrace) return -1;
+    const entry = this.#addEntry();
+    const at = entry * ID_WORDS;
+    if (hasSpan) this.#readNumber(span, 0, at);
+    if (hasTrace) {
+      this.#readNumber(trace, 0, at + 2);
+      this.#readNumber(trace, 16, at + 4);
+    }
+    return entry;
   }
 
-  #meaningOf(hash: number, length: number): LabelMeaning {
-    const pairs = this.#pairs;
-    let bucket = this.#meanings.get(hash);
-    if (bucket === undefined) this.#meanings.set(hash, (bucket = []));
-    for (const known of bucket) {
-      let i = known.pairs.length === length ? 0 : length + 1;
-      while (i < length && known.pairs[i] === pairs[i]) i++;
-      if (i === length) return known.meaning;
-    }
-    const meaning = this.#workOut(length);
-    bucket.push({ pairs: pairs.slice(0, length), meaning });
+  #meaningOf(key: number): number {
+    const known = this.#meaning[key]!;
+    if (known !== UNKNOWN) return known;
+    const name = textOf(this.#pprof, key);
+    const meaning = Object.hasOwn(meanings, name) ? meanings[name]! : PLAIN;
+    this.#meaning[key] = meaning;
     return meaning;
   }
 
-  #workOut(length: number): LabelMeaning {
-    const labels = new Map<string, string>();
-    for (let i = 0; i < length; i += 2)
-      labels.set(textOf(this.#pprof, this.#pairs[i]!), this.#value(this.#pairs[i + 1]!));
-    const span = labels.get('profile_id') ?? labels.get('span_id');
-    const trace = labels.get('trace_id');
-    for (const name of ID_NAMES) labels.delete(name);
-    // An id that is not hex of its length is no id, and no label either: it would make a series per request.
-    const isTrace = trace !== undefined && /^[0-9a-fA-F]{32}$/.test(trace);
-    const spanId = span !== undefined && /^[0-9a-fA-F]{16}$/.test(span) ? BigInt(`0x${span}`) : 0n;
-    const traceIdHi = isTrace ? BigInt(`0x${trace.slice(0, 16)}`) : 0n;
-    const traceIdLo = isTrace ? BigInt(`0x${trace.slice(16)}`) : 0n;
-    return {
-      group: this.#groupFor(labels),
-      hasIds: (spanId | traceIdHi | traceIdLo) !== 0n,
-      spanId,
-      traceIdHi,
-      traceIdLo,
-    };
+  /** Whether two samples have the same plain labels in the same order. */
+  #hasSameLabels(a: number, b: number): boolean {
+    const { labelStart, labelKey, labelText } = this.#pprof.samples;
+    let i = this.#nextPlain(labelStart[a]!, labelStart[a + 1]!);
+    let j = this.#nextPlain(labelStart[b]!, labelStart[b + 1]!);
+    while (i >= 0 && j >= 0) {
+      if (labelKey[i] !== labelKey[j] || labelText[i] !== labelText[j]) return false;
+      i = this.#nextPlain(i + 1, labelStart[a + 1]!);
+      j = this.#nextPlain(j + 1, labelStart[b + 1]!);
+    }
+    return i === j;
   }
 
-  #groupFor(labels: ReadonlyMap<string, string>): number {
-    if (labels.size === 0) return 0;
-    const sorted = Array.from(labels, ([name, value]) => ({ name, value })).sort((a, b) => (a.name < b.name ? -1 : 1));
-    const key = JSON.stringify(sorted);
-    let group = this.#groupOf.get(key);
-    if (group === undefined) this.#groupOf.set(key, (group = this.groups.push(sorted) - 1));
+  #nextPlain(from: number, to: number): number {
+    const { labelKey, labelText } = this.#pprof.samples;
+    for (let i = from; i < to; i++) if (labelText[i] !== 0 && this.#meaningOf(labelKey[i]!) === PLAIN) return i;
+    return -1;
+  }
+
+  #addList(slot: number, hash: number, sample: number): number {
+    const list = this.#lists++;
+    if (list === this.#listSample.length) {
+      this.#listSample = room(this.#listSample, list + 1);
+      this.#listHash = room(this.#listHash, list + 1);
+      this.#listGroup = room(this.#listGroup, list + 1);
+    }
+    const group = this.#groupOfLabels(this.#plainLabels(sample));
+    this.#listSample[list] = sample;
+    this.#listHash[list] = hash;
+    this.#listGroup[list] = group;
+    this.#slots[slot] = list + 1;
+    if (this.#lists * 2 > this.#slots.length) this.#rehash();
     return group;
   }
 
-  #value(row: number): string {
+  #rehash(): void {
+    this.#slots = new Int32Array(slotCount(this.#lists * 2));
+    const mask = this.#slots.length - 1;
+    for (let list = 0; list < this.#lists; list++) {
+      let slot = this.#listHash[list]! & mask;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = list + 1;
+    }
+  }
+
+  #plainLabels(sample: number): Label[] {
+    const { labelStart, labelKey, labelText } = this.#pprof.samples;
+    const labels: Label[] = [];
+    const to = labelStart[sample + 1]!;
+    for (let i = this.#nextPlain(labelStart[sample]!, to); i >= 0; i = this.#nextPlain(i + 1, to)) {
+      labels.push({
+        name: this.#cut(textOf(this.#pprof, labelKey[i]!)),
+        value: this.#cut(textOf(this.#pprof, labelText[i]!)),
+      });
+    }
+    return labels;
+  }
+
+  /** Labels that lose against the push's own leave lists that are one series. */
+  #groupOfLabels(labels: readonly Label[]): number {
+    const set = this.#series.with(labels);
+    const key = labelSetKey(set);
+    let group = this.#groupOfKey.get(key);
+    if (group === undefined) {
+      group = this.groups.push(set) - 1;
+      this.#groupOfKey.set(key, group);
+    }
+    return group;
+  }
+
+  #addEntry(): number {
+    const entry = this.#entries++;
+    this.idWords = room(this.idWords, (entry + 1) * ID_WORDS);
+    this.idWords.fill(0, entry * ID_WORDS, (entry + 1) * ID_WORDS);
+    return entry;
+  }
+
+  /** Hex of the length of an id, and not all zeros: zeros mean no id. */
+  #isId(row: number, digits: number): boolean {
     const { bytes, strings } = this.#pprof;
-    const to = strings.to[row]!;
-    return decoder.decode(bytes.subarray(this.#resolver.tailStart(bytes, strings.from[row]!, to), to));
+    const from = strings.from[row]!;
+    if (strings.to[row]! - from !== digits) return false;
+    let all = 0;
+    for (let i = from; i < from + digits; i++) {
+      const digit = hexDigit(bytes[i]!);
+      if (digit < 0) return false;
+      all |= digit;
+    }
+    return all !== 0;
+  }
+
+  /**
+   * Sixteen hex digits as a number, first digit highest, into two words. The reference reads a span id as 8 bytes, little endian
+   * (contract/pyroscope.md §4.5); nobody sees that number, and this one prints as it came.
+   */
+  #readNumber(row: number, digit: number, at: number): void {
+    const { bytes, strings } = this.#pprof;
+    const from = strings.from[row]! + digit;
+    this.idWords[at] = hexWord(bytes, from + 8);
+    this.idWords[at + 1] = hexWord(bytes, from);
   }
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48;
+  const lower = byte | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
+}
 
-function grown(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(old.length * 2);
-  larger.set(old);
-  return larger;
+/** Eight hex digits as a number, first digit highest. */
+function hexWord(bytes: Uint8Array, from: number): number {
+  let word = 0;
+  for (let i = from; i < from + 8; i++) word = (word << 4) | hexDigit(bytes[i]!);
+  return word;
 }

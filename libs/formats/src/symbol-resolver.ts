@@ -1,166 +1,217 @@
-import { isGo, withoutShapes } from './go-names.ts';
-import type { ProfileLimits } from './limits.ts';
-import { indexIds, type Pprof } from './pprof/decode.ts';
-import { SymbolsBuilder } from './symbols-builder.ts';
+import { hashBytes } from './byte-hash.ts';
+import { textOf, type Pprof } from './pprof/pprof.ts';
+import { withoutShapes } from './go-names.ts';
+import { IdIndex } from './pprof/id-index.ts';
+import { room } from './scratch.ts';
+import type { SymbolsBuilder } from './symbols/symbols-builder.ts';
 
-/** How function names are made; see ingest/describe-ingest.ts. */
+/** How function names are made of what the file holds (contract/pyroscope.md §3.3): scripting languages put the file in front. */
 export type FunctionNames = 'as sent' | 'file first' | 'relative file first';
 
+/** What the symbols of one profile are changed by on their way. */
 export interface SymbolRules {
-  readonly limits: ProfileLimits;
   readonly names: FunctionNames;
-  /** The label pyroscope_spy, '' when absent. */
-  readonly spy: string;
-  /** What a mapping's build id becomes, where the labels name a source repository. */
+  /** Strings of the file from which `[go.shape…]` is cut where they name functions. */
+  readonly shapes: ReadonlySet<number>;
+  /** Bytes; of longer strings the tail is kept. 0 = off. */
+  readonly maxStringLength: number;
+  /** What mappings get for a build id, where the labels name a source repository. */
   readonly buildIdOf: ((buildId: string) => string) | undefined;
 }
 
-/** A location that has not been asked for yet. */
-export const UNRESOLVED = -2;
-/** A location that no stack may use (contract/pyroscope.md §4.4). */
+const UNRESOLVED = 0;
 export const INVALID = -1;
+const USED = -2;
 const HAS_FUNCTIONS = 1;
 
-/** From rows of a pprof's tables to rows of a symbol table; what no kept sample asks for is never interned. */
+/**
+ * From rows of a pprof to rows of a symbol table, each resolved when a kept sample first uses it, so that what nobody uses is never interned. Reused:
+ * `begin` starts a profile.
+ */
 export class SymbolResolver {
-  readonly symbols: SymbolsBuilder = new SymbolsBuilder();
-  /** By row of the file: our row, UNRESOLVED or INVALID. */
-  readonly locationRow: Int32Array;
-  truncatedStrings = 0;
-  readonly #pprof: Pprof;
-  readonly #rules: SymbolRules;
-  readonly #cutsShapes: boolean;
-  readonly #functionIds: ReturnType<typeof indexIds>;
-  readonly #mappingIds: ReturnType<typeof indexIds>;
-  readonly #stringRow: Int32Array;
-  readonly #functionRow: Int32Array;
-  readonly #mappingRow: Int32Array;
-  #lineFunction = new Uint32Array(16);
-  #stubMapping = -1;
+  readonly symbols: SymbolsBuilder;
+  /** Strings cut so far. */
+  truncated = 0;
+  #pprof!: Pprof;
+  #view!: DataView;
+  #rules!: SymbolRules;
+  readonly #functionIds = new IdIndex();
+  readonly #mappingIds = new IdIndex();
+  /** Row + 1 by frame, that is by row + 1 of the file, or INVALID; 0 for a location that nobody uses. */
+  locationRow: Int32Array<ArrayBuffer> = new Int32Array(64);
+  /** Row + 1 by row of the file, or UNRESOLVED. */
+  #stringRow = new Int32Array(64);
+  #functionRow = new Int32Array(64);
+  #mappingRow = new Int32Array(16);
+  #stubMapping = UNRESOLVED;
 
-  constructor(pprof: Pprof, rules: SymbolRules) {
-    this.#pprof = pprof;
-    this.#rules = rules;
-    this.#cutsShapes = isGo(pprof, rules.spy);
-    this.#functionIds = indexIds(pprof.functions);
-    this.#mappingIds = indexIds(pprof.mappings);
-    this.#stringRow = new Int32Array(pprof.strings.length).fill(UNRESOLVED);
-    this.#functionRow = new Int32Array(pprof.functions.length).fill(UNRESOLVED);
-    this.#mappingRow = new Int32Array(pprof.mappings.length).fill(UNRESOLVED);
-    this.locationRow = new Int32Array(pprof.locations.length).fill(UNRESOLVED);
+  constructor(symbols: SymbolsBuilder) {
+    this.symbols = symbols;
   }
 
-  /** Interns a location at its first use; sets `locationRow`. */
-  resolveLocation(location: number): number {
+  begin(pprof: Pprof, view: DataView, rules: SymbolRules): void {
+    const { strings, functions, mappings, locations } = pprof;
+    this.#pprof = pprof;
+    this.#view = view;
+    this.#rules = rules;
+    this.truncated = 0;
+    this.#stubMapping = UNRESOLVED;
+    this.#functionIds.build(functions.idLo, functions.idHi, functions.length);
+    this.#mappingIds.build(mappings.idLo, mappings.idHi, mappings.length);
+    this.#stringRow = room(this.#stringRow, strings.length).fill(UNRESOLVED, 0, strings.length);
+    this.#functionRow = room(this.#functionRow, functions.length).fill(UNRESOLVED, 0, functions.length);
+    this.#mappingRow = room(this.#mappingRow, mappings.length).fill(UNRESOLVED, 0, mappings.length);
+    this.locationRow = room(this.locationRow, locations.length + 1).fill(UNRESOLVED, 0, locations.length + 1);
+    this.symbols.clear(strings.length, functions.length, locations.length);
+  }
+
+  /**
+   * Hot: once per frame. Notes that frames [from, to) are used; a frame is row + 1 of a location of the file.
+   */
+  use(frame: Int32Array, from: number, to: number): void {
+    const rows = this.locationRow;
+    for (let i = from; i < to; i++) rows[frame[i]!] = USED;
+  }
+
+  /**
+   * Hot: once per location used. Fills `locationRow` for the locations noted by `use`.
+   * @returns whether all of them are valid.
+   */
+  resolveUsed(): boolean {
+    const rows = this.locationRow;
+    const length = this.#pprof.locations.length;
+    let isValid = rows[0] !== USED;
+    rows[0] = INVALID;
+    for (let location = 0; location < length; location++) {
+      if (rows[location + 1] !== USED) continue;
+      const row = this.#resolveLocation(location);
+      if (row < 0) isValid = false;
+      rows[location + 1] = row < 0 ? INVALID : row + 1;
+    }
+    return isValid;
+  }
+
+  /** The row, -1 for a location that does not count (contract/pyroscope.md §4.4). */
+  #resolveLocation(location: number): number {
     const { locations } = this.#pprof;
     const from = locations.lineStart[location]!;
-    const count = locations.lineStart[location + 1]! - from;
-    const isStub = locations.mappingIdLo[location] === 0 && locations.mappingIdHi[location] === 0;
-    const mapping = isStub
-      ? -1
-      : this.#mappingIds.row(locations.mappingIdLo[location]!, locations.mappingIdHi[location]!);
-    const hasAddress = locations.addressLo[location] !== 0 || locations.addressHi[location] !== 0;
-    let isValid = (count > 0 || hasAddress) && (isStub || mapping >= 0);
-    if (count > this.#lineFunction.length) this.#lineFunction = new Uint32Array(count * 2);
-    for (let i = 0; i < count && isValid; i++) {
-      const row = this.#functionIds.row(locations.lineFunctionIdLo[from + i]!, locations.lineFunctionIdHi[from + i]!);
-      if (row < 0) isValid = false;
-      else {
-        const done = this.#functionRow[row]!;
-        this.#lineFunction[i] = done >= 0 ? done : this.#resolveFunction(row);
-      }
+    const to = locations.lineStart[location + 1]!;
+    const addressLo = locations.addressLo[location]!;
+    const addressHi = locations.addressHi[location]!;
+    const mappingLo = locations.mappingIdLo[location]!;
+    const mappingHi = locations.mappingIdHi[location]!;
+    if (from === to && (addressLo | addressHi) === 0) return -1;
+    const isStub = (mappingLo | mappingHi) === 0;
+    const mapping = isStub ? -1 : this.#mappingIds.row(mappingLo, mappingHi);
+    if (!isStub && mapping < 0) return -1;
+    for (let line = from; line < to; line++) {
+      if (this.#functionIds.row(locations.lineFunctionIdLo[line]!, locations.lineFunctionIdHi[line]!) < 0) return -1;
     }
-    const resolved = isValid ? this.#addLocation(location, mapping, from, count) : INVALID;
-    this.locationRow[location] = resolved;
-    return resolved;
-  }
-
-  #addLocation(location: number, mapping: number, from: number, count: number): number {
-    const { locations, mappings } = this.#pprof;
-    // A location without lines is known by its address alone, whatever its mapping says.
-    const isSymbolised = count > 0 && mapping >= 0 && (mappings.flags[mapping]! & HAS_FUNCTIONS) !== 0;
-    return this.symbols.location(
-      mapping < 0 ? this.#stub() : this.#resolveMapping(mapping),
-      isSymbolised ? 0 : locations.addressLo[location]!,
-      isSymbolised ? 0 : locations.addressHi[location]!,
-      this.#lineFunction,
-      locations.lineNumber,
-      from,
-      count,
+    const table = this.symbols.locations;
+    table.begin();
+    for (let line = from; line < to; line++) {
+      const row = this.#functionIds.row(locations.lineFunctionIdLo[line]!, locations.lineFunctionIdHi[line]!);
+      table.addLine(this.#function(row), locations.lineNumber[line]!);
+    }
+    // With lines a place is known by them (design: engine.md §7), so that equal lines at several addresses are one; without, by its address alone.
+    const hasLines = from < to;
+    return table.intern(
+      isStub ? this.#stub() : this.#mapping(mapping),
+      hasLines ? 0 : addressLo,
+      hasLines ? 0 : addressHi,
     );
   }
 
-  #stub(): number {
-    if (this.#stubMapping < 0) {
-      this.#stubMapping = this.symbols.mapping({ start: 0n, limit: 0n, offset: 0n, fileName: 0, buildId: 0, flags: 0 });
-    }
-    return this.#stubMapping;
-  }
-
-  #resolveMapping(mapping: number): number {
-    const done = this.#mappingRow[mapping]!;
+  #function(index: number): number {
+    const done = this.#functionRow[index]! - 1;
     if (done >= 0) return done;
-    const { mappings } = this.#pprof;
-    const isSymbolised = (mappings.flags[mapping]! & HAS_FUNCTIONS) !== 0;
-    const { symbols } = this;
-    const { buildIdOf } = this.#rules;
-    const buildId = this.#resolveString(mappings.buildId[mapping]!);
-    const row = symbols.mapping({
-      start: isSymbolised ? 0n : mappings.start[mapping]!,
-      limit: isSymbolised ? 0n : mappings.limit[mapping]!,
-      offset: isSymbolised ? 0n : mappings.offset[mapping]!,
-      fileName: this.#resolveString(mappings.fileName[mapping]!),
-      buildId: buildIdOf === undefined ? buildId : symbols.text(buildIdOf(symbols.textOf(buildId))),
-      flags: mappings.flags[mapping]!,
-    });
-    this.#mappingRow[mapping] = row;
-    return row;
-  }
-
-  #resolveFunction(index: number): number {
     const { functions } = this.#pprof;
-    const fileName = this.#resolveString(functions.fileName[index]!);
-    let name = this.#resolveString(functions.name[index]!);
-    if (this.#rules.names !== 'as sent') name = this.#withFile(name, fileName);
-    if (this.#cutsShapes) name = this.#withoutShapes(name);
-    const systemName = this.#resolveString(functions.systemName[index]!);
-    const row = this.symbols.function(name, systemName, fileName, functions.startLine[index]!);
-    this.#functionRow[index] = row;
+    const { names, shapes } = this.#rules;
+    const systemName = this.#string(functions.systemName[index]!);
+    const fileName = this.#string(functions.fileName[index]!);
+    const sent = functions.name[index]!;
+    const isAsSent = names === 'as sent' && (shapes.size === 0 || !shapes.has(sent));
+    const name = isAsSent ? this.#string(sent) : this.#madeName(sent, functions.fileName[index]!);
+    const row = this.symbols.functions.intern(name, systemName, fileName, functions.startLine[index]!);
+    this.#functionRow[index] = row + 1;
     return row;
   }
 
-  #withFile(name: number, fileName: number): number {
-    const file = this.symbols.textOf(fileName);
-    if (this.#rules.names === 'relative file first' && file.startsWith('/')) return name;
-    return this.symbols.text(`${file} ${this.symbols.textOf(name)}`);
+  #madeName(nameIndex: number, fileIndex: number): number {
+    const { names, shapes } = this.#rules;
+    const file = names === 'as sent' ? '' : textOf(this.#pprof, fileIndex);
+    let name = textOf(this.#pprof, nameIndex);
+    if (names === 'file first' || (names === 'relative file first' && !file.startsWith('/'))) name = `${file} ${name}`;
+    if (shapes.has(nameIndex)) name = withoutShapes(name);
+    return this.symbols.strings.internText(this.cut(name));
   }
 
-  #withoutShapes(name: number): number {
-    const text = this.symbols.textOf(name);
-    const cut = withoutShapes(text);
-    return cut === text ? name : this.symbols.text(cut);
+  #stub(): number {
+    if (this.#stubMapping === UNRESOLVED) this.#stubMapping = 1 + this.#internMapping(-1, true);
+    return this.#stubMapping - 1;
   }
 
-  /** A string row of the file as one of ours; negative ones read as empty, too long ones keep their tail. */
-  #resolveString(index: number): number {
+  #mapping(index: number): number {
+    const done = this.#mappingRow[index]! - 1;
+    if (done >= 0) return done;
+    const row = this.#internMapping(index, (this.#pprof.mappings.flags[index]! & HAS_FUNCTIONS) !== 0);
+    this.#mappingRow[index] = row + 1;
+    return row;
+  }
+
+  /** @param index -1 for the stub. @param isCleared without its memory range. */
+  #internMapping(index: number, isCleared: boolean): number {
+    const { mappings } = this.#pprof;
+    const { buildIdOf } = this.#rules;
+    const half = (column: Int32Array, side: number): number => (isCleared ? 0 : column[index * 2 + side]!);
+    const sent = index < 0 ? 0 : mappings.buildId[index]!;
+    return this.symbols.mappings.intern({
+      startLo: half(mappings.start, 0),
+      startHi: half(mappings.start, 1),
+      limitLo: half(mappings.limit, 0),
+      limitHi: half(mappings.limit, 1),
+      offsetLo: half(mappings.offset, 0),
+      offsetHi: half(mappings.offset, 1),
+      fileName: index < 0 ? 0 : this.#string(mappings.fileName[index]!),
+      buildId:
+        buildIdOf === undefined
+          ? this.#string(sent)
+          : this.symbols.strings.internText(buildIdOf(textOf(this.#pprof, sent))),
+      flags: index < 0 ? 0 : mappings.flags[index]!,
+    });
+  }
+
+  /** Hot: once per string used. A string row of the file as one of ours; negative ones read as empty, too long ones keep their tail. */
+  #string(index: number): number {
     if (index <= 0) return 0;
-    const done = this.#stringRow[index]!;
+    const done = this.#stringRow[index]! - 1;
     if (done >= 0) return done;
     const { strings, bytes } = this.#pprof;
     const to = strings.to[index]!;
-    const from = this.tailStart(bytes, strings.from[index]!, to);
-    const row = this.symbols.string(bytes, from, to);
-    this.#stringRow[index] = row;
+    const from = this.#tailFrom(bytes, strings.from[index]!, to);
+    const row = this.symbols.strings.intern(this.#view, from, to, hashBytes(this.#view, from, to));
+    this.#stringRow[index] = row + 1;
     return row;
   }
 
-  /** Where the kept tail of a string starts, not in the middle of a character; counts the cut. */
-  tailStart(bytes: Uint8Array, from: number, to: number): number {
-    const limit = this.#rules.limits.maxSymbolValueLength;
+  /** Where the part of a string that is kept begins: never in the middle of a character. */
+  #tailFrom(bytes: Uint8Array, from: number, to: number): number {
+    const limit = this.#rules.maxStringLength;
     if (limit === 0 || to - from <= limit) return from;
-    this.truncatedStrings++;
-    let start = to - limit;
-    while (start < to && (bytes[start]! & 0xc0) === 0x80) start++;
-    return start;
+    this.truncated++;
+    let at = to - limit;
+    while (at < to && (bytes[at]! & 0xc0) === 0x80) at++;
+    return at;
+  }
+
+  /** A text as any string of the profile: cut to its tail when it is too long. */
+  cut(text: string): string {
+    const limit = this.#rules.maxStringLength;
+    if (limit === 0 || text.length * 3 <= limit) return text;
+    const bytes = encoder.encode(text);
+    return decoder.decode(bytes.subarray(this.#tailFrom(bytes, 0, bytes.length)));
   }
 }
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -1,6 +1,5 @@
 import type { Label } from '@kiln/model';
-import { textOf } from '../pprof/check.ts';
-import type { Pprof } from '../pprof/decode.ts';
+import { textOf, type Pprof } from '../pprof/pprof.ts';
 import type { FunctionNames } from '../symbol-resolver.ts';
 import type { IngestName } from './ingest-name.ts';
 import { metricNameFor, type SampleTypeConfig } from './sample-type-config.ts';
@@ -53,16 +52,22 @@ function labelsOf({ app, labels, spy }: IngestSource, metric: string): Label[] {
   ];
 }
 
-/** .NET sends functions without ids, and sample types with "-". */
+/** .NET sends functions without ids, counted from 1 by the lines that refer to them, and sample types with "-". */
 function mendDotnet(pprof: Pprof): Pprof {
   const { functions, bytes, strings } = pprof;
-  const isNumbered = functions.idLo.some((id) => id !== 0) || functions.idHi.some((id) => id !== 0);
-  const idLo = isNumbered ? functions.idLo : Uint32Array.from(functions.idLo, (_, row) => row + 1);
+  let isNumbered = false;
+  for (let row = 0; row < functions.length; row++) {
+    if ((functions.idLo[row]! | functions.idHi[row]!) !== 0) isNumbered = true;
+  }
+  const idLo = isNumbered ? functions.idLo : Int32Array.from({ length: functions.length }, (_, row) => row + 1);
   // The bytes belong to the request: a copy is mended, so that a retry of the same content keeps its digest.
   const mended = bytes.slice();
   for (const { type } of pprof.sampleTypes) {
     if (type < 0 || type >= strings.length) continue;
-    for (let i = strings.from[type]!; i < strings.to[type]!; i++) if (mended[i] === 45) mended[i] = 95;
+    for (let i = strings.from[type]!; i < strings.to[type]!; i++) if (mended[i] === DASH) mended[i] = UNDERSCORE;
   }
   return { ...pprof, bytes: mended, functions: { ...functions, idLo } };
 }
+
+const DASH = 0x2d;
+const UNDERSCORE = 0x5f;

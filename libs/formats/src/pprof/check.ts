@@ -1,56 +1,44 @@
 import { KilnError } from '@kiln/model';
 import type { ProfileLimits } from '../limits.ts';
-import type { Pprof } from './decode.ts';
+import { textOf, type Pprof } from './pprof.ts';
 import { malformed } from './wire.ts';
 
 /**
- * Checks a decoded pprof against the limits and the rules of contract/pyroscope.md §4.3 that need no sample.
- * @returns the time to store it under.
+ * Checks a decoded pprof by contract/pyroscope.md §4.3, in its order.
+ * @param view over the bytes of the pprof.
+ * @returns the time to store it under: its own, or when it was received.
  * @throws KilnError `invalid_argument` with a reason of §4.3.
  */
-export function checkPprof(pprof: Pprof, limits: ProfileLimits, receivedMs: number): { timeNanos: bigint } {
-  if (pprof.sampleTypes.length === 0) throw malformed('profile has no sample type: one is needed at least');
+export function checkPprof(pprof: Pprof, view: DataView, limits: ProfileLimits, receivedMs: number): bigint {
+  if (pprof.sampleTypes.length === 0) throw malformed('profile has no sample type: at least one is needed');
   const timeNanos = checkTime(pprof.timeNanos, limits, receivedMs);
-  if (limits.maxProfileSizeBytes > 0 && pprof.bytes.length > limits.maxProfileSizeBytes) {
-    throw new KilnError(
-      'invalid_argument',
-      `profile too large: ${pprof.bytes.length} bytes uncompressed, limit ${limits.maxProfileSizeBytes} (max_profile_size_bytes)`,
-      { reason: 'profile_size_limit' },
-    );
-  }
-  if (limits.maxStacktraceSamples > 0 && pprof.samples.length > limits.maxStacktraceSamples) {
-    throw new KilnError(
-      'invalid_argument',
-      `profile has too many samples: ${pprof.samples.length}, limit ${limits.maxStacktraceSamples} (max_profile_stacktrace_samples)`,
-      { reason: 'samples_limit' },
-    );
-  }
+  checkSizes(pprof, limits);
   checkIds(pprof.locations, 'location');
   checkIds(pprof.functions, 'function');
-  checkStrings(pprof);
+  const strings = pprof.strings.length;
+  if (strings === 0) throw malformed('string table is empty: string 0 should be empty string');
+  if (pprof.strings.from[0] !== pprof.strings.to[0]) {
+    throw malformed(`string 0 should be empty string: found ${JSON.stringify(show(pprof, 0))}`);
+  }
   for (const { type, unit } of pprof.sampleTypes) {
-    checkRow(pprof, type, 'sample type type', true);
-    checkRow(pprof, unit, 'sample type unit', true);
-    if (textOf(pprof, type).includes('-'))
-      throw malformed(`sample type ${JSON.stringify(textOf(pprof, type))} contains "-", which is not allowed`);
+    if (type < 0 || type >= strings) throw outOfRange('sample type type', type, strings);
+    if (unit < 0 || unit >= strings) throw outOfRange('sample type unit', unit, strings);
   }
-  const { functions, mappings } = pprof;
-  for (let row = 0; row < functions.length; row++) {
-    checkRow(pprof, functions.name[row]!, 'function name');
-    checkRow(pprof, functions.systemName[row]!, 'function system name');
-    checkRow(pprof, functions.fileName[row]!, 'function file name');
+  checkSampleLabels(pprof);
+  const { functions: f, mappings: m } = pprof;
+  // Where the reference reads a negative row as the empty string, so does Kiln.
+  checkRows(f.name, f.length, 'function name', strings);
+  checkRows(f.systemName, f.length, 'function system name', strings);
+  checkRows(f.fileName, f.length, 'function file name', strings);
+  checkRows(m.fileName, m.length, 'mapping file name', strings);
+  checkRows(m.buildId, m.length, 'mapping build id', strings);
+  checkUtf8(pprof, view);
+  for (const { type } of pprof.sampleTypes) {
+    const text = textOf(pprof, type);
+    if (text.includes('-'))
+      throw malformed(`sample type ${JSON.stringify(text.slice(0, 80))} contains "-", which is not allowed`);
   }
-  for (let row = 0; row < mappings.length; row++) {
-    checkRow(pprof, mappings.fileName[row]!, 'mapping file name');
-    checkRow(pprof, mappings.buildId[row]!, 'mapping build id');
-  }
-  return { timeNanos };
-}
-
-/** The text of a string row of the file; '' for one that is negative or out of range. */
-export function textOf({ bytes, strings }: Pprof, row: number): string {
-  if (row < 0 || row >= strings.length) return '';
-  return decoder.decode(bytes.subarray(strings.from[row]!, strings.to[row]!));
+  return timeNanos;
 }
 
 function checkTime(
@@ -62,15 +50,19 @@ function checkTime(
   if (timeNanos <= 0n) return receivedNanos;
   const oldest = receivedNanos - BigInt(rejectOlderThanMs) * 1_000_000n;
   const newest = receivedNanos + BigInt(rejectNewerThanMs) * 1_000_000n;
-  const tooOld = rejectOlderThanMs > 0 && timeNanos <= oldest;
-  const tooNew = rejectNewerThanMs > 0 && timeNanos >= newest;
-  if (!tooOld && !tooNew) return timeNanos;
-  const [bound, limitMs, setting] = tooOld
-    ? ['older', rejectOlderThanMs, 'reject_older_than']
-    : ['newer', rejectNewerThanMs, 'reject_newer_than'];
-  throw new KilnError(
+  if (rejectOlderThanMs > 0 && timeNanos <= oldest) {
+    throw outsideWindow(timeNanos, `older than allowed, ${showTime(oldest)}`, 'reject_older_than', rejectOlderThanMs);
+  }
+  if (rejectNewerThanMs > 0 && timeNanos >= newest) {
+    throw outsideWindow(timeNanos, `newer than allowed, ${showTime(newest)}`, 'reject_newer_than', rejectNewerThanMs);
+  }
+  return timeNanos;
+}
+
+function outsideWindow(timeNanos: bigint, why: string, setting: string, limitMs: number): KilnError {
+  return new KilnError(
     'invalid_argument',
-    `profile time ${showTime(timeNanos)} is outside the ingestion window: more than ${limitMs / 1000} s ${bound} than now, ${showTime(receivedNanos)} (${setting})`,
+    `profile time ${showTime(timeNanos)} is outside the ingestion window: ${why} (${setting} is ${limitMs / 1000} s)`,
     { reason: 'not_in_ingestion_window' },
   );
 }
@@ -80,50 +72,87 @@ function showTime(nanos: bigint): string {
   return Number.isNaN(date.getTime()) ? `${nanos} ns` : date.toISOString();
 }
 
-function checkIds(
-  { length, idLo, idHi }: { length: number; idLo: Uint32Array; idHi: Uint32Array },
-  what: string,
-): void {
-  for (let row = 0; row < length; row++)
-    if (idLo[row] === 0 && idHi[row] === 0) throw malformed(`${what} id is 0, in ${what} ${row}`);
-}
-
-function checkRow({ strings }: Pprof, row: number, what: string, isNegativeBad = false): void {
-  // Where the reference reads a negative row as the empty string, so do we.
-  if (row >= strings.length || (isNegativeBad && row < 0)) {
-    throw malformed(
-      `${what} string index out of range: ${row === 0x7fffffff ? 'above 2^31' : row}, the string table has ${strings.length}`,
+function checkSizes({ bytes, samples }: Pprof, limits: ProfileLimits): void {
+  if (limits.maxProfileSizeBytes > 0 && bytes.length > limits.maxProfileSizeBytes) {
+    throw new KilnError(
+      'invalid_argument',
+      `profile too large: ${bytes.length} bytes uncompressed, limit ${limits.maxProfileSizeBytes} (max_profile_size_bytes)`,
+      { reason: 'profile_size_limit' },
     );
   }
-}
-
-function checkStrings({ bytes, strings }: Pprof): void {
-  if (strings.length === 0) throw malformed('string table is empty: string 0 should be empty string');
-  if (strings.from[0] !== strings.to[0]) throw malformed('string 0 should be empty string');
-  for (let row = 1; row < strings.length; row++) {
-    const from = strings.from[row]!;
-    const to = strings.to[row]!;
-    if (isAscii(bytes, from, to)) continue;
-    try {
-      strict.decode(bytes.subarray(from, to));
-    } catch {
-      throw malformed(`string ${row} is not valid UTF-8: ${hex(bytes.subarray(from, Math.min(to, from + 64)))}`);
+  if (limits.maxStacktraceSamples > 0 && samples.length > limits.maxStacktraceSamples) {
+    throw new KilnError(
+      'invalid_argument',
+      `profile has too many samples: ${samples.length}, limit ${limits.maxStacktraceSamples} (max_profile_stacktrace_samples)`,
+      { reason: 'samples_limit' },
+    );
+  }
+  const most = limits.maxStacktraceSampleLabels;
+  for (let sample = 0; most > 0 && sample < samples.length; sample++) {
+    const labels = samples.labelStart[sample + 1]! - samples.labelStart[sample]!;
+    if (labels > most) {
+      throw new KilnError(
+        'invalid_argument',
+        `sample ${sample} has too many labels: ${labels}, limit ${most} (max_profile_stacktrace_sample_labels)`,
+        { reason: 'sample_labels_limit' },
+      );
     }
   }
 }
 
-/** Hot: once per byte of every string. */
-function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
-  let all = 0;
-  for (let i = from; i < to; i++) all |= bytes[i]!;
-  return all < 128;
+function checkIds({ length, idLo, idHi }: { length: number; idLo: Int32Array; idHi: Int32Array }, what: string): void {
+  for (let row = 0; row < length; row++) {
+    if ((idLo[row]! | idHi[row]!) === 0) throw malformed(`${what} id is 0: found in ${what} ${row}, ids start at 1`);
+  }
 }
 
-function hex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
-  return text;
+function checkRows(rows: Int32Array, length: number, what: string, strings: number): void {
+  for (let i = 0; i < length; i++) if (rows[i]! >= strings) throw outOfRange(what, rows[i]!, strings);
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+function checkSampleLabels({ samples, strings }: Pprof): void {
+  const { labelKey, labelText } = samples;
+  const labels = samples.labelStart[samples.length]!;
+  for (let label = 0; label < labels; label++) {
+    const key = labelKey[label]!;
+    const text = labelText[label]!;
+    if (text < 0 || text >= strings.length) throw outOfRange('sample label', text, strings.length);
+    if (key < 0 || key >= strings.length) throw outOfRange('sample label', key, strings.length);
+  }
+}
+
+function outOfRange(what: string, row: number, strings: number): Error {
+  const found = row < 0 ? 'a negative one' : row === 0x7fffffff ? '2^31 or more' : String(row);
+  return malformed(`${what} string index out of range: found ${found}, the string table has ${strings}`);
+}
+
+/** Hot: once per four bytes of every string. */
+function checkUtf8({ bytes, strings }: Pprof, view: DataView): void {
+  for (let row = 1; row < strings.length; row++) {
+    const from = strings.from[row]!;
+    const to = strings.to[row]!;
+    let all = 0;
+    let at = from;
+    for (; at + 4 <= to; at += 4) all |= view.getInt32(at, true);
+    for (; at < to; at++) all |= bytes[at]!;
+    if ((all & 0x80808080) === 0) continue;
+    try {
+      strict.decode(bytes.subarray(from, to));
+    } catch {
+      const shown = bytes.subarray(from, Math.min(to, from + 64));
+      throw malformed(`string ${row} is not valid UTF-8: ${Array.from(shown, hex).join('')}`);
+    }
+  }
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0');
+}
+
+function show({ bytes, strings }: Pprof, row: number): string {
+  return new TextDecoder().decode(
+    bytes.subarray(strings.from[row], Math.min(strings.to[row]!, strings.from[row]! + 80)),
+  );
+}
+
 const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });

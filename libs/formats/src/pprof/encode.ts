@@ -39,7 +39,7 @@ export function encodePprof({
       ? undefined
       : [extra.row(periodType.type), extra.row(periodType.unit)];
   const { bytes, offsets, length } = symbols.strings;
-  for (let row = 0; row < length; row++) writeBytes(out, 6, bytes.subarray(offsets[row]!, offsets[row + 1]!));
+  for (let row = 0; row < length; row++) writeBytes(out, 6, bytes.subarray(offsets[row], offsets[row + 1]));
   for (const text of extra.texts) writeBytes(out, 6, encoder.encode(text));
   writeBig(out, 9, timeNanos);
   writeBig(out, 10, durationNanos);
