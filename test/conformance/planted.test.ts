@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { compareInProcess } from './in-process.ts';
 import { plantedFaults } from './planted-faults.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
@@ -11,6 +12,7 @@ const copy = copyOfSources();
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
 test('without a fault product and oracle agree', { timeout: 120_000 }, async () => {
+  expect(compareInProcess()).toEqual([]);
   expect(await compareInCopy()).toEqual({ code: 0, said: '' });
 });
 
