@@ -1,7 +1,7 @@
 import { labelSetKey, type Label, type LabelSet } from '@kiln/model';
 import type { SeriesLabels } from './labels.ts';
 import { textOf, type Pprof } from './pprof/pprof.ts';
-import { room, slotCount } from './scratch.ts';
+import { MAX_PROBES, refuseCollisions, room, slotCount } from './scratch.ts';
 
 /** What a label key of the file means; UNKNOWN until it is first met. */
 const UNKNOWN = 0;
@@ -57,10 +57,12 @@ export class SampleLabels {
     hash ^= hash >>> 13;
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
+    let probes = 0;
     for (let list = this.#slots[slot]! - 1; list >= 0; list = this.#slots[slot]! - 1) {
       if (this.#listHash[list] === hash && this.#hasSameLabels(sample, this.#listSample[list]!)) {
         return this.#listGroup[list]!;
       }
+      if (++probes > MAX_PROBES) refuseCollisions('sample labels');
       slot = (slot + 1) & mask;
     }
     return this.#addList(slot, hash, sample);

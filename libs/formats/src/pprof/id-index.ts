@@ -1,4 +1,4 @@
-import { slotCount } from '../scratch.ts';
+import { MAX_PROBES, refuseCollisions, slotCount } from '../scratch.ts';
 
 /**
  * From the 64-bit ids of a pprof table to row numbers. Ids are mostly 1 to n: then a plain table; sparse ones go to open addressing. Of a repeated id
@@ -40,10 +40,13 @@ export class IdIndex {
 
   #slotOf(lo: number, hi: number): number {
     const mask = this.size - 1;
-    let slot = (Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0x9e3779b1) >>> 7) & mask;
-    for (;;) {
+    let hash = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
+    let slot = (hash ^ (hash >>> 13)) & mask;
+    for (let probes = 0; ; probes++) {
       const row = this.slots[slot]! - 1;
       if (row < 0 || (this.#lo[row] === lo && this.#hi[row] === hi)) return slot;
+      if (probes > MAX_PROBES) refuseCollisions('ids');
       slot = (slot + 1) & mask;
     }
   }

@@ -1,5 +1,5 @@
 import { equalBytes, hashBytes } from '../byte-hash.ts';
-import { room, slotCount } from '../scratch.ts';
+import { MAX_PROBES, refuseCollisions, room, slotCount } from '../scratch.ts';
 import type { IdIndex } from './id-index.ts';
 import type { PprofPaths } from './pprof.ts';
 import type { Wire } from './wire.ts';
@@ -81,6 +81,7 @@ export class PathTable {
     // Lists and runs may have equal bytes: the sign of the length keeps them apart.
     const key = isRun ? -length : length;
     let slot = hash & this.#mask;
+    let probes = 0;
     for (let list = this.#slots[slot]! - 1; list >= 0; list = this.#slots[slot]! - 1) {
       if (
         this.#listHash[list] === hash &&
@@ -89,6 +90,7 @@ export class PathTable {
       ) {
         return this.#listPath[list]!;
       }
+      if (++probes > MAX_PROBES) refuseCollisions('location lists');
       slot = (slot + 1) & this.#mask;
     }
     if (isRun) this.#addRun(from, to);

@@ -1,5 +1,5 @@
 import type { FunctionColumns } from '@kiln/model';
-import { room, slotCount } from '../scratch.ts';
+import { MAX_PROBES, refuseCollisions, room, slotCount } from '../scratch.ts';
 
 /** Distinct functions. Reused from profile to profile. */
 export class FunctionTable {
@@ -31,6 +31,7 @@ export class FunctionTable {
     let hash = Math.imul(name ^ Math.imul(systemName, 0x85ebca6b), 0x9e3779b1) ^ Math.imul(fileName, 0xc2b2ae35);
     hash = Math.imul(hash ^ (hash >>> 15) ^ (startLine | 0), 0x27d4eb2f);
     let slot = (hash ^ (hash >>> 13)) & mask;
+    let probes = 0;
     for (let row = slots[slot]! - 1; row >= 0; row = slots[slot]! - 1) {
       if (
         this.#name[row] === name &&
@@ -40,6 +41,7 @@ export class FunctionTable {
       ) {
         return row;
       }
+      if (++probes > MAX_PROBES) refuseCollisions('functions');
       slot = (slot + 1) & mask;
     }
     const row = this.length++;

@@ -1,5 +1,5 @@
 import type { LocationColumns } from '@kiln/model';
-import { room, slotCount } from '../scratch.ts';
+import { MAX_PROBES, refuseCollisions, room, slotCount } from '../scratch.ts';
 
 /** Distinct locations with their lines. A location is built line by line, then interned. Reused from profile to profile. */
 export class LocationTable {
@@ -63,6 +63,7 @@ export class LocationTable {
     const slots = this.#slots;
     const mask = this.#mask;
     let slot = hash & mask;
+    let probes = 0;
     for (let row = slots[slot]! - 1; row >= 0; row = slots[slot]! - 1) {
       if (
         this.#hashes[row] === hash &&
@@ -73,6 +74,7 @@ export class LocationTable {
       ) {
         return row;
       }
+      if (++probes > MAX_PROBES) refuseCollisions('locations');
       slot = (slot + 1) & mask;
     }
     const row = this.length++;

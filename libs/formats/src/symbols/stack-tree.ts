@@ -1,4 +1,4 @@
-import { room } from '../scratch.ts';
+import { MAX_PROBES, refuseCollisions, room } from '../scratch.ts';
 
 /** More slots than that are not cleared for the next profile but given up. */
 const LARGE = 65_536;
@@ -116,10 +116,11 @@ export class StackTree {
     let hash = Math.imul(parent ^ Math.imul(location, 0x85ebca6b), 0x9e3779b1);
     hash ^= hash >>> 15;
     let slot = hash & mask;
-    for (;;) {
+    for (let probes = 0; ; probes++) {
       const node = slots[slot]!;
       if (node === 0) return slot;
       if (words[node * WORDS + LOCATION] === location && words[node * WORDS + PARENT] === parent) return slot;
+      if (probes > MAX_PROBES) refuseCollisions('stacktraces');
       slot = (slot + 1) & mask;
     }
   }

@@ -1,6 +1,6 @@
 import type { StringColumn } from '@kiln/model';
 import { copyBytes, equalBytes, hashBytes } from '../byte-hash.ts';
-import { room, slotCount } from '../scratch.ts';
+import { MAX_PROBES, refuseCollisions, room, slotCount } from '../scratch.ts';
 
 /** Distinct strings as UTF-8, back to back; row 0 is "". Reused from profile to profile. */
 export class StringTable {
@@ -29,8 +29,10 @@ export class StringTable {
     const slots = this.#slots;
     const mask = this.#mask;
     let slot = hash & mask;
+    let probes = 0;
     for (let row = slots[slot]! - 1; row >= 0; row = slots[slot]! - 1) {
       if (this.#hashes[row] === hash && this.#equals(row, view, from, length)) return row;
+      if (++probes > MAX_PROBES) refuseCollisions('strings');
       slot = (slot + 1) & mask;
     }
     return this.#add(slot, view, from, length, hash);
