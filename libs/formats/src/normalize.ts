@@ -58,7 +58,7 @@ export function normalizePprof(pprof: Pprof, request: NormalizeRequest): Normali
 }
 
 const UNUSED = -2;
-const LARGE_BYTES = 8 * 1024 * 1024;
+const LARGE_BYTES = 2 * 1024 * 1024;
 
 class Normalizer {
   readonly #symbols = new SymbolsBuilder();

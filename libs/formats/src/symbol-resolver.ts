@@ -44,6 +44,8 @@ export class SymbolResolver {
   #functionRow = new Int32Array(64);
   #mappingRow = new Int32Array(16);
   #stubMapping = UNRESOLVED;
+  /** Functions of the location being resolved, rows of the file. */
+  #lineFunction = new Int32Array(16);
 
   constructor(symbols: SymbolsBuilder) {
     this.symbols = symbols;
@@ -104,14 +106,17 @@ export class SymbolResolver {
     const isStub = (mappingLo | mappingHi) === 0;
     const mapping = isStub ? -1 : this.#mappingIds.row(mappingLo, mappingHi);
     if (!isStub && mapping < 0) return -1;
+    this.#lineFunction = room(this.#lineFunction, to - from);
+    const lineFunction = this.#lineFunction;
     for (let line = from; line < to; line++) {
-      if (this.#functionIds.row(locations.lineFunctionIdLo[line]!, locations.lineFunctionIdHi[line]!) < 0) return -1;
+      const row = this.#functionIds.row(locations.lineFunctionIdLo[line]!, locations.lineFunctionIdHi[line]!);
+      if (row < 0) return -1;
+      lineFunction[line - from] = row;
     }
     const table = this.symbols.locations;
     table.begin();
     for (let line = from; line < to; line++) {
-      const row = this.#functionIds.row(locations.lineFunctionIdLo[line]!, locations.lineFunctionIdHi[line]!);
-      table.addLine(this.#function(row), locations.lineNumber[line]!);
+      table.addLine(this.#function(lineFunction[line - from]!), locations.lineNumber[line]!);
     }
     // With lines a place is known by them (design: engine.md §7), so that equal lines at several addresses are one; without, by its address alone.
     const hasLines = from < to;

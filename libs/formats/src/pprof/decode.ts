@@ -3,6 +3,9 @@ import { SampleReader } from './sample-reader.ts';
 import { TableReader } from './table-reader.ts';
 import { BYTES, malformed, VARINT, Wire } from './wire.ts';
 
+/** Larger profiles are rare; tables grown for one would be kept for nothing. */
+const LARGE_BYTES = 2 * 1024 * 1024;
+
 const SAMPLE_TYPE = 1;
 const SAMPLE = 2;
 const MAPPING = 3;
@@ -23,10 +26,17 @@ export class PprofReader {
   readonly #wire = new Wire();
   readonly #tables = new TableReader(this.#wire);
   readonly #samples = new SampleReader(this.#wire);
+  readonly #isForOne: boolean;
+
+  /** @param isForOne one profile only; others keep the tables of every profile but very large ones. */
+  constructor(isForOne = false) {
+    this.#isForOne = isForOne;
+  }
 
   /** @throws KilnError `invalid_argument`, reason `malformed_profile`, naming the byte. */
   read(bytes: Uint8Array): Pprof {
     if (bytes.length === 0) throw malformed('profile is empty: 0 bytes');
+    if (bytes.length > LARGE_BYTES && !this.#isForOne) return new PprofReader(true).read(bytes);
     const wire = this.#wire;
     const tables = this.#tables;
     const samples = this.#samples;
@@ -79,5 +89,5 @@ export class PprofReader {
  * @throws KilnError `invalid_argument`, reason `malformed_profile`, naming the byte.
  */
 export function decodePprof(bytes: Uint8Array): Pprof {
-  return new PprofReader().read(bytes);
+  return new PprofReader(true).read(bytes);
 }
