@@ -1,9 +1,9 @@
 import type { Clock } from '@kiln/async';
 import { duplicateWindowMs } from '@kiln/catalog';
 import {
-  decodePprof,
   describeIngest,
   normalizePprof,
+  PprofReader,
   type IngestedPprof,
   type IngestSource,
   type Pprof,
@@ -48,6 +48,8 @@ const SLICE_MS = 10;
 /** Reads pushed profiles by their format, within the tenant's limits, and has the good ones stored. One bad profile harms no other. */
 export class Intake {
   readonly #ports: IntakePorts;
+  /** Its tables serve one profile after the other: each is read and normalised without a pause between. */
+  readonly #reader = new PprofReader();
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
@@ -72,7 +74,7 @@ export class Intake {
       });
     }
     const { clock } = this.#ports;
-    const batch = new Batch(this.#ports, tenant);
+    const batch = new Batch(this.#ports, this.#reader, tenant);
     let since = clock.nowMs();
     for (const { labels, samples } of series) {
       for (const { profile, id } of samples) {
@@ -91,7 +93,7 @@ export class Intake {
    */
   async ingest(tenant: TenantId, source: IngestSource, body: IngestProfile | undefined): Promise<Written[]> {
     if (body === undefined || body.profile.length === 0) return [];
-    const batch = new Batch(this.#ports, tenant);
+    const batch = new Batch(this.#ports, this.#reader, tenant);
     batch.add(body.profile, '', (pprof) => describeIngest(pprof, source, body.sampleTypes));
     try {
       return await batch.store();
@@ -110,6 +112,7 @@ const YEAR_1971_NANOS = 31_536_000_000_000_000n;
 /** The profiles of one request on their way to the log. */
 class Batch {
   readonly #ports: IntakePorts;
+  readonly #reader: PprofReader;
   readonly #tenant: TenantId;
   readonly #limits: WriteLimits;
   readonly #accepted: Accepted[] = [];
@@ -117,8 +120,9 @@ class Batch {
   #bytes = 0;
   #stored = 0;
 
-  constructor(ports: IntakePorts, tenant: TenantId) {
+  constructor(ports: IntakePorts, reader: PprofReader, tenant: TenantId) {
     this.#ports = ports;
+    this.#reader = reader;
     this.#tenant = tenant;
     this.#limits = ports.limits(tenant);
   }
@@ -146,7 +150,7 @@ class Batch {
         { reason: 'body_size_limit_exceeded' },
       );
     }
-    const decoded = decodePprof(payload);
+    const decoded = this.#reader.read(payload);
     const { pprof, labels, names } = describe(decoded);
     const ownTimeNanos = decoded.timeNanos >= YEAR_1971_NANOS ? decoded.timeNanos : 0n;
     const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, receivedMs: clock.nowMs() });
