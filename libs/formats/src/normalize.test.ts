@@ -108,6 +108,48 @@ describe('samples', () => {
   });
 });
 
+describe('what was changed on the way', () => {
+  test('is counted: samples dropped by why, stacks and strings cut', () => {
+    const message = draw(['x/y'], ['a 1', 'b -1', 'c 0', 'd 0', 'e 3', 'a;b;c 1', 'a;b;c 2']);
+    message.location![4] = { id: 5, mappingId: 1 };
+    const { droppedSamples, truncatedStacks, language } = run(message, { limits: { maxStacktraceDepth: 2 } });
+    expect(droppedSamples).toEqual({ negative: 1, zero: 2, invalid: 1 });
+    expect(truncatedStacks).toBe(2);
+    expect(language).toBeUndefined();
+  });
+
+  test('leaves nothing of dropped samples in the tables', () => {
+    const message = draw(['x/y'], ['only;gone;bad 1', 'never 0', 'a;kept 2']);
+    message.location![2] = { id: 3, mappingId: 1 };
+    const { symbols } = profileOf(message);
+    const names = Array.from({ length: symbols.strings.length }, (_, row) => textAt(symbols, row));
+    expect(names.sort()).toEqual(['', '/bin/app', 'a', 'kept', 'main.x']);
+    expect([symbols.locations.length, symbols.tree.length, symbols.stacks.length]).toEqual([2, 3, 1]);
+  });
+});
+
+describe('types', () => {
+  test('of one name share a column', () => {
+    const profile = profileOf(draw(['x/y', 'z/y', 'x/y'], ['a 1 10 100', 'a 2 20 200']));
+    expect(profile.types.map(({ type }) => type)).toEqual(['x', 'z']);
+    expect(show(profile)).toEqual({ [BASE]: ['a 303 30'] });
+  });
+
+  test('may sum to int64 each series, not beyond', () => {
+    const message = draw(['x/y'], [`a ${2n ** 63n - 1n}`, `a ${2n ** 63n - 1n}`]);
+    const [key, one, two] = addStrings(message, 'pool', 'one', 'two');
+    message.sample![0]!.label = [{ key: key!, str: one! }];
+    message.sample![1]!.label = [{ key: key!, str: two! }];
+    expect(Object.values(show(profileOf(message)))).toEqual([[`a ${2n ** 63n - 1n}`], [`a ${2n ** 63n - 1n}`]]);
+    message.sample![1]!.label = [{ key: key!, str: one! }];
+    expect(refused(message)).toMatchObject({
+      code: 'out_of_range',
+      message:
+        'sum of the x/y values of one series is 18446744073709551614: allowed is int64, -9223372036854775808 to 9223372036854775807',
+    });
+  });
+});
+
 describe('sample labels', () => {
   function labelled(...sets: Record<string, string>[]): PprofMessage {
     const message = draw(
@@ -130,6 +172,20 @@ describe('sample labels', () => {
       [BASE]: ['f1 4'],
       '__name__=process_cpu,pool=a,service_name=shop': ['f0 4'],
       '__name__=process_cpu,pool=b,service_name=shop': ['f1 2'],
+    });
+  });
+
+  test('make one series in whatever order they come; of two values the last counts', () => {
+    const message = draw(['x/y'], ['a 1', 'a 2', 'a 4', 'a 8']);
+    const [k1, k2, v1, v2, empty] = addStrings(message, 'k1', 'k2', 'v1', 'v2', '');
+    const label = (key: number | undefined, str: number | undefined) => ({ key: key!, str: str! });
+    message.sample![0]!.label = [label(k1, v1), label(k2, v2)];
+    message.sample![1]!.label = [label(k2, v2), label(k1, v1)];
+    message.sample![2]!.label = [label(k1, v2), label(k1, v1), label(k2, v2)];
+    message.sample![3]!.label = [label(k1, v1), label(k1, empty)];
+    expect(show(profileOf(message))).toEqual({
+      [BASE]: ['a 8'],
+      '__name__=process_cpu,k1=v1,k2=v2,service_name=shop': ['a 7'],
     });
   });
 

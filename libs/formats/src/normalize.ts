@@ -58,13 +58,14 @@ export function normalizePprof(pprof: Pprof, request: NormalizeRequest): Normali
 }
 
 const UNUSED = -2;
+const CHOSEN = -3;
 const LARGE_BYTES = 2 * 1024 * 1024;
 
 class Normalizer {
   readonly #symbols = new SymbolsBuilder();
   readonly #resolver = new SymbolResolver(this.#symbols);
   readonly #groups = new SampleGroups();
-  /** By path of the file: stack row, UNUSED or INVALID. */
+  /** By path of the file: stack row, UNUSED, CHOSEN until it is placed, or INVALID. */
   #pathStack = new Int32Array(64);
   #keptSample = new Int32Array(64);
   #keptStack = new Int32Array(64);
@@ -112,9 +113,16 @@ class Normalizer {
     labels: SampleLabels | undefined,
   ): { kept: KeptSamples; truncatedStacks: number; droppedSamples: DroppedSamples } {
     const { length, path, paths, state } = pprof.samples;
-    this.#usePaths(pprof.samples, maxDepth);
-    const isValid = this.#resolver.resolveUsed();
-    this.#placePaths(paths, maxDepth, isValid);
+    this.#choosePaths(pprof.samples);
+    this.#usePaths(paths, maxDepth);
+    if (!this.#resolver.resolveUsed()) {
+      // Rare: once more without the paths that turned out invalid, so that nothing of them is left in the tables.
+      this.#dropPaths(paths, maxDepth);
+      this.#resolver.restart();
+      this.#usePaths(paths, maxDepth);
+      this.#resolver.resolveUsed();
+    }
+    this.#placePaths(paths, maxDepth);
     this.#keptSample = room(this.#keptSample, length);
     this.#keptStack = room(this.#keptStack, length);
     this.#keptGroup = room(this.#keptGroup, length);
@@ -164,27 +172,40 @@ class Normalizer {
     };
   }
 
-  /** Notes the paths of samples that their values do not rule out, and the locations of those paths. */
-  #usePaths({ length, path, paths, state }: PprofSamples, maxDepth: number): void {
+  /** Notes the paths of samples that their values do not rule out. */
+  #choosePaths({ length, path, paths, state }: PprofSamples): void {
     this.#pathStack = room(this.#pathStack, paths.length).fill(UNUSED, 0, paths.length);
     const pathStack = this.#pathStack;
-    for (let sample = 0; sample < length; sample++) if (state[sample] === KEPT) pathStack[path[sample]!] = 0;
-    const { frame, frameStart } = paths;
-    for (let row = 0; row < paths.length; row++) {
-      if (pathStack[row] === 0) this.#resolver.use(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!);
+    for (let sample = 0; sample < length; sample++) if (state[sample] === KEPT) pathStack[path[sample]!] = CHOSEN;
+  }
+
+  /** Notes the locations of the chosen paths. */
+  #usePaths({ length, frame, frameStart }: PprofPaths, maxDepth: number): void {
+    for (let row = 0; row < length; row++) {
+      if (this.#pathStack[row] !== CHOSEN) continue;
+      this.#resolver.use(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!);
     }
   }
 
-  /** Gives every path in use its stack, or INVALID where one of its locations is. */
-  #placePaths({ length, frame, frameStart }: PprofPaths, maxDepth: number, isValid: boolean): void {
+  /** Makes INVALID the chosen paths that hold a location which is. */
+  #dropPaths({ length, frame, frameStart }: PprofPaths, maxDepth: number): void {
+    const rows = this.#resolver.locationRow;
+    for (let row = 0; row < length; row++) {
+      if (this.#pathStack[row] !== CHOSEN) continue;
+      for (let i = rootSide(frameStart, row, maxDepth); i < frameStart[row + 1]!; i++) {
+        if (rows[frame[i]!] === INVALID) this.#pathStack[row] = INVALID;
+      }
+    }
+  }
+
+  /** Gives every chosen path its stack. */
+  #placePaths({ length, frame, frameStart }: PprofPaths, maxDepth: number): void {
     const { tree } = this.#symbols;
     const rows = this.#resolver.locationRow;
     const pathStack = this.#pathStack;
     for (let row = 0; row < length; row++) {
-      if (pathStack[row] === UNUSED) continue;
-      const from = rootSide(frameStart, row, maxDepth);
-      const to = frameStart[row + 1]!;
-      pathStack[row] = isValid || areValid(frame, from, to, rows) ? tree.stackOf(frame, from, to, rows) : INVALID;
+      if (pathStack[row] !== CHOSEN) continue;
+      pathStack[row] = tree.stackOf(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!, rows);
     }
   }
 
@@ -209,11 +230,6 @@ const NO_ROWS: ReadonlySet<number> = new Set();
 function rootSide(frameStart: Int32Array, row: number, maxDepth: number): number {
   const from = frameStart[row]!;
   return maxDepth > 0 ? Math.max(from, frameStart[row + 1]! - maxDepth) : from;
-}
-
-function areValid(frame: Int32Array, from: number, to: number, rows: Int32Array): boolean {
-  for (let i = from; i < to; i++) if (rows[frame[i]!] === INVALID) return false;
-  return true;
 }
 
 /** Types with the period type they were sampled by; a type that the file names twice is one. */

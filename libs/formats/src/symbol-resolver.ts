@@ -52,14 +52,20 @@ export class SymbolResolver {
   }
 
   begin(pprof: Pprof, view: DataView, rules: SymbolRules): void {
-    const { strings, functions, mappings, locations } = pprof;
+    const { functions, mappings } = pprof;
     this.#pprof = pprof;
     this.#view = view;
     this.#rules = rules;
-    this.truncated = 0;
-    this.#stubMapping = UNRESOLVED;
     this.#functionIds.build(functions.idLo, functions.idHi, functions.length);
     this.#mappingIds.build(mappings.idLo, mappings.idHi, mappings.length);
+    this.restart();
+  }
+
+  /** Forgets what was resolved and used of the profile. */
+  restart(): void {
+    const { strings, functions, mappings, locations } = this.#pprof;
+    this.truncated = 0;
+    this.#stubMapping = UNRESOLVED;
     this.#stringRow = room(this.#stringRow, strings.length).fill(UNRESOLVED, 0, strings.length);
     this.#functionRow = room(this.#functionRow, functions.length).fill(UNRESOLVED, 0, functions.length);
     this.#mappingRow = room(this.#mappingRow, mappings.length).fill(UNRESOLVED, 0, mappings.length);

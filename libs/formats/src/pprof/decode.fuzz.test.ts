@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { exactToBigInt, KilnError } from '@kiln/model';
 import { normalizePprof } from '../normalize.ts';
+import { checkSymbols } from '../test-support/check-symbols.ts';
 import { naiveOutcome } from '../test-support/naive-profile.ts';
 import { limits, showStack } from '../test-support/show-profile.ts';
 import { Random, randomPprof } from '../test-support/random-pprof.ts';
@@ -24,6 +25,7 @@ function outcome(bytes: Uint8Array): string {
   try {
     const { profile } = normalizePprof(reader.read(bytes), request);
     if (profile === undefined) return '[]';
+    checkSymbols(profile);
     const sums = new Map<string, bigint[]>();
     for (const { series, length, stack, values } of profile.groups) {
       const own = series.filter(({ name }) => name !== '__name__' && name !== 'service_name');
