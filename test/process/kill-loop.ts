@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { glob, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,7 +39,8 @@ interface Sent {
   readonly body: Uint8Array;
   readonly value: bigint;
   readonly firstTry: number;
-  acknowledgedAtMs: number;
+  /** The answer's write token, `log@offset`. */
+  token: string;
 }
 
 /**
@@ -66,6 +67,7 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
         signal: AbortSignal.timeout(10_000),
       });
       const text = await response.text();
+      sent.token ||= response.headers.get('x-kiln-write-token') ?? '';
       if (response.status === 400) wrong.push(`a good push was refused: ${text}`);
       return response.status === 200;
     } catch {
@@ -83,18 +85,17 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
       }
       const again = old.length > 0 && random() < 0.2 ? old.splice(Math.floor(random() * old.length), 1)[0]! : undefined;
       const sent = again ?? makeSend(random, state.life);
+      const wasCut = again !== undefined && (await isCut(dataDir, again.token));
       while (!(await post(sent))) {
         if (state.stopped) return;
         await sleep(20 + random() * 50);
       }
       if (again !== undefined) {
-        // Older than the cut age and one more for the upload: the first send sits in an object now.
-        if (Date.now() - again.acknowledgedAtMs > 4_000) state.afterCut++;
+        if (wasCut) state.afterCut++;
         continue;
       }
       state.acknowledged++;
       if (state.life !== sent.firstTry) state.afterCrash++;
-      sent.acknowledgedAtMs = Date.now();
       const key = `${sent.tenant}/${sent.service}`;
       ledger.set(key, (ledger.get(key) ?? 0n) + sent.value);
       if (random() < 0.3) old.push(sent);
@@ -125,7 +126,8 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
   let checks = 0;
   try {
     while (state.life < kills && wrong.length === 0) {
-      await sleep(random() ** 2 * 1_500);
+      // Half of the lives are too short for a cut, half just long enough for one to be under way.
+      await sleep(random() < 0.5 ? random() * 800 : 1_900 + random() * 1_000);
       await kiln.kill();
       state.life++;
       kiln = await startKiln({ dataDir, flags });
@@ -173,7 +175,7 @@ function makeSend(random: () => number, life: number): Sent {
       profiles: [profile],
     },
   ]);
-  return { tenant, service, body, value: values.reduce((a, b) => a + b, 0n), firstTry: life, acknowledgedAtMs: 0 };
+  return { tenant, service, body, value: values.reduce((a, b) => a + b, 0n), firstTry: life, token: '' };
 }
 
 async function total(url: string, tenant: string, service: string, startMs: number): Promise<bigint> {
@@ -196,8 +198,17 @@ async function total(url: string, tenant: string, service: string, startMs: numb
   return BigInt(body.flamegraph?.total ?? '0');
 }
 
+/** Whether the manifests on disk have passed the offset of a write token. */
+async function isCut(dataDir: string, token: string): Promise<boolean> {
+  const [log, offset] = token.split('@') as [string, string];
+  const folder = join(dataDir, 'objects/log', log, 'm');
+  const newest = (await readdir(folder).catch(() => [])).toSorted().at(-1);
+  if (newest === undefined) return false;
+  const [line] = (await readFile(join(folder, newest), 'utf8')).split('\n');
+  return (JSON.parse(line!) as { end: number }).end >= Number(offset);
+}
+
 async function countCuts(dataDir: string): Promise<number> {
-  const { glob } = await import('node:fs/promises');
   let cuts = 0;
   for await (const _ of glob('objects/log/*/m/*', { cwd: dataDir })) cuts++;
   return cuts;
