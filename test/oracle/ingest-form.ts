@@ -150,8 +150,7 @@ function nameByFile(message: PprofMessage, spy: string): void {
     if (spy === 'pyspy' && file[0] === 0x2f) continue;
     if (!made.has(fn.id)) {
       const id = highest + BigInt(made.size) + 1n;
-      const name = Buffer.concat([file, Buffer.from(' '), at(fn.name)]);
-      message.function.push({ ...fn, id, name: BigInt(message.stringTable.push(name) - 1) });
+      message.function.push({ ...fn, id, rename: Buffer.concat([file, Buffer.from(' '), at(fn.name)]) });
       made.set(fn.id, id);
     }
     line.functionId = made.get(fn.id)!;

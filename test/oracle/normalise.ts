@@ -7,7 +7,7 @@ import {
   type Labels,
   type OracleLimits,
 } from './labels.ts';
-import { utf8, type PprofLocation, type PprofMessage, type PprofSample } from './pprof-message.ts';
+import { utf8, type PprofFunction, type PprofLocation, type PprofMessage, type PprofSample } from './pprof-message.ts';
 
 /** One line of a stack as a person sees it, with the binary it came from. A location without lines is one frame named by binary and address. */
 export interface Frame {
@@ -103,7 +103,8 @@ export function normalise(input: NormaliseInput): Normalised {
   const text = (index: bigint): string => (index < 0n ? '' : (strings[Number(index)] ?? ''));
   const seriesLabels = new Map(input.labels);
   if ((seriesLabels.get('service_name') ?? '') === '') seriesLabels.set('service_name', 'unknown_service');
-  const framesOf = frameTable(message, text, seriesLabels, isGo(seriesLabels.get('pyroscope_spy') ?? '', strings));
+  const go = isGo(seriesLabels.get('pyroscope_spy') ?? '', strings);
+  const framesOf = frameTable(message, text, { labels: seriesLabels, go, maxStringBytes: limits.maxStringBytes });
   reduceSession(seriesLabels, limits.maxSessionsPerSeries);
 
   const groups = new Map<string, StoredGroup>();
@@ -222,8 +223,7 @@ function buildIdWithSource(buildId: string, labels: Labels): string {
 function frameTable(
   message: PprofMessage,
   text: (index: bigint) => string,
-  labels: Labels,
-  go: boolean,
+  { labels, go, maxStringBytes }: { labels: Labels; go: boolean; maxStringBytes: number },
 ): Map<bigint, Frame[]> {
   const functions = new Map(message.function.map((f) => [f.id, f]));
   const mappings = new Map(message.mapping.map((m) => [m.id, m]));
@@ -233,6 +233,10 @@ function frameTable(
     if (frames !== undefined) table.set(location.id, frames);
   }
   return table;
+
+  function nameOf({ name, rename }: PprofFunction): string {
+    return rename === undefined ? text(name) : cutString(utf8(rename) ?? '\u{fffd}', maxStringBytes);
+  }
 
   function locationFrames({ mappingId, address, line }: PprofLocation): Frame[] | undefined {
     const mapping = mappings.get(mappingId);
@@ -249,7 +253,7 @@ function frameTable(
       const fn = functions.get(functionId);
       if (fn === undefined) return undefined;
       frames.push({
-        name: go ? cutGoShapes(text(fn.name)) : text(fn.name),
+        name: go ? cutGoShapes(nameOf(fn)) : nameOf(fn),
         systemName: text(fn.systemName),
         file: text(fn.filename),
         startLine: fn.startLine,

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import protobuf from 'protobufjs';
-import { checkWire, type WireShape } from './wire.ts';
+import { knownFields, type WireShape } from './wire.ts';
 
 /** pprof (contract §2.1), as text for protobufjs. Strings are bytes here, so that this oracle itself decides what valid UTF-8 is. */
 const PROTO = `
@@ -88,6 +88,8 @@ export interface PprofFunction {
   systemName: bigint;
   filename: bigint;
   startLine: bigint;
+  /** A name that takes the place of string `name`: apart from the table, whose size bounds the indexes that clients sent. */
+  rename?: Uint8Array;
 }
 
 /** A pprof message as it was sent: indexes unresolved, every 64-bit number a bigint. */
@@ -132,8 +134,7 @@ const list = (value: unknown): Fields[] => (value ?? []) as Fields[];
  * @throws Error when the bytes are no protobuf message of this shape.
  */
 export function readPprof(bytes: Uint8Array): PprofMessage {
-  checkWire(bytes, SHAPE);
-  const raw = profileType.decode(bytes) as unknown as Fields;
+  const raw = profileType.decode(knownFields(bytes, SHAPE)) as unknown as Fields;
   const valueType = (v: Fields): PprofValueType => ({ type: signed(v['type']), unit: signed(v['unit']) });
   return {
     sampleType: list(raw['sampleType']).map(valueType),
