@@ -31,11 +31,12 @@ export function describeIngest(
   let pprof = decoded.timeNanos < YEAR_1971_NANOS ? { ...decoded, timeNanos: source.fromNanos } : decoded;
   if (isDotnet) pprof = mendDotnet(pprof);
   const types = pprof.sampleTypes.map(({ type }) => textOf(pprof, type));
-  return { pprof, labels: labelsOf(source, metricNameFor(types, config)), names: namesBySpy[source.spy] ?? 'as sent' };
+  const names = Object.hasOwn(namesBySpy, source.spy) ? namesBySpy[source.spy]! : 'as sent';
+  return { pprof, labels: labelsOf(source, metricNameFor(types, config)), names };
 }
 
 /** Scripting languages tell functions apart by file: the name gets the file in front; py-spy does not where the file is absolute. */
-const namesBySpy: Readonly<Record<string, IngestedPprof['names']>> = {
+const namesBySpy: Readonly<Record<string, FunctionNames>> = {
   pyspy: 'relative file first',
   rbspy: 'file first',
   scripting: 'file first',
