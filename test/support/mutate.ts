@@ -222,6 +222,12 @@ const gentle: readonly Step[] = [
     );
     return 'an unknown field';
   },
+  function foreignWireType(fields, random) {
+    return onField(fields, random, pick(random, [LOCATION, FUNCTION, MAPPING]), (inner, no) => {
+      inner.push({ no: pick(random, [1, 2, 3]), value: Uint8Array.of(1, 2) });
+      return `a number of field ${no} as bytes`;
+    });
+  },
   function periodType(fields, random) {
     const at = fields.findIndex(({ no }) => no === 11);
     if (at >= 0 && random() < 0.5) fields.splice(at, 1);
