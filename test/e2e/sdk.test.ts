@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Oracle, readPprof, readPush } from '../oracle/index.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { findLeaks } from '../support/markers.ts';
 import { requireService } from '../support/services.ts';
 import { recordingProxy, type Recorded, type RecordingProxy } from './recording-proxy.ts';
 
@@ -115,6 +116,8 @@ describe.skipIf(!ready)('real SDKs, unchanged', { timeout: 300_000 }, () => {
       expect(await storedSum(kiln.url, asked.tenant, other.kind, `{service_name="${other.app}"}`, startedMs)).toBe(0n);
     }
     expect(kiln.output()).not.toMatch(/hot_loop|hotLoop/);
+    const markers = programs.map(({ tenant, hot }) => ({ tenant, word: hot }));
+    expect(await findLeaks(join(dir, 'data'), markers)).toEqual([]);
   });
 
   test('README’s lines for Python and Go are lines that work', async () => {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { findLeaks } from '../support/markers.ts';
 import { requireService } from '../support/services.ts';
 import { pushRequest, tinyPprof } from './tiny-pprof.ts';
 
@@ -36,7 +37,12 @@ describe.skipIf(!built)('whatever a client sends', { timeout: 120_000 }, () => {
     });
     neighbour.done = (async () => {
       while (!neighbour.stop) {
-        const { status } = await send('POST', PUSH, { ...PROTO, 'x-scope-orgid': 'neighbour' }, good(3n));
+        const { status } = await send(
+          'POST',
+          PUSH,
+          { ...PROTO, 'x-scope-orgid': 'neighbour' },
+          series([profile(3n, undefined, 'NEIGHBOUR')]),
+        );
         if (status === 200) neighbour.acknowledged += 3n;
         else neighbour.refused++;
         await sleep(20);
@@ -76,8 +82,12 @@ describe.skipIf(!built)('whatever a client sends', { timeout: 120_000 }, () => {
   }
 
   let made = 0;
-  function profile(value: bigint, timeNanos = BigInt(Date.now()) * 1_000_000n + BigInt(++made)): Uint8Array {
-    return tinyPprof({ type: 'cpu', unit: 'ns', timeNanos, stacks: [{ frames: ['leaf', 'main'], value }] });
+  function profile(
+    value: bigint,
+    timeNanos = BigInt(Date.now()) * 1_000_000n + BigInt(++made),
+    frame = 'HOSTILE',
+  ): Uint8Array {
+    return tinyPprof({ type: 'cpu', unit: 'ns', timeNanos, stacks: [{ frames: ['leaf', frame], value }] });
   }
 
   function good(value: bigint): Uint8Array {
@@ -364,6 +374,8 @@ describe.skipIf(!built)('whatever a client sends', { timeout: 120_000 }, () => {
     expect(await total('neighbour')).toBe(neighbour.acknowledged);
     expect(await total('neighbour', 'deep')).toBe(0n);
     expect((await send('GET', '/ready', {})).text).toContain('ready');
-    expect(kiln.output()).not.toMatch(/level=error/);
+    expect(kiln.output()).not.toMatch(/level=error|NEIGHBOUR|HOSTILE/);
+    const markers = ['neighbour', 'hostile'].map((tenant) => ({ tenant, word: tenant.toUpperCase() }));
+    expect(await findLeaks(join(dir, 'data'), markers)).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { findLeaks } from '../support/markers.ts';
 import { pushRequest, tinyPprof } from './tiny-pprof.ts';
 
 /** What a run of the loop saw. */
@@ -141,6 +142,12 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
     }
     state.stopped = true;
     await Promise.all(clients);
+    wrong.push(
+      ...(await findLeaks(
+        dataDir,
+        TENANTS.map((tenant) => ({ tenant, word: `main_${tenant}` })),
+      )),
+    );
     return {
       kills: state.life,
       cuts: await countCuts(dataDir),
