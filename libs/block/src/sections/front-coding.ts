@@ -25,7 +25,26 @@ export function writeFrontCoded(w: ByteWriter, { bytes, offsets }: StringColumn,
   w.varint(rows.length);
   writeUints(w, shared, rows.length);
   writeUints(w, own, rows.length);
-  for (let i = 0; i < rows.length; i++) w.bytes(bytes.subarray(offsets[rows[i]!]! + shared[i]!, offsets[rows[i]! + 1]));
+  w.bytes(gather(bytes, offsets, rows, shared, own));
+}
+
+/** Hot: byte by byte, because most pieces are shorter than what a call to copy them costs. */
+function gather(
+  bytes: Uint8Array,
+  offsets: Uint32Array,
+  rows: Uint32Array,
+  shared: Uint32Array,
+  own: Uint32Array,
+): Uint8Array {
+  let total = 0;
+  for (let i = 0; i < rows.length; i++) total += own[i]!;
+  const out = new Uint8Array(total);
+  let to = 0;
+  for (let i = 0; i < rows.length; i++) {
+    let from = offsets[rows[i]!]! + shared[i]!;
+    for (let left = own[i]!; left > 0; left--) out[to++] = bytes[from++]!;
+  }
+  return out;
 }
 
 /** Expanded strings may be much longer than their code: `maxBytes` bounds them. */
@@ -48,7 +67,7 @@ export function readFrontCoded(r: ByteReader, maxBytes: number = MAX_BYTES): Str
   return { length, bytes: expand(r.take(own), shared, offsets, length), offsets };
 }
 
-/** Hot: byte by byte, because most pieces are shorter than what a call to copy them costs. */
+/** Hot, as gather. */
 function expand(source: Uint8Array, shared: Uint32Array, offsets: Uint32Array, length: number): Uint8Array {
   const bytes = new Uint8Array(offsets[length]!);
   let from = 0;

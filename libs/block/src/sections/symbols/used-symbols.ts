@@ -28,8 +28,8 @@ export function usedSymbols(symbols: Symbols): UsedSymbols {
   const { lineStart, lineFunction } = symbols.locations;
   for (const location of locations.rows())
     for (let line = lineStart[location]!; line < lineStart[location + 1]!; line++) functions.mark(lineFunction[line]!);
-  const { strings, stringNumber } = sortedStrings(symbols, functions.rows());
-  const byName = sortedFunctions(symbols, functions.rows(), stringNumber);
+  const strings = sortedStrings(symbols, functions.rows());
+  const byName = sortedFunctions(symbols, functions.rows(), strings);
   const functionNumber = functions.number;
   for (let i = 0; i < byName.length; i++) functionNumber[byName[i]!] = i;
   return {
@@ -40,10 +40,11 @@ export function usedSymbols(symbols: Symbols): UsedSymbols {
     locationNumber: locations.number,
     functions: byName,
     functionNumber,
-    strings,
-    stringNumber,
+    ...strings,
   };
 }
+
+type UsedStrings = Pick<UsedSymbols, 'strings' | 'stringNumber'>;
 
 /** Numbers rows in the order they are first marked. */
 class Marks {
@@ -102,7 +103,7 @@ function preorder({ tree }: Symbols): Pick<UsedSymbols, 'nodes' | 'nodeNumber' |
 }
 
 /** Row 0, the empty string, is stored first whether it is used or not. */
-function sortedStrings(symbols: Symbols, functions: Uint32Array): { strings: Uint32Array; stringNumber: Uint32Array } {
+function sortedStrings(symbols: Symbols, functions: Uint32Array): UsedStrings {
   const used = new Marks(symbols.strings.length);
   used.mark(0);
   const { name, systemName, fileName } = symbols.functions;
@@ -122,9 +123,22 @@ function sortedStrings(symbols: Symbols, functions: Uint32Array): { strings: Uin
   return { strings, stringNumber: used.number };
 }
 
-/** By name, then by row: one sort of numbers that hold both. */
-function sortedFunctions({ functions }: Symbols, rows: Uint32Array, stringNumber: Uint32Array): Uint32Array {
-  const keys = Float64Array.from(rows, (row) => stringNumber[functions.name[row]!]! * functions.length + row);
-  keys.sort();
-  return Uint32Array.from(keys, (key) => key - Math.floor(key / functions.length) * functions.length);
+/** By name, then as the tree meets them: a counting sort. */
+function sortedFunctions({ functions }: Symbols, rows: Uint32Array, strings: UsedStrings): Uint32Array {
+  const starts = new Uint32Array(strings.strings.length + 1);
+  const name = functions.name;
+  const number = strings.stringNumber;
+  for (let i = 0; i < rows.length; i++) {
+    const own = number[name[rows[i]!]!]! + 1;
+    starts[own] = starts[own]! + 1;
+  }
+  for (let i = 1; i < starts.length; i++) starts[i] = starts[i]! + starts[i - 1]!;
+  const sorted = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const own = number[name[rows[i]!]!]!;
+    const at = starts[own]!;
+    sorted[at] = rows[i]!;
+    starts[own] = at + 1;
+  }
+  return sorted;
 }
