@@ -32,7 +32,7 @@ async function open(disk: MemoryDisk): Promise<{ log: OpenLog; close: () => Prom
     crc32: (bytes, seed) => nodeCodecs.crc32(bytes, seed),
     random: seededRandom(7),
   });
-  return { log: await log.open(0), close: () => log[Symbol.asyncDispose]() };
+  return { log: await log.open(0), close: async () => log[Symbol.asyncDispose]() };
 }
 
 async function diskWith(content: ReadonlyMap<string, Uint8Array>): Promise<MemoryDisk> {
