@@ -209,7 +209,8 @@ async function total(url: string, tenant: string, service: string, startMs: numb
 async function isCut(dataDir: string, token: string): Promise<boolean> {
   const [log, offset] = token.split('@') as [string, string];
   const folder = join(dataDir, 'objects/log', log, 'm');
-  const newest = (await readdir(folder).catch(() => [])).toSorted().at(-1);
+  const names: string[] = await readdir(folder).catch(() => []);
+  const newest = names.toSorted().at(-1);
   if (newest === undefined) return false;
   const [line] = (await readFile(join(folder, newest), 'utf8')).split('\n');
   return (JSON.parse(line!) as { end: number }).end >= Number(offset);
