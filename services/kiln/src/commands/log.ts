@@ -1,25 +1,77 @@
-import { readChain } from '@kiln/catalog';
+import { hostname } from 'node:os';
+import { systemClock } from '@kiln/async';
+import { closeLog, readChain } from '@kiln/catalog';
 import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { realDisk } from '@kiln/disk';
+import { KilnError, parseLogId, type LogId } from '@kiln/model';
+import { openDirectoryStore } from '@kiln/objstore';
 import { inspectFileLog } from '@kiln/partition-log';
-import { dataSettings, readDataDirectory } from '../data-dir/data-reader.ts';
+import { dataSettings, readDataDirectory, type DataReader } from '../data-dir/data-reader.ts';
+import { lockDirectory } from '../data-dir/directory-lock.ts';
 import { tableText } from '../table-text.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
 
 const schema = { data: dataSettings };
 
-/** `kiln log inspect`: what the log holds, and how much of it is in objects. */
+/** `kiln log inspect`: what the log holds, and how much of it is in objects. `kiln log close`: gives up a log whose files are lost. */
 export const logCommand: Command = {
   name: 'log',
-  synopsis: 'inspect [--data-dir ./data]',
-  summary: 'read every record frame of the log: offsets, bytes, damage, what is cut',
-  help: () => helpText(schema),
+  synopsis: 'inspect | close LOG  [--data-dir ./data]',
+  summary: 'inspect: offsets, bytes, damage, what is cut; close: give up a log whose files are lost',
+  help: () => `close stops no server: stop it first. What the objects hold of the log stays.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {
     const flags = parseFlags(schema, argv);
-    if (flags.rest.join(' ') !== 'inspect') throw new ConfigError('log takes: inspect');
-    return inspect(loadConfig(schema, flags).data.dataDir, terminal);
+    const [what, name, ...more] = flags.rest;
+    const { dataDir } = loadConfig(schema, flags).data;
+    if (what === 'inspect' && name === undefined) return inspect(dataDir, terminal);
+    if (what === 'close' && name !== undefined && more.length === 0) return close(dataDir, logIdOf(name), terminal);
+    throw new ConfigError('log takes: inspect, or close LOG');
   },
 };
+
+function logIdOf(name: string): LogId {
+  try {
+    return parseLogId(name);
+  } catch {
+    throw new ConfigError(`${JSON.stringify(name)} is no log: kiln log inspect and the refused start name logs`);
+  }
+}
+
+/** CLOSE of the protocol, for a log that the directory no longer holds: one that is there is followed by the next start and must stay open. */
+async function close(dataDir: string, log: LogId, terminal: Terminal): Promise<number> {
+  const reader = await readDataDirectory({ dataDir });
+  const clock = systemClock();
+  await using _lock = await lockDirectory(reader.directory.root, { clock, onLost: () => undefined });
+  await refuseIfThere(reader, log);
+  const objects = await openDirectoryStore({ disk: realDisk(), root: reader.directory.objects });
+  const catalog = { ...reader, objects, clock, random: Math.random };
+  const end = await closeLog(catalog, { log, writer: `${hostname()}/${process.pid}` });
+  terminal.out(
+    `log ${log} is closed at offset ${end}: what came after it and was not cut is lost, the rest stays readable\n`,
+  );
+  return 0;
+}
+
+async function refuseIfThere(reader: DataReader, log: LogId): Promise<void> {
+  const held = inspectFileLog({ disk: realDisk(), root: reader.directory.log, crc32: reader.crc32 });
+  try {
+    for await (const { logId } of held) {
+      if (logId !== log) continue;
+      throw new KilnError(
+        'failed_precondition',
+        `log ${log} is here, in ${reader.directory.log}: nothing is lost, start Kiln as it is`,
+      );
+    }
+  } catch (error) {
+    // Without a log directory no log is here.
+    if (error instanceof KilnError && error.code === 'failed_precondition') throw error;
+    if (
+      (error as NodeJS.ErrnoException).code !== 'ENOENT' &&
+      !(error instanceof KilnError && error.code === 'not_found')
+    )
+      throw error;
+  }
+}
 
 async function inspect(dataDir: string, terminal: Terminal): Promise<number> {
   const reader = await readDataDirectory({ dataDir });
