@@ -26,7 +26,7 @@ const CUTS = 2_000;
 async function makeDirectory(root: string): Promise<void> {
   const disk = realDisk();
   const clock = systemClock();
-  const random = seededRandom('restart');
+  const random = seededRandom(11);
   const objects = await openDirectoryStore({ disk, root: join(root, 'objects') });
   const catalog = { objects, crc32: (bytes: Uint8Array, seed?: number) => crc32(bytes, seed), clock, random };
   await openCluster(catalog, { partitions: PARTITIONS });
@@ -66,14 +66,16 @@ async function makeDirectory(root: string): Promise<void> {
         };
         const { bytes, entries, idsOff, idsLen } = writeSegment(content, nodeCodecs);
         const segment = { bytes, tenants: entries, idsOff, idsLen };
-        ({ chain } = await commitCut(catalog, {
-          chain,
-          end: offset,
-          aMax: appendMs,
-          segment,
-          gaps: [],
-          writer: 'test',
-        }));
+        chain = (
+          await commitCut(catalog, {
+            chain,
+            end: offset,
+            aMax: appendMs,
+            segment,
+            gaps: [],
+            writer: 'test',
+          })
+        ).chain!;
       }
     }),
   );
