@@ -47,15 +47,24 @@ export function hashPair(keys: HashKeys, a: number, b: number): number {
   return (h ^ (h >>> 13)) >>> 0;
 }
 
-/** Whether a slot array is too full for one more entry: below 2,048 slots memory counts, above it speed. */
-export function isCrowded(length: number, slots: number): boolean {
-  return slots < 2048 ? length * 4 > slots * 3 : length * 2 > slots;
+/** One of the two words of a double, so that doubles can lie among words. */
+export function doublePart(value: number, part: 0 | 1): number {
+  double[0] = value;
+  return doubleWords[part]!;
 }
 
-/** The next capacity of a column: doubled while small, then by half. */
-export function grown(capacity: number, need: number): number {
-  return Math.max(need, capacity < 4096 ? capacity * 2 : capacity + (capacity >>> 1));
+/** Whether a slot array is too full for one more entry: at seven tenths a hit takes two probes. */
+export function isCrowded(length: number, slots: number): boolean {
+  return length * 10 > slots * 7;
 }
+
+/** The next capacity of a column: by half while small, then by a quarter, because what is not used is memory of the head too. */
+export function grown(capacity: number, need: number): number {
+  return Math.max(need, capacity + (capacity < 1024 ? capacity >> 1 : capacity >> 2));
+}
+
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer);
 
 function finish(seed: number): number {
   let h = seed;

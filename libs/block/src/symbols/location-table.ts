@@ -1,40 +1,39 @@
-import type { FunctionRow, LocationColumns, LocationRow, MappingRow } from '@kiln/model';
-import { grown, hashPair, isCrowded, type HashKeys } from './hash.ts';
+import type { LocationColumns, LocationRow, MappingRow } from '@kiln/model';
+import { doublePart, grown, hashPair, isCrowded, type HashKeys } from './hash.ts';
 
-const ROW_BYTES = 16;
-const LINE_BYTES = 12;
+/** Mapping and first line of every row, one more of the latter than there are rows. */
+const ROW_WORDS = 2;
+/** Line number (a double, two words a line) and function. */
+const LINE_WORDS = 3;
 
 /**
- * Locations by mapping and lines; by mapping and address when they have no lines. The address of a location with lines is
- * not part of what it is: the first one seen is not kept either, so that a table does not depend on who came first.
+ * Locations by mapping and lines; by mapping and address when they have no lines. The address of a location with lines is not part of what
+ * it is: the first one seen is not kept either, so that a table does not depend on who came first. Columns lie in few arrays, because
+ * every typed array costs 200 bytes of objects; those of addresses are made when a location has one.
  */
 export class LocationTable {
   readonly #keys: HashKeys;
   #length = 0;
-  #capacity = 0;
-  #mapping!: Uint32Array;
-  #addressLo!: Uint32Array;
-  #addressHi!: Uint32Array;
-  /** One entry more than there are rows. */
-  #lineStart!: Uint32Array;
-  #lineCapacity = 0;
-  #lineFunction!: Uint32Array;
-  #lineNumber!: Float64Array;
+  #capacity = 8;
+  #rows: Uint32Array = new Uint32Array(this.#capacity * ROW_WORDS + 1);
+  /** Low words of all rows, then high words. */
+  #addresses: Uint32Array | undefined;
+  #lineCapacity = 8;
+  #lines: Uint32Array = new Uint32Array(this.#lineCapacity * LINE_WORDS);
   /** Row + 1, 0 for a free slot. */
   #slots: Uint32Array = new Uint32Array(16);
 
   constructor(keys: HashKeys) {
     this.#keys = keys;
-    this.#resize(8);
-    this.#resizeLines(8);
   }
 
   get byteLength(): number {
-    return this.#capacity * ROW_BYTES + 4 + this.#lineCapacity * LINE_BYTES + this.#slots.byteLength;
+    const addresses = this.#addresses === undefined ? 0 : this.#addresses.byteLength;
+    return this.#rows.byteLength + addresses + this.#lines.byteLength + this.#slots.byteLength;
   }
 
   /**
-   * The row of a location with lines `functions[i]`, `numbers[i]`, i < lines.
+   * Hot: once per location of a profile's table. The row of a location with lines `functions[i]`, `numbers[i]`, i < lines.
    * @param addressLo low 32 bits; ignored, as addressHi, when there are lines.
    */
   intern(
@@ -47,116 +46,139 @@ export class LocationTable {
   ): LocationRow {
     const lo = lines === 0 ? addressLo : 0;
     const hi = lines === 0 ? addressHi : 0;
-    const first = this.#lineStart[this.#length]!;
-    if (first + lines > this.#lineCapacity) this.#resizeLines(grown(this.#lineCapacity, first + lines));
-    for (let i = 0; i < lines; i++) {
-      this.#lineFunction[first + i] = functions[i]!;
-      this.#lineNumber[first + i] = numbers[i]!;
-    }
-    // Written behind the last row first: a candidate is compared, and kept by counting it, where it lies.
+    const first = this.#rows[this.#capacity + this.#length]!;
+    this.#writeLines(first, functions, numbers, lines);
     const mask = this.#slots.length - 1;
-    let slot = this.#hash(mapping, lo, hi, first, first + lines) & mask;
+    let slot = this.#hash(mapping, lo, hi, first, lines) & mask;
     for (;;) {
       const row = this.#slots[slot]! - 1;
       if (row < 0) break;
       if (this.#equals(row, mapping, lo, hi, first, lines)) return row;
       slot = (slot + 1) & mask;
     }
-    const row = this.#length++;
-    this.#slots[slot] = row + 1;
-    if (row === this.#capacity) this.#resize(grown(this.#capacity, row + 1));
-    this.#mapping[row] = mapping;
-    this.#addressLo[row] = lo;
-    this.#addressHi[row] = hi;
-    this.#lineStart[row + 1] = first + lines;
-    if (isCrowded(this.#length, this.#slots.length)) this.#rehash();
-    return row;
+    this.#slots[slot] = this.#length + 1;
+    return this.#append(mapping, lo, hi, first + lines);
   }
 
   columns(): LocationColumns {
+    const capacity = this.#capacity;
+    const lineCapacity = this.#lineCapacity;
+    const addresses = this.#addresses;
+    const none = addresses === undefined ? zeros(capacity) : undefined;
     return {
       length: this.#length,
-      mapping: this.#mapping,
-      addressLo: this.#addressLo,
-      addressHi: this.#addressHi,
-      lineStart: this.#lineStart,
-      lineFunction: this.#lineFunction,
-      lineNumber: this.#lineNumber,
+      mapping: this.#rows.subarray(0, capacity),
+      addressLo: none ?? addresses!.subarray(0, capacity),
+      addressHi: none ?? addresses!.subarray(capacity),
+      lineStart: this.#rows.subarray(capacity),
+      lineFunction: this.#lines.subarray(lineCapacity * 2),
+      lineNumber: new Float64Array(this.#lines.buffer, 0, lineCapacity),
     };
   }
 
-  #equals(row: LocationRow, mapping: MappingRow, lo: number, hi: number, first: number, lines: number): boolean {
-    const start = this.#lineStart[row]!;
-    if (
-      this.#mapping[row] !== mapping ||
-      this.#addressLo[row] !== lo ||
-      this.#addressHi[row] !== hi ||
-      this.#lineStart[row + 1]! - start !== lines
-    )
-      return false;
+  /** Written behind the last row first: a candidate is compared, and kept by counting it, where it lies. */
+  #writeLines(first: number, functions: Uint32Array, numbers: Float64Array, lines: number): void {
+    if (first + lines > this.#lineCapacity) this.#resizeLines(grown(this.#lineCapacity, first + lines));
+    const words = this.#lines;
+    const functionsAt = this.#lineCapacity * 2 + first;
     for (let i = 0; i < lines; i++) {
-      if (this.#lineFunction[start + i] !== this.#lineFunction[first + i]) return false;
-      if (this.#lineNumber[start + i] !== this.#lineNumber[first + i]) return false;
+      const number = numbers[i]!;
+      words[functionsAt + i] = functions[i]!;
+      words[(first + i) * 2] = doublePart(number, 0);
+      words[(first + i) * 2 + 1] = doublePart(number, 1);
+    }
+  }
+
+  #equals(row: LocationRow, mapping: MappingRow, lo: number, hi: number, first: number, lines: number): boolean {
+    const rows = this.#rows;
+    const start = rows[this.#capacity + row]!;
+    if (rows[row] !== mapping || rows[this.#capacity + row + 1]! - start !== lines) return false;
+    if (lines === 0) return this.#hasAddress(row, lo, hi);
+    const words = this.#lines;
+    const functionsAt = this.#lineCapacity * 2;
+    for (let i = 0; i < lines; i++) {
+      if (words[functionsAt + start + i] !== words[functionsAt + first + i]) return false;
+      if (words[(start + i) * 2] !== words[(first + i) * 2]) return false;
+      if (words[(start + i) * 2 + 1] !== words[(first + i) * 2 + 1]) return false;
     }
     return true;
   }
 
-  #hash(mapping: MappingRow, lo: number, hi: number, first: number, end: number): FunctionRow {
+  #hasAddress(row: LocationRow, lo: number, hi: number): boolean {
+    const addresses = this.#addresses;
+    if (addresses === undefined) return lo === 0 && hi === 0;
+    return addresses[row] === lo && addresses[this.#capacity + row] === hi;
+  }
+
+  #hash(mapping: MappingRow, lo: number, hi: number, first: number, lines: number): number {
     const keys = this.#keys;
-    let h = hashPair(keys, mapping, end - first);
-    if (first === end) return hashPair(keys, hashPair(keys, h, lo), hi);
-    for (let i = first; i < end; i++)
-      h = hashPair(keys, h, hashPair(keys, this.#lineFunction[i]!, this.#lineNumber[i]!));
+    let h = hashPair(keys, mapping, lines);
+    if (lines === 0) return hashPair(keys, hashPair(keys, h, lo), hi);
+    const words = this.#lines;
+    const functionsAt = this.#lineCapacity * 2;
+    for (let line = first; line < first + lines; line++) {
+      const number = hashPair(keys, words[line * 2]!, words[line * 2 + 1]!);
+      h = hashPair(keys, h, hashPair(keys, words[functionsAt + line]!, number));
+    }
     return h;
   }
 
-  #resize(capacity: number): void {
-    const buffer = new ArrayBuffer(capacity * ROW_BYTES + 4);
-    const mapping = new Uint32Array(buffer, 0, capacity);
-    const addressLo = new Uint32Array(buffer, capacity * 4, capacity);
-    const addressHi = new Uint32Array(buffer, capacity * 8, capacity);
-    const lineStart = new Uint32Array(buffer, capacity * 12, capacity + 1);
-    if (this.#capacity > 0) {
-      mapping.set(this.#mapping);
-      addressLo.set(this.#addressLo);
-      addressHi.set(this.#addressHi);
-      lineStart.set(this.#lineStart);
+  #append(mapping: MappingRow, lo: number, hi: number, end: number): LocationRow {
+    const row = this.#length++;
+    if (row === this.#capacity) this.#resize(grown(this.#capacity, row + 1));
+    this.#rows[row] = mapping;
+    this.#rows[this.#capacity + row + 1] = end;
+    if (lo !== 0 || hi !== 0) {
+      this.#addresses ??= new Uint32Array(this.#capacity * 2);
+      this.#addresses[row] = lo;
+      this.#addresses[this.#capacity + row] = hi;
     }
-    this.#mapping = mapping;
-    this.#addressLo = addressLo;
-    this.#addressHi = addressHi;
-    this.#lineStart = lineStart;
+    if (isCrowded(this.#length, this.#slots.length)) this.#rehash();
+    return row;
+  }
+
+  #resize(capacity: number): void {
+    const old = this.#capacity;
+    const rows = new Uint32Array(capacity * ROW_WORDS + 1);
+    rows.set(this.#rows.subarray(0, old));
+    rows.set(this.#rows.subarray(old), capacity);
+    this.#rows = rows;
+    if (this.#addresses !== undefined) {
+      const addresses = new Uint32Array(capacity * 2);
+      addresses.set(this.#addresses.subarray(0, old));
+      addresses.set(this.#addresses.subarray(old), capacity);
+      this.#addresses = addresses;
+    }
     this.#capacity = capacity;
   }
 
   #resizeLines(capacity: number): void {
-    const buffer = new ArrayBuffer(capacity * LINE_BYTES);
-    const lineNumber = new Float64Array(buffer, 0, capacity);
-    const lineFunction = new Uint32Array(buffer, capacity * 8, capacity);
-    if (this.#lineCapacity > 0) {
-      lineNumber.set(this.#lineNumber);
-      lineFunction.set(this.#lineFunction);
-    }
-    this.#lineNumber = lineNumber;
-    this.#lineFunction = lineFunction;
+    const lines = new Uint32Array(capacity * LINE_WORDS);
+    lines.set(this.#lines.subarray(0, this.#lineCapacity * 2));
+    lines.set(this.#lines.subarray(this.#lineCapacity * 2), capacity * 2);
+    this.#lines = lines;
     this.#lineCapacity = capacity;
   }
 
   #rehash(): void {
+    const { mapping, addressLo, addressHi, lineStart } = this.columns();
     const slots = new Uint32Array(this.#slots.length * 2);
     const mask = slots.length - 1;
     for (let row = 0; row < this.#length; row++) {
+      const start = lineStart[row]!;
       let slot =
-        this.#hash(
-          this.#mapping[row]!,
-          this.#addressLo[row]!,
-          this.#addressHi[row]!,
-          this.#lineStart[row]!,
-          this.#lineStart[row + 1]!,
-        ) & mask;
+        this.#hash(mapping[row]!, addressLo[row]!, addressHi[row]!, start, lineStart[row + 1]! - start) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = row + 1;
     }
     this.#slots = slots;
   }
+}
+
+/** Addresses of tables that have none: zeros, shared by all, never written. */
+let noAddresses = new Uint32Array(64);
+
+function zeros(length: number): Uint32Array {
+  if (length > noAddresses.length) noAddresses = new Uint32Array(length * 2);
+  return noAddresses;
 }

@@ -1,27 +1,26 @@
 import type { MappingColumns, MappingRow, StringRow } from '@kiln/model';
 
-const ROW_BYTES = 40;
-const PAD = 4;
+/** One row as an object and a key: a process has few mappings, often one, and six columns for it would be larger. */
+interface Mapping {
+  readonly start: bigint;
+  readonly limit: bigint;
+  readonly offset: bigint;
+  readonly fileName: StringRow;
+  readonly buildId: StringRow;
+  readonly flags: number;
+}
 
-/** Mappings by all their fields. A process has few, often one: a list that grows and a hash of strings and bigints would be more than it saves. */
+/** A mapping with its bigints and its key, about. */
+const ROW_BYTES = 320;
+
+/** Mappings by all their fields. */
 export class MappingTable {
-  #length = 0;
-  #capacity = 0;
-  #start!: BigUint64Array;
-  #limit!: BigUint64Array;
-  #offset!: BigUint64Array;
-  #fileName!: Uint32Array;
-  #buildId!: Uint32Array;
-  #flags!: Uint8Array;
-  /** Rows by a key of all fields; made when there are enough rows that a scan would cost more. */
-  #rows: Map<string, MappingRow> | undefined;
-
-  constructor() {
-    this.#resize(1);
-  }
+  readonly #rows: Mapping[] = [];
+  readonly #numbers = new Map<string, MappingRow>();
+  #columns: MappingColumns | undefined;
 
   get byteLength(): number {
-    return this.#capacity * ROW_BYTES + (this.#rows === undefined ? 0 : this.#length * 160);
+    return this.#rows.length * ROW_BYTES;
   }
 
   intern(
@@ -32,96 +31,27 @@ export class MappingTable {
     buildId: StringRow,
     flags: number,
   ): MappingRow {
-    const key = this.#length < SCANNED ? undefined : keyOf(start, limit, offset, fileName, buildId, flags);
-    const known =
-      key === undefined ? this.#scan(start, limit, offset, fileName, buildId, flags) : this.#index().get(key);
+    const key = `${start}:${limit}:${offset}:${fileName}:${buildId}:${flags}`;
+    const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    const row = this.#length++;
-    if (row === this.#capacity) this.#resize(this.#capacity * 2);
-    this.#start[row] = start;
-    this.#limit[row] = limit;
-    this.#offset[row] = offset;
-    this.#fileName[row] = fileName;
-    this.#buildId[row] = buildId;
-    this.#flags[row] = flags;
-    if (key !== undefined) this.#index().set(key, row);
+    const row = this.#rows.push({ start, limit, offset, fileName, buildId, flags }) - 1;
+    this.#numbers.set(key, row);
+    this.#columns = undefined;
     return row;
   }
 
+  /** Copied, once for as long as no mapping is added. */
   columns(): MappingColumns {
-    return {
-      length: this.#length,
-      start: this.#start,
-      limit: this.#limit,
-      offset: this.#offset,
-      fileName: this.#fileName,
-      buildId: this.#buildId,
-      flags: this.#flags,
+    const rows = this.#rows;
+    this.#columns ??= {
+      length: rows.length,
+      start: BigUint64Array.from(rows, ({ start }) => start),
+      limit: BigUint64Array.from(rows, ({ limit }) => limit),
+      offset: BigUint64Array.from(rows, ({ offset }) => offset),
+      fileName: Uint32Array.from(rows, ({ fileName }) => fileName),
+      buildId: Uint32Array.from(rows, ({ buildId }) => buildId),
+      flags: Uint8Array.from(rows, ({ flags }) => flags),
     };
+    return this.#columns;
   }
-
-  #scan(
-    start: bigint,
-    limit: bigint,
-    offset: bigint,
-    fileName: StringRow,
-    buildId: StringRow,
-    flags: number,
-  ): MappingRow | undefined {
-    for (let row = 0; row < this.#length; row++) {
-      if (
-        this.#fileName[row] === fileName &&
-        this.#buildId[row] === buildId &&
-        this.#flags[row] === flags &&
-        this.#start[row] === start &&
-        this.#limit[row] === limit &&
-        this.#offset[row] === offset
-      )
-        return row;
-    }
-    return undefined;
-  }
-
-  #index(): Map<string, MappingRow> {
-    if (this.#rows !== undefined) return this.#rows;
-    const rows = new Map<string, MappingRow>();
-    for (let row = 0; row < this.#length; row++) {
-      const [start, limit, offset] = [this.#start[row]!, this.#limit[row]!, this.#offset[row]!];
-      rows.set(keyOf(start, limit, offset, this.#fileName[row]!, this.#buildId[row]!, this.#flags[row]!), row);
-    }
-    this.#rows = rows;
-    return rows;
-  }
-
-  #resize(capacity: number): void {
-    const buffer = new ArrayBuffer(capacity * (ROW_BYTES - PAD));
-    const start = new BigUint64Array(buffer, 0, capacity);
-    const limit = new BigUint64Array(buffer, capacity * 8, capacity);
-    const offset = new BigUint64Array(buffer, capacity * 16, capacity);
-    const fileName = new Uint32Array(buffer, capacity * 24, capacity);
-    const buildId = new Uint32Array(buffer, capacity * 28, capacity);
-    const flags = new Uint8Array(buffer, capacity * 32, capacity);
-    if (this.#capacity > 0) {
-      start.set(this.#start);
-      limit.set(this.#limit);
-      offset.set(this.#offset);
-      fileName.set(this.#fileName);
-      buildId.set(this.#buildId);
-      flags.set(this.#flags);
-    }
-    this.#start = start;
-    this.#limit = limit;
-    this.#offset = offset;
-    this.#fileName = fileName;
-    this.#buildId = buildId;
-    this.#flags = flags;
-    this.#capacity = capacity;
-  }
-}
-
-/** Below this many rows a scan is faster than a key. */
-const SCANNED = 16;
-
-function keyOf(start: bigint, limit: bigint, offset: bigint, fileName: number, buildId: number, flags: number): string {
-  return `${start}:${limit}:${offset}:${fileName}:${buildId}:${flags}`;
 }

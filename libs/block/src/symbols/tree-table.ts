@@ -1,61 +1,63 @@
 import type { LocationRow, NodeRow, TreeColumns } from '@kiln/model';
 import { grown, hashPair, isCrowded, type HashKeys } from './hash.ts';
 
-const ROW_BYTES = 8;
-
-/** The prefix tree: nodes by (parent, location), parents first. Node 0 is the root. */
+/** The prefix tree: nodes by (parent, location), parents first. Node 0 is the root. Both columns lie in one array. */
 export class TreeTable {
   readonly #keys: HashKeys;
   #length = 1;
-  #capacity = 0;
-  #parent!: Uint32Array;
-  #location!: Uint32Array;
+  #capacity = 16;
+  /** Parents of all nodes, then their locations. */
+  #words: Uint32Array = new Uint32Array(this.#capacity * 2);
   /** Node, 0 for a free slot: the root is never looked up. */
   #slots: Uint32Array = new Uint32Array(32);
 
   constructor(keys: HashKeys) {
     this.#keys = keys;
-    this.#resize(16);
   }
 
   get byteLength(): number {
-    return this.#capacity * ROW_BYTES + this.#slots.byteLength;
+    return this.#words.byteLength + this.#slots.byteLength;
   }
 
   /** Hot: once per tree node of a profile's table. */
   intern(parent: NodeRow, location: LocationRow): NodeRow {
     const slots = this.#slots;
+    const words = this.#words;
+    const locations = this.#capacity;
     const mask = slots.length - 1;
     let slot = hashPair(this.#keys, parent, location) & mask;
     for (;;) {
       const node = slots[slot]!;
       if (node === 0) break;
-      if (this.#parent[node] === parent && this.#location[node] === location) return node;
+      if (words[node] === parent && words[locations + node] === location) return node;
       slot = (slot + 1) & mask;
     }
-    const node = this.#length++;
-    slots[slot] = node;
-    if (node === this.#capacity) this.#resize(grown(this.#capacity, node + 1));
-    this.#parent[node] = parent;
-    this.#location[node] = location;
-    if (isCrowded(this.#length, slots.length)) this.#rehash();
-    return node;
+    slots[slot] = this.#length;
+    return this.#append(parent, location);
   }
 
   columns(): TreeColumns {
-    return { length: this.#length, parent: this.#parent, location: this.#location };
+    return {
+      length: this.#length,
+      parent: this.#words.subarray(0, this.#capacity),
+      location: this.#words.subarray(this.#capacity),
+    };
+  }
+
+  #append(parent: NodeRow, location: LocationRow): NodeRow {
+    const node = this.#length++;
+    if (node === this.#capacity) this.#resize(grown(this.#capacity, node + 1));
+    this.#words[node] = parent;
+    this.#words[this.#capacity + node] = location;
+    if (isCrowded(this.#length, this.#slots.length)) this.#rehash();
+    return node;
   }
 
   #resize(capacity: number): void {
-    const buffer = new ArrayBuffer(capacity * ROW_BYTES);
-    const parent = new Uint32Array(buffer, 0, capacity);
-    const location = new Uint32Array(buffer, capacity * 4, capacity);
-    if (this.#capacity > 0) {
-      parent.set(this.#parent);
-      location.set(this.#location);
-    }
-    this.#parent = parent;
-    this.#location = location;
+    const words = new Uint32Array(capacity * 2);
+    words.set(this.#words.subarray(0, this.#capacity));
+    words.set(this.#words.subarray(this.#capacity), capacity);
+    this.#words = words;
     this.#capacity = capacity;
   }
 
@@ -63,7 +65,7 @@ export class TreeTable {
     const slots = new Uint32Array(this.#slots.length * 2);
     const mask = slots.length - 1;
     for (let node = 1; node < this.#length; node++) {
-      let slot = hashPair(this.#keys, this.#parent[node]!, this.#location[node]!) & mask;
+      let slot = hashPair(this.#keys, this.#words[node]!, this.#words[this.#capacity + node]!) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = node;
     }
