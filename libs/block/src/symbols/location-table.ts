@@ -166,8 +166,7 @@ export class LocationTable {
     const mask = slots.length - 1;
     for (let row = 0; row < this.#length; row++) {
       const start = lineStart[row]!;
-      let slot =
-        this.#hash(mapping[row]!, addressLo[row]!, addressHi[row]!, start, lineStart[row + 1]! - start) & mask;
+      let slot = this.#hash(mapping[row]!, addressLo[row]!, addressHi[row]!, start, lineStart[row + 1]! - start) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = row + 1;
     }

@@ -10,17 +10,20 @@ interface Mapping {
   readonly flags: number;
 }
 
-/** A mapping with its bigints and its key, about. */
-const ROW_BYTES = 320;
+/** A mapping with its bigints, about. */
+const ROW_BYTES = 200;
+const KEY_BYTES = 160;
+/** Up to this many rows a scan is faster than a key, and takes no memory. */
+const SCANNED = 8;
 
 /** Mappings by all their fields. */
 export class MappingTable {
   readonly #rows: Mapping[] = [];
-  readonly #numbers = new Map<string, MappingRow>();
+  #numbers: Map<string, MappingRow> | undefined;
   #columns: MappingColumns | undefined;
 
   get byteLength(): number {
-    return this.#rows.length * ROW_BYTES;
+    return this.#rows.length * ROW_BYTES + (this.#numbers === undefined ? 0 : this.#numbers.size * KEY_BYTES);
   }
 
   intern(
@@ -31,12 +34,13 @@ export class MappingTable {
     buildId: StringRow,
     flags: number,
   ): MappingRow {
-    const key = `${start}:${limit}:${offset}:${fileName}:${buildId}:${flags}`;
-    const known = this.#numbers.get(key);
+    const mapping = { start, limit, offset, fileName, buildId, flags };
+    const known = this.#numbers === undefined ? this.#scan(mapping) : this.#numbers.get(keyOf(mapping));
     if (known !== undefined) return known;
-    const row = this.#rows.push({ start, limit, offset, fileName, buildId, flags }) - 1;
-    this.#numbers.set(key, row);
+    const row = this.#rows.push(mapping) - 1;
     this.#columns = undefined;
+    if (this.#numbers !== undefined) this.#numbers.set(keyOf(mapping), row);
+    else if (row === SCANNED) this.#numbers = new Map(this.#rows.map((own, i) => [keyOf(own), i]));
     return row;
   }
 
@@ -54,4 +58,14 @@ export class MappingTable {
     };
     return this.#columns;
   }
+
+  #scan(mapping: Mapping): MappingRow | undefined {
+    const key = keyOf(mapping);
+    const row = this.#rows.findIndex((own) => own.fileName === mapping.fileName && keyOf(own) === key);
+    return row < 0 ? undefined : row;
+  }
+}
+
+function keyOf({ start, limit, offset, fileName, buildId, flags }: Mapping): string {
+  return `${start}:${limit}:${offset}:${fileName}:${buildId}:${flags}`;
 }

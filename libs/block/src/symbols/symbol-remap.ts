@@ -38,7 +38,7 @@ export class SymbolRemap {
     if (known !== undefined && known !== 0) return known - 1;
     single[0] = row;
     this.stacks(single, 1, single);
-    return single[0]!;
+    return single[0];
   }
 
   /**

@@ -162,7 +162,7 @@ export class HeadDataset {
   #addSamples(row: number, samples: PageRows, remap: Remap): void {
     const { stack, values, length } = samples;
     const numbers = this.#sorter.numbers(length);
-    for (let i = 0; i < length; i++) numbers[i] = remap.stack(stack[i]!);
+    remap.stacks(stack, length, numbers);
     this.#sorter.sort(numbers, values, length);
     this.#pages.add(this.#sorter.stack, this.#sorter.values, this.#sorter.length);
     for (let t = 0; t < this.types.length; t++) this.#setTotal(row, t, values[t]!, length);
