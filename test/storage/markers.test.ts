@@ -87,6 +87,7 @@ describe('two tenants', { timeout: 60_000 }, () => {
     for (const { word } of markers) expect(kiln.output() + metrics).not.toContain(word);
     await kiln.stop();
     expect(await findLeaks(dataDir, markers)).toEqual([]);
+    expect(await readdir(join(dataDir, 'objects/+tmp')).catch(() => [])).toEqual([]);
   });
 
   test('whose bytes were mixed are noticed: in an object, in the log and in any other file', async () => {

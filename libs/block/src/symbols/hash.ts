@@ -53,16 +53,6 @@ export function doublePart(value: number, part: 0 | 1): number {
   return doubleWords[part]!;
 }
 
-/** Whether a slot array is too full for one more entry: at seven tenths a hit takes two probes. */
-export function isCrowded(length: number, slots: number): boolean {
-  return length * 10 > slots * 7;
-}
-
-/** The next capacity of a column: by half while small, then by a quarter, because what is not used is memory of the head too. */
-export function grown(capacity: number, need: number): number {
-  return Math.max(need, capacity + (capacity < 1024 ? capacity >> 1 : capacity >> 2));
-}
-
 const double = new Float64Array(1);
 const doubleWords = new Uint32Array(double.buffer);
 

@@ -1,35 +1,32 @@
 import type { LocationColumns, LocationRow, MappingRow } from '@kiln/model';
-import { doublePart, grown, hashPair, isCrowded, type HashKeys } from './hash.ts';
+import { doublePart, hashPair, type HashKeys } from './hash.ts';
+import { grown, SlottedColumns } from './slotted-columns.ts';
 
-/** Mapping and first line of every row, one more of the latter than there are rows. */
-const ROW_WORDS = 2;
+/** Mapping and first line; of the latter there is one more than there are rows. */
+const WIDTHS = [1, 1];
 /** Line number (a double, two words a line) and function. */
 const LINE_WORDS = 3;
 
 /**
  * Locations by mapping and lines; by mapping and address when they have no lines. The address of a location with lines is not part of what
- * it is: the first one seen is not kept either, so that a table does not depend on who came first. Columns lie in few arrays, because
- * every typed array costs 200 bytes of objects; those of addresses are made when a location has one.
+ * it is: the first one seen is not kept either, so that a table does not depend on who came first. Columns of addresses are
+ * made when a location has one.
  */
-export class LocationTable {
+export class LocationTable extends SlottedColumns {
   readonly #keys: HashKeys;
-  #length = 0;
-  #capacity = 8;
-  #rows: Uint32Array = new Uint32Array(this.#capacity * ROW_WORDS + 1);
   /** Low words of all rows, then high words. */
   #addresses: Uint32Array | undefined;
   #lineCapacity = 8;
   #lines: Uint32Array = new Uint32Array(this.#lineCapacity * LINE_WORDS);
-  /** Row + 1, 0 for a free slot. */
-  #slots: Uint32Array = new Uint32Array(16);
 
   constructor(keys: HashKeys) {
+    super(WIDTHS, 1, 8, 16);
     this.#keys = keys;
   }
 
-  get byteLength(): number {
+  override get byteLength(): number {
     const addresses = this.#addresses === undefined ? 0 : this.#addresses.byteLength;
-    return this.#rows.byteLength + addresses + this.#lines.byteLength + this.#slots.byteLength;
+    return this.words.byteLength + addresses + this.#lines.byteLength;
   }
 
   /**
@@ -44,35 +41,35 @@ export class LocationTable {
     numbers: Float64Array,
     lines: number,
   ): LocationRow {
+    const words = this.words;
     const lo = lines === 0 ? addressLo : 0;
     const hi = lines === 0 ? addressHi : 0;
-    const first = this.#rows[this.#capacity + this.#length]!;
+    const first = words[this.slots + this.capacity + this.length]!;
     this.#writeLines(first, functions, numbers, lines);
-    const mask = this.#slots.length - 1;
+    const mask = this.slots - 1;
     let slot = this.#hash(mapping, lo, hi, first, lines) & mask;
     for (;;) {
-      const row = this.#slots[slot]! - 1;
+      const row = words[slot]! - 1;
       if (row < 0) break;
       if (this.#equals(row, mapping, lo, hi, first, lines)) return row;
       slot = (slot + 1) & mask;
     }
-    this.#slots[slot] = this.#length + 1;
+    words[slot] = this.length + 1;
     return this.#append(mapping, lo, hi, first + lines);
   }
 
   columns(): LocationColumns {
-    const capacity = this.#capacity;
-    const lineCapacity = this.#lineCapacity;
+    const { words, capacity, slots } = this;
     const addresses = this.#addresses;
     const none = addresses === undefined ? zeros(capacity) : undefined;
     return {
-      length: this.#length,
-      mapping: this.#rows.subarray(0, capacity),
-      addressLo: none ?? addresses!.subarray(0, capacity),
-      addressHi: none ?? addresses!.subarray(capacity),
-      lineStart: this.#rows.subarray(capacity),
-      lineFunction: this.#lines.subarray(lineCapacity * 2),
-      lineNumber: new Float64Array(this.#lines.buffer, 0, lineCapacity),
+      length: this.length,
+      mapping: words.subarray(slots, slots + capacity),
+      addressLo: none ?? addresses!.subarray(0, addresses!.length >> 1),
+      addressHi: none ?? addresses!.subarray(addresses!.length >> 1),
+      lineStart: words.subarray(slots + capacity),
+      lineFunction: this.#lines.subarray(this.#lineCapacity * 2),
+      lineNumber: new Float64Array(this.#lines.buffer, 0, this.#lineCapacity),
     };
   }
 
@@ -90,10 +87,11 @@ export class LocationTable {
   }
 
   #equals(row: LocationRow, mapping: MappingRow, lo: number, hi: number, first: number, lines: number): boolean {
-    const rows = this.#rows;
-    const start = rows[this.#capacity + row]!;
-    if (rows[row] !== mapping || rows[this.#capacity + row + 1]! - start !== lines) return false;
-    if (lines === 0) return this.#hasAddress(row, lo, hi);
+    const mappings = this.slots;
+    const starts = mappings + this.capacity;
+    const start = this.words[starts + row]!;
+    if (this.words[mappings + row] !== mapping || this.words[starts + row + 1]! - start !== lines) return false;
+    if (lines === 0) return this.#addressPart(row, 0) === lo && this.#addressPart(row, 1) === hi;
     const words = this.#lines;
     const functionsAt = this.#lineCapacity * 2;
     for (let i = 0; i < lines; i++) {
@@ -104,10 +102,9 @@ export class LocationTable {
     return true;
   }
 
-  #hasAddress(row: LocationRow, lo: number, hi: number): boolean {
+  #addressPart(row: LocationRow, part: 0 | 1): number {
     const addresses = this.#addresses;
-    if (addresses === undefined) return lo === 0 && hi === 0;
-    return addresses[row] === lo && addresses[this.#capacity + row] === hi;
+    return addresses === undefined ? 0 : addresses[(addresses.length >> 1) * part + row]!;
   }
 
   #hash(mapping: MappingRow, lo: number, hi: number, first: number, lines: number): number {
@@ -124,32 +121,45 @@ export class LocationTable {
   }
 
   #append(mapping: MappingRow, lo: number, hi: number, end: number): LocationRow {
-    const row = this.#length++;
-    if (row === this.#capacity) this.#resize(grown(this.#capacity, row + 1));
-    this.#rows[row] = mapping;
-    this.#rows[this.#capacity + row + 1] = end;
-    if (lo !== 0 || hi !== 0) {
-      this.#addresses ??= new Uint32Array(this.#capacity * 2);
+    this.reserveRow();
+    const row = this.length++;
+    this.words[this.slots + row] = mapping;
+    this.words[this.slots + this.capacity + row + 1] = end;
+    const addresses = this.#addresses;
+    if (lo !== 0 || hi !== 0 || (addresses !== undefined && this.capacity > addresses.length >> 1))
+      this.#reserveAddresses();
+    if (this.#addresses !== undefined) {
       this.#addresses[row] = lo;
-      this.#addresses[this.#capacity + row] = hi;
+      this.#addresses[(this.#addresses.length >> 1) + row] = hi;
     }
-    if (isCrowded(this.#length, this.#slots.length)) this.#rehash();
+    this.reserveSlot(1);
     return row;
   }
 
-  #resize(capacity: number): void {
-    const old = this.#capacity;
-    const rows = new Uint32Array(capacity * ROW_WORDS + 1);
-    rows.set(this.#rows.subarray(0, old));
-    rows.set(this.#rows.subarray(old), capacity);
-    this.#rows = rows;
-    if (this.#addresses !== undefined) {
-      const addresses = new Uint32Array(capacity * 2);
-      addresses.set(this.#addresses.subarray(0, old));
-      addresses.set(this.#addresses.subarray(old), capacity);
-      this.#addresses = addresses;
+  protected slotOf(row: LocationRow): number {
+    const starts = this.slots + this.capacity;
+    const start = this.words[starts + row]!;
+    const lines = this.words[starts + row + 1]! - start;
+    return this.#hash(
+      this.words[this.slots + row]!,
+      this.#addressPart(row, 0),
+      this.#addressPart(row, 1),
+      start,
+      lines,
+    );
+  }
+
+  /** As many as there is room for rows. */
+  #reserveAddresses(): void {
+    const old = this.#addresses;
+    const capacity = this.capacity;
+    if (old !== undefined && capacity === old.length >> 1) return;
+    const addresses = new Uint32Array(capacity * 2);
+    if (old !== undefined) {
+      addresses.set(old.subarray(0, old.length >> 1));
+      addresses.set(old.subarray(old.length >> 1), capacity);
     }
-    this.#capacity = capacity;
+    this.#addresses = addresses;
   }
 
   #resizeLines(capacity: number): void {
@@ -158,19 +168,6 @@ export class LocationTable {
     lines.set(this.#lines.subarray(this.#lineCapacity * 2), capacity * 2);
     this.#lines = lines;
     this.#lineCapacity = capacity;
-  }
-
-  #rehash(): void {
-    const { mapping, addressLo, addressHi, lineStart } = this.columns();
-    const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let row = 0; row < this.#length; row++) {
-      const start = lineStart[row]!;
-      let slot = this.#hash(mapping[row]!, addressLo[row]!, addressHi[row]!, start, lineStart[row + 1]! - start) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = row + 1;
-    }
-    this.#slots = slots;
   }
 }
 

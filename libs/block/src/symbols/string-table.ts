@@ -1,48 +1,53 @@
 import type { StringColumn, StringRow } from '@kiln/model';
-import { grown, hashBytes, isCrowded, type HashKeys } from './hash.ts';
+import { hashBytes, type HashKeys } from './hash.ts';
+import { grown, SlottedColumns } from './slotted-columns.ts';
 
-/** Strings by content: open addressing over their raw UTF-8 bytes. Row 0 is "". */
-export class StringTable {
+/** Strings by content: open addressing over their raw UTF-8 bytes. Row 0 is ""; it has no slot, because "" is never looked up. */
+export class StringTable extends SlottedColumns {
   readonly #keys: HashKeys;
-  #length = 1;
-  #bytes: Uint8Array = new Uint8Array(128);
-  #view: DataView = new DataView(this.#bytes.buffer);
-  #offsets: Uint32Array = new Uint32Array(16);
-  /** Row, 0 for a free slot: "" is never looked up. */
-  #slots: Uint32Array = new Uint32Array(16);
+  /** The arena, as a view because words of four bytes are read wherever they lie. */
+  #bytes: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(128));
 
   constructor(keys: HashKeys) {
+    super([1], 1, 16, 16); // offsets: one more than there are strings
     this.#keys = keys;
+    this.length = 1;
   }
 
-  get byteLength(): number {
-    return this.#bytes.byteLength + this.#offsets.byteLength + this.#slots.byteLength;
+  override get byteLength(): number {
+    return this.words.byteLength + this.#bytes.byteLength;
   }
 
   /** Hot. The row of the bytes start .. end, which are valid UTF-8 and are copied when new. */
   intern(bytes: DataView, start: number, end: number): StringRow {
     if (start === end) return 0;
-    const mask = this.#slots.length - 1;
+    const words = this.words;
+    const mask = this.slots - 1;
     let slot = hashBytes(this.#keys, bytes, start, end) & mask;
     for (;;) {
-      const row = this.#slots[slot]!;
+      const row = words[slot]!;
       if (row === 0) break;
       if (this.#equals(row, bytes, start, end)) return row;
       slot = (slot + 1) & mask;
     }
-    this.#slots[slot] = this.#length;
+    words[slot] = this.length;
     return this.#append(bytes, start, end);
   }
 
   /** The columns as they are now; they only grow at their ends. */
   columns(): StringColumn {
-    return { length: this.#length, bytes: this.#bytes, offsets: this.#offsets };
+    return {
+      length: this.length,
+      bytes: new Uint8Array(this.#bytes.buffer),
+      offsets: this.words.subarray(this.slots),
+    };
   }
 
   #equals(row: StringRow, bytes: DataView, start: number, end: number): boolean {
-    let own = this.#offsets[row]!;
-    if (this.#offsets[row + 1]! - own !== end - start) return false;
-    const view = this.#view;
+    const offset = this.slots + row;
+    let own = this.words[offset]!;
+    if (this.words[offset + 1]! - own !== end - start) return false;
+    const view = this.#bytes;
     let at = start;
     for (const last = end - 4; at <= last; at += 4, own += 4)
       if (view.getInt32(own, true) !== bytes.getInt32(at, true)) return false;
@@ -51,34 +56,23 @@ export class StringTable {
   }
 
   #append(bytes: DataView, start: number, end: number): StringRow {
-    const row = this.#length++;
-    const at = this.#offsets[row]!;
+    this.reserveRow();
+    const row = this.length++;
+    const at = this.words[this.slots + row]!;
     const need = at + end - start;
-    if (need > this.#bytes.length) {
-      const larger = new Uint8Array(grown(this.#bytes.length, need));
-      larger.set(this.#bytes.subarray(0, at));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
+    if (need > this.#bytes.byteLength) {
+      const larger = new ArrayBuffer(grown(this.#bytes.byteLength, need));
+      new Uint8Array(larger).set(new Uint8Array(this.#bytes.buffer, 0, at));
+      this.#bytes = new DataView(larger);
     }
-    this.#bytes.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), at);
-    if (row + 2 > this.#offsets.length) {
-      const larger = new Uint32Array(grown(this.#offsets.length, row + 2));
-      larger.set(this.#offsets);
-      this.#offsets = larger;
-    }
-    this.#offsets[row + 1] = need;
-    if (isCrowded(this.#length, this.#slots.length)) this.#rehash();
+    new Uint8Array(this.#bytes.buffer).set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), at);
+    this.words[this.slots + row + 1] = need;
+    this.reserveSlot(0);
     return row;
   }
 
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let row = 1; row < this.#length; row++) {
-      let slot = hashBytes(this.#keys, this.#view, this.#offsets[row]!, this.#offsets[row + 1]!) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = row;
-    }
-    this.#slots = slots;
+  protected slotOf(row: StringRow): number {
+    const offset = this.slots + row;
+    return hashBytes(this.#keys, this.#bytes, this.words[offset]!, this.words[offset + 1]!);
   }
 }
