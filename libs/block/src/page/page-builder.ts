@@ -1,6 +1,6 @@
 import { ByteWriter } from '@kiln/bytes';
 import { KilnError, type ExactColumn } from '@kiln/model';
-import { ByteStream } from './byte-stream.ts';
+import { ByteStreams } from './byte-streams.ts';
 import { integerRatio, isMultiple, commonScale } from './exact-multiples.ts';
 import { MODE_COLUMNS, MODE_SPLIT, MODE_WIDE } from './page-layout.ts';
 import { putExact, putVarint } from './varints.ts';
@@ -9,16 +9,12 @@ import { putExact, putVarint } from './varints.ts';
 export class PageBuilder {
   readonly types: number;
   #rows = 0;
-  readonly #h: ByteWriter = new ByteWriter(32);
-  readonly #a: ByteStream = new ByteStream();
-  readonly #b: ByteStream = new ByteStream();
-  readonly #c: ByteStream = new ByteStream();
-  readonly #ratios: Float64Array;
+  readonly #streams: ByteStreams = new ByteStreams(4);
 
   /** @param types number of value types, the same for every row. */
   constructor(types: number) {
     this.types = types;
-    this.#ratios = new Float64Array(types);
+    if (types > ratios.length) ratios = new Float64Array(types);
   }
 
   get rows(): number {
@@ -27,12 +23,12 @@ export class PageBuilder {
 
   /** Length of what `toBytes` would return, a few bytes too much at most. */
   get byteLength(): number {
-    return HEADER_BYTES + this.#h.length + this.#a.length + this.#b.length + this.#c.length;
+    return HEADER_BYTES + this.#streams.length;
   }
 
   /** Bytes of memory held, used or not. */
   get heldBytes(): number {
-    return OBJECT_BYTES + this.#h.capacity + this.#a.capacity + this.#b.capacity + this.#c.capacity;
+    return OBJECT_BYTES + this.#streams.capacity;
   }
 
   /**
@@ -45,6 +41,8 @@ export class PageBuilder {
   add(stack: Uint32Array, values: readonly ExactColumn[], length: number): void {
     if (isWide(values, length)) this.#addWide(stack, values, length);
     else if (!this.#addSplit(stack, values, length)) this.#addColumns(stack, values, length);
+    this.#streams.append(H, head.view(), head.length);
+    head.clear();
     this.#rows++;
   }
 
@@ -53,17 +51,15 @@ export class PageBuilder {
     const out = new ByteWriter(this.byteLength);
     out.varint(this.#rows);
     out.varint(this.types);
-    out.varint(this.#h.length);
-    out.varint(this.#a.length);
-    out.varint(this.#b.length);
-    for (const stream of [this.#h, this.#a, this.#b, this.#c]) out.bytes(stream.view());
+    for (const stream of [H, A, B]) out.varint(this.#streams.lengthOf(stream));
+    for (const stream of [H, A, B, C]) out.bytes(this.#streams.view(stream));
     return out.view();
   }
 
   /** Forgets all rows and keeps the buffers. */
   clear(): void {
     this.#rows = 0;
-    for (const stream of [this.#h, this.#a, this.#b, this.#c]) stream.clear();
+    this.#streams.clear();
   }
 
   /** Mode 0, when it fits: every type a whole multiple of type 0, which is nowhere 0. */
@@ -74,15 +70,15 @@ export class PageBuilder {
       const column = values[t]!.lo;
       const ratio = integerRatio(base, column, length);
       if (ratio < 0 || !isMultiple(base, column, ratio, length)) return false;
-      this.#ratios[t] = ratio;
+      ratios[t] = ratio;
     }
     const scale = length === 0 ? 1 : commonScale(base, length);
     const units = this.#writeClasses(stack, base, scale, length);
-    this.#h.u8(MODE_SPLIT);
-    this.#h.varint(scale);
-    for (let t = 1; t < this.types; t++) this.#h.varint(this.#ratios[t]!);
-    this.#h.varint(units);
-    this.#h.varint(length - units);
+    head.u8(MODE_SPLIT);
+    head.varint(scale);
+    for (let t = 1; t < this.types; t++) head.varint(ratios[t]!);
+    head.varint(units);
+    head.varint(length - units);
     return true;
   }
 
@@ -117,25 +113,25 @@ export class PageBuilder {
         else atC = putVarint(c, atC, count);
       }
     }
-    this.#a.append(a, atA);
-    this.#b.append(b, atB);
-    this.#c.append(c, atC);
+    this.#streams.append(A, a, atA);
+    this.#streams.append(B, b, atB);
+    this.#streams.append(C, c, atC);
     return units;
   }
 
   #addColumns(stack: Uint32Array, values: readonly ExactColumn[], length: number): void {
     this.#writeIds(stack, length);
-    this.#h.u8(MODE_COLUMNS);
-    this.#h.varint(length);
+    head.u8(MODE_COLUMNS);
+    head.varint(length);
     const base = values[0]!.lo;
     for (let t = 0; t < this.types; t++) {
       const column = values[t]!.lo;
       const ratio = t === 0 ? -1 : integerRatio(base, column, length);
       if (ratio >= 0 && isMultiple(base, column, ratio, length)) {
-        this.#h.varint(2 * ratio + 1);
+        head.varint(2 * ratio + 1);
       } else {
         const scale = commonScale(column, length);
-        this.#h.varint(2 * scale);
+        head.varint(2 * scale);
         if (scale !== 0) this.#writeColumn(column, scale, length);
       }
     }
@@ -150,7 +146,7 @@ export class PageBuilder {
       if (count < 128) c[at++] = count;
       else at = putVarint(c, at, count);
     }
-    this.#c.append(c, at);
+    this.#streams.append(C, c, at);
   }
 
   #addWide(stack: Uint32Array, values: readonly ExactColumn[], length: number): void {
@@ -158,12 +154,12 @@ export class PageBuilder {
       if (hi !== undefined && hi.findIndex((high, i) => i < length && high >= 4096) >= 0)
         throw new KilnError('out_of_range', 'a sample value is above 2^64 - 1, the largest that a page holds');
     this.#writeIds(stack, length);
-    this.#h.u8(MODE_WIDE);
-    this.#h.varint(length);
+    head.u8(MODE_WIDE);
+    head.varint(length);
     for (const { lo, hi } of values) {
       let at = 0;
       for (let i = 0; i < length; i++) at = putExact(scratchC, at, lo[i]!, hi === undefined ? 0 : hi[i]!);
-      this.#c.append(scratchC, at);
+      this.#streams.append(C, scratchC, at);
     }
   }
 
@@ -179,15 +175,23 @@ export class PageBuilder {
       if (delta < 128) b[at++] = delta;
       else at = putVarint(b, at, delta);
     }
-    this.#b.append(b, at);
+    this.#streams.append(B, b, at);
   }
 }
 
+/** The streams of a page, as page-layout.ts names them. */
+const H = 0;
+const A = 1;
+const B = 2;
+const C = 3;
+
 const HEADER_BYTES = 20;
 /** The builder and its buffers as objects: what an empty one adds to the heap of V8, measured. */
-const OBJECT_BYTES = 1400;
+const OBJECT_BYTES = 700;
 
 /** One row is encoded here before its bytes are copied, so that every builder holds no more than its content. */
+const head = new ByteWriter(256);
+let ratios = new Float64Array(8);
 let scratchA = new Uint8Array(4096);
 let scratchB = new Uint8Array(4096);
 let scratchC = new Uint8Array(8192);

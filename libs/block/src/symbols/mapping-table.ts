@@ -11,7 +11,7 @@ interface Mapping {
 }
 
 /** A mapping with its bigints, about. */
-const ROW_BYTES = 200;
+const ROW_BYTES = 140;
 const KEY_BYTES = 160;
 /** Up to this many rows a scan is faster than a key, and takes no memory. */
 const SCANNED = 8;

@@ -2,12 +2,15 @@ import type { NodeRow, StackColumns, StackRow } from '@kiln/model';
 import { hashPair, type HashKeys } from './hash.ts';
 import { SlottedColumns } from './slotted-columns.ts';
 
+/** Node. */
+const WIDTHS = [1];
+
 /** Stacktraces by their leaf node, in the order they were first seen. */
 export class StackTable extends SlottedColumns {
   readonly #keys: HashKeys;
 
   constructor(keys: HashKeys) {
-    super([1], 0, 16, 16);
+    super(WIDTHS, 0, 16, 16);
     this.#keys = keys;
   }
 

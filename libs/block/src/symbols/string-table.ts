@@ -2,6 +2,9 @@ import type { StringColumn, StringRow } from '@kiln/model';
 import { hashBytes, type HashKeys } from './hash.ts';
 import { grown, SlottedColumns } from './slotted-columns.ts';
 
+/** Offset in the arena. */
+const WIDTHS = [1];
+
 /** Strings by content: open addressing over their raw UTF-8 bytes. Row 0 is ""; it has no slot, because "" is never looked up. */
 export class StringTable extends SlottedColumns {
   readonly #keys: HashKeys;
@@ -9,7 +12,7 @@ export class StringTable extends SlottedColumns {
   #bytes: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(128));
 
   constructor(keys: HashKeys) {
-    super([1], 1, 16, 16); // offsets: one more than there are strings
+    super(WIDTHS, 1, 16, 16); // offsets: one more than there are strings
     this.#keys = keys;
     this.length = 1;
   }

@@ -2,12 +2,15 @@ import type { LocationRow, NodeRow, TreeColumns } from '@kiln/model';
 import { hashPair, type HashKeys } from './hash.ts';
 import { SlottedColumns } from './slotted-columns.ts';
 
+/** Parent and location. */
+const WIDTHS = [1, 1];
+
 /** The prefix tree: nodes by (parent, location), parents first. Node 0 is the root; it has no slot. */
 export class TreeTable extends SlottedColumns {
   readonly #keys: HashKeys;
 
   constructor(keys: HashKeys) {
-    super([1, 1], 0, 16, 32);
+    super(WIDTHS, 0, 16, 32);
     this.#keys = keys;
     this.length = 1;
   }
