@@ -6,7 +6,7 @@ import { httpRows } from './http-rows.ts';
 import { checkObject, corpusRows, realRows, sizeRows, type RealFile } from './ingest-rows.ts';
 import type { Row } from './measure.ts';
 import { ingestAll, seal, type Push } from './pipeline.ts';
-import { mergeRows, objectRows } from './query-rows.ts';
+import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 
 /*
  * ./kiln bench [--json] [--rounds N]
@@ -98,6 +98,7 @@ add(mergeRows(seededRandom('merge'), rounds));
 const object = seal(ingestAll(repeated));
 checkObject(object);
 add(objectRows(object, 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', rounds));
+add(seriesRows(rounds));
 add(await httpRows(pushes, rounds));
 const files = realFiles();
 if (files.length === 0) say(`real files: none at ${join(data, 'pprof')} (KILN_DATA names another folder)`);
