@@ -135,7 +135,7 @@ export class SymbolRemap {
     for (let i = 0; i < count; i++) {
       const row = functionList[i]!;
       const own = this.#string(name[row]!);
-      const system = this.#string(systemName[row]!);
+      const system = systemName[row] === name[row] ? own : this.#string(systemName[row]!);
       const file = this.#string(fileName[row]!);
       this.#functions[row] = functions.intern(own, system, file, startLine[row]!) + 1;
     }
