@@ -36,13 +36,16 @@ export class PageBuilder {
    * @param stack strictly increasing stack rows.
    * @param values one column per value type.
    * @param length samples in use; the arrays may be longer.
-   * @throws KilnError `out_of_range` for a value above 2^64 - 1.
+   * @throws KilnError `out_of_range` for a value above 2^64 - 1, `internal` for stack rows that do not rise: a page of such could not be read.
    */
   add(stack: Uint32Array, values: readonly ExactColumn[], length: number): void {
+    for (let i = 1; i < length; i++)
+      if (stack[i]! <= stack[i - 1]!)
+        throw new KilnError('internal', `stack rows must rise, found ${stack[i - 1]} before ${stack[i]}`);
+    head.clear();
     if (isWide(values, length)) this.#addWide(stack, values, length);
     else if (!this.#addSplit(stack, values, length)) this.#addColumns(stack, values, length);
     this.#streams.append(H, head.view(), head.length);
-    head.clear();
     this.#rows++;
   }
 

@@ -196,6 +196,17 @@ describe('a page', () => {
     mode([[3n, 2n ** 51n]], 1);
   });
 
+  test('refuses rows whose stacks do not rise: it could not be read again', () => {
+    const builder = new PageBuilder(1);
+    for (const stack of [
+      [1, 1],
+      [2, 1],
+    ])
+      expect(() => builder.add(Uint32Array.from(stack), exactColumns([[1n], [1n]], 1), 2)).toThrow('must rise');
+    expect(builder.rows).toBe(0);
+    expect(read(builder.toBytes(), 0, 1)).toEqual([]);
+  });
+
   test('takes the bytes that FORMAT.md works out', () => {
     const bytes = pageOf(
       [

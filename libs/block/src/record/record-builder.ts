@@ -77,6 +77,9 @@ export class RecordBuilder {
   add(profile: Profile, id: Uint8Array): void {
     if (id.length !== PROFILE_ID_BYTES)
       throw new KilnError('internal', `profile id of ${id.length} bytes, ${PROFILE_ID_BYTES} expected`);
+    for (const { stack, length } of profile.groups)
+      if (length > 0 && stack[length - 1]! >= profile.symbols.stacks.length)
+        throw new KilnError('internal', `stack ${stack[length - 1]} of ${profile.symbols.stacks.length} in a profile`);
     this.#profiles++;
     if (this.#profiles === 1) {
       this.#first = { profile, id };

@@ -1,5 +1,13 @@
 import { type ByteReader, CorruptDataError, type ByteWriter } from '@kiln/bytes';
-import type { FunctionColumns, LocationColumns, MappingColumns, StringColumn, Symbols, TreeColumns } from '@kiln/model';
+import {
+  KilnError,
+  type FunctionColumns,
+  type LocationColumns,
+  type MappingColumns,
+  type StringColumn,
+  type Symbols,
+  type TreeColumns,
+} from '@kiln/model';
 import {
   readInts,
   readStrings,
@@ -40,7 +48,10 @@ export function writeSymbols(w: ByteWriter, symbols: Symbols, strings: StringCol
   writeLocations(w, locations);
   w.varint(tree.length);
   const distance = new Uint32Array(tree.length);
-  for (let node = 1; node < tree.length; node++) distance[node] = node - tree.parent[node]!;
+  for (let node = 1; node < tree.length; node++) {
+    if (tree.parent[node]! >= node) throw new KilnError('internal', `node ${node} of a tree before its parent`);
+    distance[node] = node - tree.parent[node]!;
+  }
   writeUints(w, distance.subarray(1), tree.length - 1);
   writeUints(w, tree.location.subarray(1), tree.length - 1);
   w.varint(stacks.length);
