@@ -20,6 +20,7 @@ const realWorld = new Map([
   ['libs/async/src/system-clock.ts', 'makes the real clock'],
   ['services/kiln/src/main.ts', 'the screen and the environment'],
   ['services/kiln/src/commands/start.ts', 'seeds the roles'],
+  ['services/kiln/src/commands/log.ts', 'names what it writes'],
 ]);
 
 /** Files outside libs/nest that may know the framework: what it calls, and what wires it. */
