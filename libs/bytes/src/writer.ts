@@ -74,7 +74,7 @@ export class ByteWriter {
     if (over !== 0) this.zeros(boundary - over);
   }
 
-  /** Hot. Unsigned LEB128 of a whole number in [0, 2^53). */
+  /** Hot. Unsigned LEB128 of a whole number in [0, 2^53). @throws RangeError above. */
   varint(value: number): void {
     if (value > 0x7fffffff) {
       this.#varintSlow(value);
@@ -92,6 +92,7 @@ export class ByteWriter {
   }
 
   #varintSlow(value: number): void {
+    if (value > Number.MAX_SAFE_INTEGER) throw new RangeError(`${value} does not fit a varint below 2^53`);
     let at = this.#grow(8);
     const bytes = this.#bytes;
     let rest = value;
@@ -103,7 +104,7 @@ export class ByteWriter {
     this.#length = at;
   }
 
-  /** Zigzag varint of a whole number in [-2^52, 2^52]. */
+  /** Zigzag varint of a whole number in [-2^52, 2^52), the numbers its reader takes back. */
   zigzag(value: number): void {
     this.varint(value < 0 ? -value * 2 - 1 : value * 2);
   }
