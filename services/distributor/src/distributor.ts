@@ -55,11 +55,12 @@ export class Distributor {
   /**
    * Stores profiles of one tenant.
    * @param windowMs the tenant's duplicate window, written into the records.
-   * @throws KilnError `unavailable` when a record could not be made durable: the client may send again, copies are dropped by id.
+   * @throws KilnError `unavailable` when a record could not be made durable: the client may send again, copies are dropped by id;
+   * `invalid_argument` for a profile that no record can hold. The others are stored.
    */
   async store(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): Promise<Written[]> {
-    const records = this.#build(tenant, profiles, windowMs);
-    const outcomes = await Promise.allSettled(records.map(({ log, bytes }) => append(log, bytes)));
+    const drafts = this.#place(tenant, profiles, windowMs);
+    const outcomes = await Promise.allSettled(drafts.map((draft) => this.#append(draft)));
     const written: Written[] = [];
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') throw KilnError.from(outcome.reason);
@@ -68,38 +69,42 @@ export class Distributor {
     return written;
   }
 
-  #build(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): { log: OpenLog; bytes: Uint8Array }[] {
-    const { logs, codecs, clock } = this.#ports;
+  #place(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): Draft[] {
+    const { logs, clock } = this.#ports;
     const open = new Map<number, RecordBuilder>();
-    const done: { log: OpenLog; bytes: Uint8Array }[] = [];
+    const drafts: Draft[] = [];
     const receivedMs = clock.nowMs();
     for (const accepted of profiles) {
-      const { profile, labels } = accepted;
+      const { profile, labels, payload } = accepted;
       const partition = placePartition({
         partitions: logs.length,
         tenant,
         service: profile.service,
         fingerprint: fingerprint(labels),
       });
-      let record = open.get(partition);
-      if (record === undefined) {
-        record = new RecordBuilder({ tenant, receivedMs, windowMs });
-        open.set(partition, record);
-      }
+      // A profile that may be too large for a record gets one of its own, so that only it is refused.
+      const alone = payload.length >= MAX_RECORD_BYTES;
+      const record = (alone ? undefined : open.get(partition)) ?? new RecordBuilder({ tenant, receivedMs, windowMs });
       record.add(profile, idOf(tenant, accepted));
-      if (record.byteLength >= MAX_RECORD_BYTES) {
-        done.push({ log: logs[partition]!, bytes: record.finish(codecs) });
-        open.delete(partition);
-      }
+      const isFull = alone || record.byteLength >= MAX_RECORD_BYTES;
+      if (isFull) drafts.push({ log: logs[partition]!, record });
+      if (isFull && !alone) open.delete(partition);
+      if (!isFull) open.set(partition, record);
     }
-    for (const [partition, record] of open) done.push({ log: logs[partition]!, bytes: record.finish(codecs) });
-    return done;
+    for (const [partition, record] of open) drafts.push({ log: logs[partition]!, record });
+    return drafts;
+  }
+
+  async #append({ log, record }: Draft): Promise<Written> {
+    const { offset } = await log.append(record.finish(this.#ports.codecs));
+    return { log: log.id, offset };
   }
 }
 
-async function append(log: OpenLog, bytes: Uint8Array): Promise<Written> {
-  const { offset } = await log.append(bytes);
-  return { log: log.id, offset };
+/** A record and the log it goes to. */
+interface Draft {
+  readonly log: OpenLog;
+  readonly record: RecordBuilder;
 }
 
 function idOf(tenant: TenantId, { profile, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {

@@ -83,6 +83,24 @@ const labels = (service: string, more: Label[] = []): Label[] => [
 ];
 const profile = (value: bigint, timeNanos = BigInt(NOW) * 1_000_000n + 5n): Uint8Array =>
   tinyPprof({ type: 'cpu', unit: 'nanoseconds', timeNanos, stacks: [{ frames: ['leaf', 'main'], value }] });
+/** What makes a pprof of `profile` huge: functions with names of this many bytes together, and a sample of each. */
+function hugeStrings(total: number): Buffer[] {
+  const length = 60_000;
+  const varint = (value: number): number[] => (value < 128 ? [value] : [(value % 128) | 128, ...varint(value >> 7)]);
+  const field = (no: number, content: Uint8Array): Buffer[] => [
+    Buffer.from([no * 8 + 2, ...varint(content.length)]),
+    Buffer.from(content),
+  ];
+  return Array.from({ length: Math.ceil(total / length) }, (_, i) => {
+    const id = varint(100 + i);
+    const name = field(6, Buffer.from(`f${i}`.padEnd(length, 'x')));
+    const location = field(4, Buffer.from([8, ...id, 0x22, id.length + 1, 8, ...id]));
+    const sampled = field(2, Buffer.from([0x0a, id.length, ...id, 0x12, 1, 1]));
+    const named = field(5, Buffer.from([8, ...id, 16, ...varint(6 + i)]));
+    return [...name, ...location, ...sampled, ...named];
+  }).flat();
+}
+
 const sample = (bytes: Uint8Array, id = ''): { profile: Uint8Array; id: string } => ({ profile: bytes, id });
 const ids = (records: LogRecord[]): string[] =>
   records.flatMap(({ datasets }) =>
@@ -94,6 +112,16 @@ const ids = (records: LogRecord[]): string[] =>
   );
 
 describe('a push', () => {
+  test('with a profile that no record can hold is refused, and what is acknowledged can be read', async () => {
+    const { intake, records } = await harness({ maxProfileSizeBytes: 0, ingestionBodyLimitBytes: 0 });
+    const huge = Buffer.concat([profile(7n), ...hugeStrings(65 << 20)]);
+    const pushed = intake.push(tenant, [{ labels: labels('shop'), samples: [sample(profile(1n)), sample(huge)] }]);
+    await expect(pushed).rejects.toThrow(/allowed are 67108864; max_profile_size_bytes refuses such profiles sooner/);
+    const [record, ...more] = await records();
+    expect(more).toEqual([]);
+    expect(record!.datasets.map(({ profiles }) => profiles.length)).toEqual([1]);
+  });
+
   test('becomes a record per partition, of its tenant, with its duplicate window', async () => {
     const { intake, records, seen } = await harness();
     const series = Array.from({ length: 12 }, (_, i) => ({

@@ -20,6 +20,7 @@ import type { Codecs, DatasetSpans } from '../tables.ts';
 import { RecordSpans } from './record-spans.ts';
 import {
   FLAG_TRACEPARENT,
+  MAX_BODY_BYTES,
   PROFILE_ID_BYTES,
   RECORD_CRC_AT,
   RECORD_HEAD_BYTES,
@@ -90,7 +91,10 @@ export class RecordBuilder {
     this.#addInterned(profile, id);
   }
 
-  /** The record. Nothing may be added afterwards. */
+  /**
+   * The record. Nothing may be added afterwards.
+   * @throws KilnError `invalid_argument` when it is larger than a reader takes.
+   */
   finish(codecs: Codecs): Uint8Array {
     const { receivedMs, windowMs, traceparent } = this.#options;
     const body = new ByteWriter(Math.max(256, this.byteLength));
@@ -103,6 +107,12 @@ export class RecordBuilder {
     }
     if (this.#symbols === undefined && this.#first !== undefined) this.#writeSingle(body, this.#first);
     else this.#writeInterned(body, this.#symbols ?? new SymbolTable());
+    if (body.length > MAX_BODY_BYTES)
+      throw new KilnError(
+        'invalid_argument',
+        `${this.#profiles} profile${this.#profiles === 1 ? '' : 's'} of ${body.length} bytes in one record, allowed are ${MAX_BODY_BYTES}; max_profile_size_bytes refuses such profiles sooner`,
+        { reason: 'profile_size_limit' },
+      );
     return this.#frame(body.view(), codecs);
   }
 

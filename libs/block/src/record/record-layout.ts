@@ -16,3 +16,5 @@ export const TRACEPARENT_BYTES = 25;
 export const PROFILE_ID_BYTES = 16;
 /** Where the checksum stands in the head. */
 export const RECORD_CRC_AT = 16;
+/** Largest body: no writer makes a larger one, and `decodeRecord` decompresses none unless told otherwise. */
+export const MAX_BODY_BYTES: number = 64 * 1024 * 1024;

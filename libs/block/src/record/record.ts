@@ -8,6 +8,7 @@ import { readSpans } from '../sections/spans.ts';
 import type { Codecs, DatasetSpans, Page } from '../tables.ts';
 import {
   FLAG_TRACEPARENT,
+  MAX_BODY_BYTES,
   PROFILE_ID_BYTES,
   RECORD_CRC_AT,
   RECORD_HEAD_BYTES,
@@ -44,9 +45,6 @@ export interface RecordDataset {
   /** `row` counts the rows of this dataset. */
   readonly spans: DatasetSpans | undefined;
 }
-
-/** Largest body that `decodeRecord` decompresses unless told otherwise. */
-export const MAX_BODY_BYTES: number = 64 * 1024 * 1024;
 
 /**
  * Decodes a record and checks all of it: checksum, counts, row numbers, pages.
