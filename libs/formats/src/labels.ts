@@ -34,6 +34,8 @@ export class SeriesLabels {
   readonly name: string;
   readonly #own: ReadonlyMap<string, string>;
   readonly #limits: ProfileLimits;
+  /** Those of the push that were found sound: not looked at again for each series of its samples. */
+  #sound: ReadonlyMap<string, string> = new Map();
 
   /** @throws KilnError `invalid_argument` for a name with two values. */
   constructor(pushed: readonly Label[], limits: ProfileLimits) {
@@ -64,7 +66,8 @@ export class SeriesLabels {
     for (const [name, value] of merged) if (value === '') merged.delete(name);
     for (const [name, value] of this.#own) merged.set(name, value);
     if (!this.#own.has(SESSION)) reduceSession(merged, limits.maxSessionsPerSeries);
-    checkSet(merged, limits);
+    checkSet(merged, this.#sound, limits);
+    this.#sound = this.#own;
     const stored = new Map<string, string>();
     for (const [name, value] of merged) {
       if (DERIVED.has(name) || SPOKEN.has(name)) continue;
@@ -113,7 +116,11 @@ function swapBytes(hex: string): string {
   return hex.match(/../g)!.toReversed().join('');
 }
 
-function checkSet(labels: ReadonlyMap<string, string>, limits: ProfileLimits): void {
+function checkSet(
+  labels: ReadonlyMap<string, string>,
+  sound: ReadonlyMap<string, string>,
+  limits: ProfileLimits,
+): void {
   const most = limits.maxLabelNamesPerSeries;
   if (most > 0 && labels.size > most) {
     throw refuse(
@@ -124,7 +131,7 @@ function checkSet(labels: ReadonlyMap<string, string>, limits: ProfileLimits): v
   if (!labels.has('__name__')) {
     throw refuse('invalid_labels', 'label __name__ is missing: it names the kind of profile, for example process_cpu');
   }
-  for (const [name, value] of labels) checkLabel(name, value, limits);
+  for (const [name, value] of labels) if (sound.get(name) !== value) checkLabel(name, value, limits);
 }
 
 const legacyName = /^[a-zA-Z_.][a-zA-Z0-9_.]*$/;

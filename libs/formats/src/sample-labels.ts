@@ -1,4 +1,4 @@
-import { labelSetKey, type Label, type LabelSet } from '@kiln/model';
+import { LabelSetTable, type Label, type LabelSet } from '@kiln/model';
 import type { SeriesLabels } from './labels.ts';
 import { textOf, type Pprof } from './pprof/pprof.ts';
 import { MAX_PROBES, refuseCollisions, room, slotCount } from './scratch.ts';
@@ -19,8 +19,6 @@ export const ID_WORDS = 6;
  * named like an id never makes a series, also when it is no id.
  */
 export class SampleLabels {
-  /** Labels of each group: one group per series. */
-  readonly groups: LabelSet[] = [];
   /** ID_WORDS for each entry made by `ids`. */
   idWords: Int32Array<ArrayBuffer> = new Int32Array(0);
   #entries = 0;
@@ -29,7 +27,7 @@ export class SampleLabels {
   /** Sample label texts are cut like any string. */
   readonly #cut: (text: string) => string;
   readonly #meaning: Uint8Array;
-  readonly #groupOfKey = new Map<string, number>();
+  readonly #groups = new LabelSetTable();
   /** Distinct label lists met so far: a sample that has it, its hash and its group; slots hold row + 1. */
   #lists = 0;
   #listSample = new Int32Array(16);
@@ -42,6 +40,11 @@ export class SampleLabels {
     this.#series = series;
     this.#cut = cut;
     this.#meaning = new Uint8Array(pprof.samples.labelStart[pprof.samples.length] === 0 ? 0 : pprof.strings.length);
+  }
+
+  /** Labels of each group: one group per series. */
+  get groups(): readonly LabelSet[] {
+    return this.#groups.sets;
   }
 
   /** Hot: once per sample. The group of a sample by its plain string labels. */
@@ -132,7 +135,8 @@ export class SampleLabels {
       this.#listHash = room(this.#listHash, list + 1);
       this.#listGroup = room(this.#listGroup, list + 1);
     }
-    const group = this.#groupOfLabels(this.#plainLabels(sample));
+    // Labels that lose against the push's own leave lists that are one series.
+    const group = this.#groups.number(this.#series.with(this.#plainLabels(sample)));
     this.#listSample[list] = sample;
     this.#listHash[list] = hash;
     this.#listGroup[list] = group;
@@ -162,18 +166,6 @@ export class SampleLabels {
       });
     }
     return labels;
-  }
-
-  /** Labels that lose against the push's own leave lists that are one series. */
-  #groupOfLabels(labels: readonly Label[]): number {
-    const set = this.#series.with(labels);
-    const key = labelSetKey(set);
-    let group = this.#groupOfKey.get(key);
-    if (group === undefined) {
-      group = this.groups.push(set) - 1;
-      this.#groupOfKey.set(key, group);
-    }
-    return group;
   }
 
   #addEntry(): number {

@@ -1,6 +1,7 @@
 export { KilnError, type Code, type ErrorOptionsOfKiln } from './errors.ts';
 export { ExactSums, exactFromBigInt, exactToBigInt, INT64_HI, SPILL, type ExactColumn } from './exact.ts';
 export { fingerprint, hash64, labelSet, labelSetKey, labelValue, type Label, type LabelSet } from './label-set.ts';
+export { LabelSetTable } from './label-set-table.ts';
 export { makeLogId, parseLogId, type LogId } from './log-id.ts';
 export { createMatcher, DEFAULT_REGEX_LIMITS, type Matcher, type MatchOp, type RegexLimits } from './matcher.ts';
 export type {

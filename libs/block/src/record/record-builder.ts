@@ -1,7 +1,7 @@
 import { ByteWriter } from '@kiln/bytes';
 import {
   KilnError,
-  labelSetKey,
+  LabelSetTable,
   type LabelSet,
   type Profile,
   type SampleGroup,
@@ -200,11 +200,9 @@ class DatasetDraft {
   readonly page: PageBuilder;
   readonly #ids = new ByteWriter(64);
   readonly #timeMs: number[] = [];
-  readonly #series: LabelSet[] = [];
-  readonly #seriesNumbers = new Map<string, number>();
+  readonly #series = new LabelSetTable();
   readonly #rowProfile: number[] = [];
   readonly #rowSeries: number[] = [];
-  #seriesBytes = 0;
   #spans: RecordSpans | undefined;
 
   constructor({ service, name, types }: Profile) {
@@ -221,7 +219,8 @@ class DatasetDraft {
       this.#ids.length +
       this.#timeMs.length * 8 +
       this.#rowProfile.length * 6 +
-      this.#seriesBytes +
+      this.#series.labels * 8 +
+      this.#series.textLength +
       (this.#spans?.byteLength ?? 0)
     );
   }
@@ -233,15 +232,8 @@ class DatasetDraft {
 
   /** The row whose samples were just added to `page`. */
   addRow(profile: number, series: LabelSet, { spans }: SampleGroup, remap: SymbolRemap | undefined): void {
-    const key = labelSetKey(series);
-    let number = this.#seriesNumbers.get(key);
-    if (number === undefined) {
-      number = this.#series.push(series) - 1;
-      this.#seriesNumbers.set(key, number);
-      this.#seriesBytes += key.length + 8 * series.length;
-    }
     const row = this.#rowProfile.push(profile) - 1;
-    this.#rowSeries.push(number);
+    this.#rowSeries.push(this.#series.number(series));
     if (spans === undefined || spans.length === 0) return;
     this.#spans ??= new RecordSpans(this.types.length);
     this.#spans.add(row, spans, remap);
@@ -255,8 +247,8 @@ class DatasetDraft {
     w.varint(this.#timeMs.length);
     w.bytes(this.#ids.view());
     writeDeltas(w, Float64Array.from(this.#timeMs), 0, this.#timeMs.length);
-    w.varint(this.#series.length);
-    for (const series of this.#series) {
+    w.varint(this.#series.sets.length);
+    for (const series of this.#series.sets) {
       w.varint(series.length);
       for (const { name, value } of series) {
         w.varint(string(name));
@@ -322,13 +314,19 @@ function profileBytes(profile: Profile): number {
   const { strings, functions, mappings, locations, tree, stacks } = symbols;
   let bytes = strings.offsets[strings.length]! + strings.length * 2 + functions.length * 8 + mappings.length * 24;
   bytes += 64 + service.length + profile.name.length;
+  const texts = new Set<string>();
   for (const type of types) bytes += 12 + typeTexts(type).join('').length;
   bytes += locations.length * 12 + tree.length * 4 + stacks.length * 3;
   for (const { series, length, values, spans } of groups) {
     bytes +=
       32 + length * (2 + 2 * values.length) + (spans === undefined ? 0 : spans.length * (30 + 4 * values.length));
-    for (const { name, value } of series) bytes += 8 + name.length + value.length;
+    bytes += series.length * 8;
+    for (const { name, value } of series) {
+      texts.add(name);
+      texts.add(value);
+    }
   }
+  for (const text of texts) bytes += text.length;
   return bytes;
 }
 

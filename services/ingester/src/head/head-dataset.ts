@@ -1,5 +1,5 @@
 import { PageRows, SymbolTable, type Codecs, type DatasetTables, type RecordDataset } from '@kiln/block';
-import { labelSetKey, SPILL, type ExactColumn, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
+import { LabelSetTable, SPILL, type ExactColumn, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
 import { HeadPages } from './head-pages.ts';
 import { HeadRows } from './head-rows.ts';
 import { HeadSpans } from './head-spans.ts';
@@ -8,8 +8,6 @@ import type { SampleSorter } from './sample-sorter.ts';
 const PROFILE_ID_BYTES = 16;
 /** What the objects around the columns take, about. */
 const OBJECT_BYTES = 600;
-const SERIES_BYTES = 64;
-const LABEL_BYTES = 64;
 
 /** What all datasets of a head share. */
 export interface HeadParts {
@@ -27,9 +25,7 @@ export class HeadDataset {
   readonly #codecs: Codecs;
   readonly #sorter: SampleSorter;
   readonly #symbols: SymbolTable;
-  readonly #series: LabelSet[] = [];
-  readonly #seriesNumbers = new Map<string, number>();
-  #seriesBytes = 0;
+  readonly #series = new LabelSetTable();
   readonly #rows: HeadRows;
   readonly #pages: HeadPages;
   #spans: HeadSpans | undefined;
@@ -56,7 +52,7 @@ export class HeadDataset {
     return (
       OBJECT_BYTES +
       this.#symbols.byteLength +
-      this.#seriesBytes +
+      this.#series.byteLength +
       this.#rows.byteLength +
       this.#pages.byteLength +
       (this.#spans?.byteLength ?? 0)
@@ -66,7 +62,7 @@ export class HeadDataset {
   /** What this dataset will take in a segment, about: hash tables go, columns are packed and compressed (measured by head.bench.ts). */
   get segmentBytes(): number {
     const { byteLength } = this.#symbols;
-    return this.#pages.segmentBytes + byteLength / 12 + this.#rows.byteLength / 3 + this.#seriesBytes / 3;
+    return this.#pages.segmentBytes + byteLength / 12 + this.#rows.byteLength / 3 + this.#series.byteLength / 3;
   }
 
   /**
@@ -85,7 +81,7 @@ export class HeadDataset {
       const profile = rows.profile[r]!;
       if (kept[profile] === 0) continue;
       const timeMs = profiles.timeMs[profile]!;
-      const number = this.#seriesNumber(series[rows.series[r]!]!);
+      const number = this.#series.number(series[rows.series[r]!]!);
       const row = this.#rows.add(number, timeMs, profiles.id, profile * PROFILE_ID_BYTES, offset);
       if (spanRows !== undefined) spanRows[r] = row;
       this.#minMs = Math.min(this.#minMs, timeMs);
@@ -112,7 +108,7 @@ export class HeadDataset {
       types,
       minMs: this.#minMs,
       maxMs: this.#maxMs,
-      series: this.#series.slice(),
+      series: this.#series.sets.slice(),
       rows: this.#rows.snapshot(),
       pages: this.#pages.snapshot(),
       symbols: this.#symbols.symbols(),
@@ -141,7 +137,7 @@ export class HeadDataset {
       const old = rows.series[i]!;
       let number = used.get(old);
       if (number === undefined) {
-        number = series.push(this.#series[old]!) - 1;
+        number = series.push(this.#series.sets[old]!) - 1;
         used.set(old, number);
       }
       seriesOfRow[i] = number;
@@ -191,18 +187,6 @@ export class HeadDataset {
       this.#spans ??= new HeadSpans(types.length);
       this.#spans.add(row, remap.stack(spans.stack[i]!), spans, i);
     }
-  }
-
-  /** Identity is the label set, never its fingerprint. */
-  #seriesNumber(labels: LabelSet): number {
-    const key = labelSetKey(labels);
-    const known = this.#seriesNumbers.get(key);
-    if (known !== undefined) return known;
-    const number = this.#series.push(labels) - 1;
-    this.#seriesNumbers.set(key, number);
-    this.#seriesBytes += SERIES_BYTES + key.length * 2;
-    for (const { name, value } of labels) this.#seriesBytes += LABEL_BYTES + name.length + value.length;
-    return number;
   }
 }
 
