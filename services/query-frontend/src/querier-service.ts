@@ -17,6 +17,7 @@ import {
 import {
   checkSelection,
   type Answer,
+  type AnswerGap,
   type ClampedRange,
   type QueryFrontend,
   type RequestedRange,
@@ -45,12 +46,7 @@ export function querierService(frontend: QueryFrontend, tenantOf: (header: strin
 
   async function ask(context: HandlerContext, tenant: TenantId, query: Query): Promise<Answer> {
     const answer = await frontend.query(tenant, query);
-    if (answer.gaps.length > 0) {
-      context.responseHeader.set(
-        'x-kiln-partial',
-        answer.gaps.map((g) => `${g.log} (${g.after}, ${g.upTo}] ${g.reason}`).join('; '),
-      );
-    }
+    if (answer.gaps.length > 0) context.responseHeader.set('x-kiln-partial', gapsText(answer.gaps));
     return answer;
   }
 
@@ -165,6 +161,17 @@ export function querierService(frontend: QueryFrontend, tenantOf: (header: strin
     const query = { kind: 'pprof', ...range, ...selection(request), maxNodes: Number(request.maxNodes ?? 0n) } as const;
     return pprofMessage(finishQuery(query, (await ask(context, tenant, query)).partial), range);
   }
+}
+
+const GAPS_SHOWN = 16;
+const GAP_LENGTH = 200;
+
+/** What may be missing, as a header: clients refuse one that is long, and a header has no text but ASCII. */
+function gapsText(gaps: readonly AnswerGap[]): string {
+  const shown = gaps.slice(0, GAPS_SHOWN).map(({ log, after, upTo, reason }) => {
+    return `${log} (${after}, ${upTo}] ${reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
+  });
+  return [...shown, ...(gaps.length > GAPS_SHOWN ? [`and ${gaps.length - GAPS_SHOWN} more`] : [])].join('; ');
 }
 
 /** Period of the merged profile, which no longer has one of its own: what clients expect by name (contract/pyroscope.md §5.12). */

@@ -305,6 +305,21 @@ describe('an answer', () => {
     );
   });
 
+  test('with many gaps, or a reason that is no header text, still gets through', async () => {
+    const gaps = Array.from({ length: 500 }, (_, i) => ({
+      log: 'ab-0',
+      after: i,
+      upTo: i + 1,
+      reason: 'kaputt: ∅\n"x"',
+    }));
+    const { call } = await harness({}, { partial: new Uint8Array(0), gaps });
+    const { status, headers } = await call('SelectMergeStacktraces', select);
+    expect(status).toBe(200);
+    const said = headers.get('x-kiln-partial')!;
+    expect(said).toMatch(/^ab-0 \(0, 1\] kaputt: \?\?"x"; ab-0 \(1, 2\] .*; and 484 more$/);
+    expect(said.length).toBeLessThan(4096);
+  });
+
   test('that failed keeps the code and sentence of the failure', async () => {
     const { call } = await harness(
       {},
