@@ -43,6 +43,12 @@ describe('ManualClock', () => {
 });
 
 describe('systemClock', () => {
+  test('a sleep of more days than a timer takes does not end at once', async () => {
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(new Error('long enough')), 30);
+    await expect(systemClock().sleep(30 * 86_400_000, stop.signal)).rejects.toThrow('long enough');
+  });
+
   test('sleeps at least as long as asked and can be stopped', async () => {
     const clock = systemClock();
     const before = clock.nowMs();
