@@ -60,8 +60,7 @@ export class LogServer {
 
   /** Ends all readers: the worker is gone. */
   close(): void {
-    for (const { stop } of this.#readers.values()) stop.abort();
-    this.#readers.clear();
+    for (const reader of this.#readers.keys()) this.#stop(reader);
   }
 
   handlers(): Handlers {
@@ -79,11 +78,16 @@ export class LogServer {
         const next = await this.#readers.get(reader)?.entries.next();
         return next === undefined || next.done === true ? undefined : packEntries(next.value);
       },
-      'log.stop': (reader: number) => {
-        this.#readers.get(reader)?.stop.abort();
-        this.#readers.delete(reader);
-      },
+      'log.stop': (reader: number) => this.#stop(reader),
     };
+  }
+
+  /** The signal ends one that waits for the log to grow; one that waits to be asked again, with its file open, has to be told. */
+  #stop(reader: number): void {
+    const { entries, stop } = this.#readers.get(reader) ?? {};
+    this.#readers.delete(reader);
+    stop?.abort();
+    void entries?.return?.().catch(() => undefined);
   }
 
   #log(slot: number): OpenLog {
