@@ -20,7 +20,7 @@ export interface ProfileLimits {
   readonly maxStacktraceDepth: number;
   /** max_profile_symbol_value_length, bytes: of longer strings the tail is kept. */
   readonly maxSymbolValueLength: number;
-  /** reject_older_than, milliseconds. */
+  /** reject_older_than or retention_period, whichever is shorter, milliseconds. */
   readonly rejectOlderThanMs: number;
   /** reject_newer_than, milliseconds. */
   readonly rejectNewerThanMs: number;

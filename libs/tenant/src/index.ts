@@ -1,3 +1,3 @@
-export { bodyLimitBytes, defaultLimits, limitSettings, type Limits, type LimitsOf } from './limits.ts';
+export { acceptedAgeMs, bodyLimitBytes, defaultLimits, limitSettings, type Limits, type LimitsOf } from './limits.ts';
 export { RateLimiter } from './rate-limiter.ts';
 export { authSettings, TenantResolver, type AuthConfig, type IgnoredHeader } from './tenant-resolver.ts';

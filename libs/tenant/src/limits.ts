@@ -182,5 +182,11 @@ export const defaultLimits: Limits = Object.freeze(
 
 /** Bytes of a body at most; 0 = unlimited. */
 export function bodyLimitBytes(limits: Limits): number {
-  return Math.floor(limits.ingestionBodyLimitMb * MIB);
+  return Math.ceil(limits.ingestionBodyLimitMb * MIB);
+}
+
+/** How old a profile may be to be accepted: what is past the retention would never be answered. 0 = any age. */
+export function acceptedAgeMs({ rejectOlderThanMs, retentionPeriodMs }: Limits): number {
+  if (rejectOlderThanMs === 0 || retentionPeriodMs === 0) return Math.max(rejectOlderThanMs, retentionPeriodMs);
+  return Math.min(rejectOlderThanMs, retentionPeriodMs);
 }

@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { ManualClock } from '@kiln/async';
 import { loadConfig, parseFlags } from '@kiln/config';
 import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
-import { bodyLimitBytes, defaultLimits, limitSettings, RateLimiter, TenantResolver, type Limits } from './index.ts';
+import {
+  acceptedAgeMs,
+  bodyLimitBytes,
+  defaultLimits,
+  limitSettings,
+  RateLimiter,
+  TenantResolver,
+  type Limits,
+} from './index.ts';
 
 const MIB = 1_048_576;
 const a: TenantId = parseTenantId('a');
@@ -24,6 +32,16 @@ describe('limits', () => {
     expect(defaultLimits.maxProfileSizeBytes).toBe(4_194_304);
     expect(defaultLimits.maxQueryLookbackMs).toBe(defaultLimits.retentionPeriodMs);
     expect(bodyLimitBytes(defaultLimits)).toBe(256 * MIB);
+  });
+
+  test('of less than a byte are not none', () => {
+    expect(bodyLimitBytes({ ...defaultLimits, ingestionBodyLimitMb: 1e-9 })).toBe(1);
+  });
+
+  test('accept no profile that is past the retention', () => {
+    const age = (rejectOlderThanMs: number, retentionPeriodMs: number): number =>
+      acceptedAgeMs({ ...defaultLimits, rejectOlderThanMs, retentionPeriodMs });
+    expect([age(10, 20), age(20, 10), age(0, 10), age(10, 0), age(0, 0)]).toEqual([10, 10, 10, 10, 0]);
   });
 
   test('are set by file and flag', () => {

@@ -4,7 +4,7 @@ import type { Codecs } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
 import type { OpenLog } from '@kiln/partition-log';
 import type { Metrics } from '@kiln/telemetry';
-import { bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
+import { acceptedAgeMs, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
 import { Distributor } from './distributor.ts';
 import { Intake, type IntakeObserver, type WriteLimits } from './intake.ts';
 import { PushHttp, TENANT_OF_WRITE } from './push.http.ts';
@@ -55,7 +55,7 @@ function writeLimits(limits: Limits): WriteLimits {
     maxStacktraceSampleLabels: limits.maxProfileStacktraceSampleLabels,
     maxStacktraceDepth: limits.maxProfileStacktraceDepth,
     maxSymbolValueLength: limits.maxProfileSymbolValueLength,
-    rejectOlderThanMs: limits.rejectOlderThanMs,
+    rejectOlderThanMs: acceptedAgeMs(limits),
     rejectNewerThanMs: limits.rejectNewerThanMs,
     ingestionBodyLimitBytes: bodyLimitBytes(limits),
   };

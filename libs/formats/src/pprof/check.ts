@@ -51,7 +51,8 @@ function checkTime(
   const oldest = receivedNanos - BigInt(rejectOlderThanMs) * 1_000_000n;
   const newest = receivedNanos + BigInt(rejectNewerThanMs) * 1_000_000n;
   if (rejectOlderThanMs > 0 && timeNanos <= oldest) {
-    throw outsideWindow(timeNanos, `older than allowed, ${showTime(oldest)}`, 'reject_older_than', rejectOlderThanMs);
+    const setting = 'reject_older_than or retention_period';
+    throw outsideWindow(timeNanos, `older than allowed, ${showTime(oldest)}`, setting, rejectOlderThanMs);
   }
   if (rejectNewerThanMs > 0 && timeNanos >= newest) {
     throw outsideWindow(timeNanos, `newer than allowed, ${showTime(newest)}`, 'reject_newer_than', rejectNewerThanMs);
