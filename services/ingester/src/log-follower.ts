@@ -7,6 +7,8 @@ import { hopeless, type PartitionCore } from './partition-core.ts';
 
 /** Readings from H + 1 that may deliver a later offset while the log says it still has H + 1. */
 const REREADS = 5;
+/** Times that a record may break for another reason than its bytes (memory, a fault of the program) before it counts as unreadable. */
+const TRIES = 3;
 /** Record bytes after which other work of the thread gets a turn. */
 const TURN_BYTES = 1 << 20;
 
@@ -16,8 +18,8 @@ export class LogFollower {
   #rereads = 0;
   /** End of the log when it was opened: reading up to here is the replay. */
   #replayTo = -1;
-  /** An offset whose rows could not be added to the head: it goes to quarantine when it comes again. */
-  #poisoned = -1;
+  /** The offset whose record broke last, how often, and the kind of error. Never its message: gaps are shown to every tenant. */
+  #broken = { offset: -1, times: 0, kind: '' };
 
   constructor(core: PartitionCore) {
     this.#core = core;
@@ -103,7 +105,7 @@ export class LogFollower {
     if (entry.offset !== state.consumed + 1) return entry.offset <= state.consumed;
     const nowMs = this.#core.ports.clock.nowMs();
     const fresh = state.growing === undefined;
-    if (record === undefined) this.#passOver(entry.offset, entry.offset, reasonOf(entry), entry, nowMs);
+    if (record === undefined) this.#passOver(entry.offset, entry.offset, this.#reasonOf(entry), entry, nowMs);
     else if (!this.#take(entry, record, nowMs)) return false;
     this.#rereads = 0;
     this.#core.counts.records++;
@@ -113,15 +115,15 @@ export class LogFollower {
   }
 
   /**
-   * Adds a record to the head. One that breaks half-way leaves its first rows behind, so the partition lets go of everything and opens anew; when
-   * the record comes again it goes to quarantine.
+   * Adds a record to the head. One that breaks half-way leaves its first rows behind, so the partition lets go of everything and opens anew; a
+   * record that breaks each time it comes goes to quarantine.
    */
   #take(entry: LogEntry, record: LogRecord, nowMs: number): boolean {
     const rows = this.#core.state.growing?.head.rows ?? 0;
     try {
       this.#core.state.take(entry, record, nowMs);
-    } catch {
-      this.#poisoned = entry.offset;
+    } catch (error) {
+      this.#note(entry.offset, error);
       this.#core.phase = 'opening';
       this.#core.state.reset();
       return false;
@@ -131,13 +133,24 @@ export class LogFollower {
   }
 
   #decode(entry: LogEntry): LogRecord | undefined {
-    if (entry.record === undefined || entry.offset === this.#poisoned) return undefined;
+    if (entry.record === undefined || this.#isUnreadable(entry.offset)) return undefined;
     try {
       return decodeRecord(entry.record, this.#core.ports.codecs);
     } catch (error) {
       if (hopeless(error)) throw error; // written by a newer version: nothing is wrong with it
-      return undefined;
+      this.#note(entry.offset, error);
+      if (nameOf(error) === 'CorruptDataError' || this.#isUnreadable(entry.offset)) return undefined;
+      throw error;
     }
+  }
+
+  #note(offset: number, error: unknown): void {
+    const times = offset === this.#broken.offset ? this.#broken.times + 1 : 1;
+    this.#broken = { offset, times, kind: nameOf(error) };
+  }
+
+  #isUnreadable(offset: number): boolean {
+    return offset === this.#broken.offset && this.#broken.times >= TRIES;
   }
 
   /** Goes on only when the bytes are stored; a frame without bytes has nothing to keep. */
@@ -187,6 +200,12 @@ export class LogFollower {
     this.#core.counts.gaps++;
   }
 
+  #reasonOf({ record }: LogEntry): string {
+    return record === undefined
+      ? 'the frame of this record in the log is damaged'
+      : `this record cannot be decoded; its bytes are in quarantine (${this.#broken.kind})`;
+  }
+
   /** Waits while both generations are full, or the process is over its budget. */
   async #room(): Promise<void> {
     for (;;) {
@@ -210,8 +229,6 @@ export class LogFollower {
   }
 }
 
-function reasonOf(entry: LogEntry): string {
-  return entry.record === undefined
-    ? 'the frame of this record in the log is damaged'
-    : 'this record cannot be decoded; its bytes are in quarantine';
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }

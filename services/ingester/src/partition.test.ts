@@ -431,40 +431,47 @@ describe('what cannot be read', () => {
     expect(await rig.store.list(`log/${log.id}/q/`)).toEqual([]);
   });
 
-  test('a record that breaks in the head leaves no half of it behind, also when a cut is due before the partition is open again', async () => {
-    let compressed = 0;
-    let down = false;
-    const codecs = {
-      ...nodeCodecs,
-      zstdCompress(bytes: Uint8Array): Uint8Array {
-        compressed++;
-        if (compressed > 1) return nodeCodecs.zstdCompress(bytes);
-        down = true;
-        throw new RangeError('out of memory');
-      },
-    };
-    const store = faultyStore(memoryStore(), ({ key }) =>
-      down && key === 'log/trim' ? { before: new KilnError('unavailable', 'timeout') } : undefined,
-    );
-    const rig = await Rig.open({ store });
-    rig.start(undefined, { codecs });
-    const samples: Record<string, number[]> = {}; // 160 KB in a page: the second such row fills it
-    for (let i = 0; i < 20_000; i++) samples[`main;f${i}`] = [2 ** 44 + i * 7919];
-    await pushes(rig, 0, 1);
-    for (const mark of ['big0', 'big1', 'big2']) await rig.push(ANN, { ...marked(mark, 1), groups: [{ samples }] });
-    await pushes(rig, 1, 2);
-    await rig.until(({ state }) => state === 'opening' && down);
-    await rig.clock.advance(300_000);
-    down = false;
-    await rig.clock.advance(30_000);
-    await rig.caughtUp();
-    const { sums: found, gaps } = await rig.read(ANN);
-    expect(Object.keys(found).toSorted()).toEqual(['big0', 'big2', 'm0', 'm1']);
-    expect(found['big0']).toBe(found['big2']);
-    expect(gaps).toMatchObject([{ after: 1, upTo: 2 }]);
-    await rig.cut();
-    expect(rig.partition.answer(ANN, BY_MARK, -1).refs.reduce((sum, { rows }) => sum + rows, 0)).toBe(4);
-  });
+  test.each([
+    { breaks: 1, kept: ['big0', 'big1', 'big2', 'm0', 'm1'], gap: [] },
+    { breaks: 3, kept: ['big0', 'big2', 'm0', 'm1'], gap: [{ after: 1, upTo: 2 }] },
+  ])(
+    'a record that breaks $breaks times in the head leaves no half of it behind, also when a cut is due before the partition is open again',
+    async ({ breaks, kept, gap }) => {
+      let compressed = 0;
+      let down = false;
+      const codecs = {
+        ...nodeCodecs,
+        zstdCompress(bytes: Uint8Array): Uint8Array {
+          compressed++;
+          if (compressed > breaks) return nodeCodecs.zstdCompress(bytes);
+          down = compressed === breaks;
+          throw new RangeError('out of memory');
+        },
+      };
+      const store = faultyStore(memoryStore(), ({ key }) =>
+        down && key === 'log/trim' ? { before: new KilnError('unavailable', 'timeout') } : undefined,
+      );
+      const rig = await Rig.open({ store });
+      rig.start(undefined, { codecs });
+      const samples: Record<string, number[]> = {}; // 160 KB in a page: the second such row fills it
+      for (let i = 0; i < 20_000; i++) samples[`main;f${i}`] = [2 ** 44 + i * 7919];
+      await pushes(rig, 0, 1);
+      for (const mark of ['big0', 'big1', 'big2']) await rig.push(ANN, { ...marked(mark, 1), groups: [{ samples }] });
+      await pushes(rig, 1, 2);
+      await rig.until(({ state }) => state === 'opening' && down);
+      await rig.clock.advance(300_000);
+      down = false;
+      await rig.clock.advance(30_000);
+      await rig.caughtUp();
+      const { sums: found, gaps } = await rig.read(ANN);
+      expect(Object.keys(found).toSorted()).toEqual(kept);
+      expect(found['big0']).toBe(found['big2']);
+      expect(gaps).toMatchObject(gap);
+      expect(gaps.every(({ reason }) => reason.endsWith('in quarantine (RangeError)'))).toBe(true);
+      await rig.cut();
+      expect(rig.partition.answer(ANN, BY_MARK, -1).refs.reduce((sum, { rows }) => sum + rows, 0)).toBe(kept.length);
+    },
+  );
 
   test('offsets that the log no longer holds are a gap; it goes on behind them', async () => {
     const rig = await Rig.open();
