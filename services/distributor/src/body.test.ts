@@ -5,10 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KilnError } from '@kiln/model';
 import { gunzipSized, readBody } from './body.ts';
 import { drain } from './drain.ts';
+import { InFlight } from './in-flight.ts';
 
 const LIMIT = 1_000_000;
 const server = createServer((request, response) => {
-  readBody(request, LIMIT).then(
+  readBody(request, LIMIT, new InFlight(Infinity).open()).then(
     (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
     (error: KilnError) => {
       drain(request);

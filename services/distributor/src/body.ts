@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { constants, createGunzip, gunzipSync } from 'node:zlib';
 import { KilnError } from '@kiln/model';
+import type { Held } from './in-flight.ts';
 
 /** The body was too large for a limit. The edge answers 413, or the code where the protocol has no such status. */
 export class BodyTooLargeError extends KilnError {
@@ -17,13 +18,14 @@ export class BodyTooLargeError extends KilnError {
 /**
  * Reads a request's body, decoding `Content-Encoding: gzip`, into one buffer. The limit holds before the first byte is read (Content-Length), while
  * reading, and while decompressing, so that a bomb costs no memory.
- * @param limitBytes 0 = no limit.
+ * @param limitBytes 0 = no limit. @param held counts the bytes as they come; refuses an announced length that does not fit.
  * @throws BodyTooLargeError; KilnError `invalid_argument` for broken gzip, `unimplemented` for another encoding, `canceled` when the client left.
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Uint8Array> {
+export async function readBody(request: IncomingMessage, limitBytes: number, held: Held): Promise<Uint8Array> {
   const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limit) throw new BodyTooLargeError(limitBytes, `${announced} bytes announced`);
+  held.expect(announced);
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && encoding !== '' && encoding !== 'gzip') {
     throw new KilnError(
@@ -34,10 +36,13 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
       },
     );
   }
-  const raw = await collect(request, limit, limitBytes, 'bytes received');
+  const raw = await collect(request, limit, limitBytes, 'bytes received', held);
   // Some clients name an encoding that the body does not have; the magic number is the truth, as for parts inside.
   if (encoding !== 'gzip' || !isGzip(raw)) return raw;
-  return raw.length < SYNC_LIMIT ? gunzipSmall(raw, limit, limitBytes) : gunzipLarge(raw, limit, limitBytes);
+  if (raw.length >= SYNC_LIMIT) return gunzipLarge(raw, limit, limitBytes, held);
+  const body = gunzipSmall(raw, limit, limitBytes);
+  held.grow(body.length);
+  return body;
 }
 
 /** Starts with the magic number of gzip. */
@@ -47,13 +52,20 @@ export function isGzip(bytes: Uint8Array): boolean {
 
 const SYNC_LIMIT = 256 * 1024;
 
-async function collect(source: Readable, limit: number, limitBytes: number, what: string): Promise<Uint8Array> {
+async function collect(
+  source: Readable,
+  limit: number,
+  limitBytes: number,
+  what: string,
+  held: Held,
+): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of chunksOf(source)) {
       length += chunk.length;
       if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} ${what}`);
+      held.grow(chunk.length);
       chunks.push(chunk);
     }
   } catch (error) {
@@ -80,10 +92,10 @@ function gunzipSmall(raw: Uint8Array, limit: number, limitBytes: number): Uint8A
   }
 }
 
-function gunzipLarge(raw: Uint8Array, limit: number, limitBytes: number): Promise<Uint8Array> {
+function gunzipLarge(raw: Uint8Array, limit: number, limitBytes: number, held: Held): Promise<Uint8Array> {
   const gunzip = createGunzip({ chunkSize: 256 * 1024 });
   gunzip.end(raw);
-  return collect(gunzip, limit, limitBytes, 'bytes decompressed');
+  return collect(gunzip, limit, limitBytes, 'bytes decompressed', held);
 }
 
 /**

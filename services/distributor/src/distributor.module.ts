@@ -6,6 +6,7 @@ import type { OpenLog } from '@kiln/partition-log';
 import type { Metrics } from '@kiln/telemetry';
 import { acceptedAgeMs, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
 import { Distributor } from './distributor.ts';
+import { InFlight } from './in-flight.ts';
 import { Intake, type IntakeObserver, type WriteLimits } from './intake.ts';
 import { PushHttp, TENANT_OF_WRITE } from './push.http.ts';
 
@@ -20,6 +21,9 @@ export interface DistributorModulePorts {
   readonly metrics: Metrics;
 }
 
+/** What all requests together may hold: one body of the largest default size. */
+const MAX_IN_FLIGHT_BYTES = 256 * 1024 * 1024;
+
 class DistributorModule {}
 
 /** Wires the distributor. */
@@ -33,12 +37,21 @@ export function distributorModule(ports: DistributorModulePorts): DynamicModule 
     clock,
     observe: observer(metrics),
   });
+  const inFlight = new InFlight(MAX_IN_FLIGHT_BYTES);
+  metrics.gaugeOf(
+    {
+      name: 'kiln_distributor_in_flight_bytes',
+      help: 'Bytes of bodies and decompressed profiles of pushes not answered yet.',
+    },
+    () => inFlight.usedBytes,
+  );
   return {
     module: DistributorModule,
     controllers: [PushHttp],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: TENANT_OF_WRITE, useValue: tenantOf },
+      { provide: InFlight, useValue: inFlight },
     ],
   };
 }

@@ -7,6 +7,7 @@ import { memoryLog, type OpenLog } from '@kiln/partition-log';
 import { tinyPprof } from '../../../test/process/tiny-pprof.ts';
 import { Distributor } from './distributor.ts';
 import { Intake, type WriteLimits } from './intake.ts';
+import { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
 
 const NOW = 1_800_000_000_000;
@@ -112,6 +113,17 @@ const ids = (records: LogRecord[]): string[] =>
   );
 
 describe('a push', () => {
+  test('that finds no room for what it decompresses stores nothing, so that sending it again counts nothing twice', async () => {
+    const { intake, records } = await harness();
+    const inFlight = new InFlight(1000);
+    inFlight.open().grow(700);
+    const held = inFlight.open();
+    const packed = sample(gzipSync(profile(1n, BigInt(NOW) * 1_000_000n)));
+    const pushed = intake.push(tenant, [{ labels: labels('shop'), samples: [packed, packed, packed, packed] }], held);
+    await expect(pushed).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 });
+    expect(await records()).toEqual([]);
+  });
+
   test('with a profile that no record can hold is refused, and what is acknowledged can be read', async () => {
     const { intake, records } = await harness({ maxProfileSizeBytes: 0, ingestionBodyLimitBytes: 0 });
     const huge = Buffer.concat([profile(7n), ...hugeStrings(65 << 20)]);

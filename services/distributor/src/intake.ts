@@ -12,6 +12,7 @@ import {
 import { KilnError, type TenantId } from '@kiln/model';
 import { gunzipSized, isGzip } from './body.ts';
 import { pushedLabels, type Accepted, type Distributor, type Written } from './distributor.ts';
+import type { Held } from './in-flight.ts';
 import type { IngestProfile } from './ingest-request.ts';
 import type { PushedSeries } from './push-request.ts';
 
@@ -65,16 +66,17 @@ export class Intake {
 
   /**
    * Stores every good profile of a push.
+   * @param held counts what is decompressed.
    * @throws KilnError the first problem found, after the good ones are stored; `unavailable` when they could not be.
    */
-  async push(tenant: TenantId, series: readonly PushedSeries[]): Promise<Written[]> {
+  async push(tenant: TenantId, series: readonly PushedSeries[], held?: Held): Promise<Written[]> {
     if (!series.some(({ samples }) => samples.length > 0)) {
       throw new KilnError('invalid_argument', 'no profiles received: the request has no series with samples', {
         reason: 'malformed_profile',
       });
     }
     const { clock } = this.#ports;
-    const batch = new Batch(this.#ports, this.#reader, tenant);
+    const batch = new Batch(this.#ports, this.#reader, tenant, held);
     let since = clock.nowMs();
     for (const { labels, samples } of series) {
       for (const { profile, id } of samples) {
@@ -91,9 +93,14 @@ export class Intake {
    * Stores the profile of an `/ingest` request. A body without a profile stores nothing and is no error.
    * @throws KilnError; what is wrong with the profile has status 422 here (contract/pyroscope.md §3.2).
    */
-  async ingest(tenant: TenantId, source: IngestSource, body: IngestProfile | undefined): Promise<Written[]> {
+  async ingest(
+    tenant: TenantId,
+    source: IngestSource,
+    body: IngestProfile | undefined,
+    held?: Held,
+  ): Promise<Written[]> {
     if (body === undefined || body.profile.length === 0) return [];
-    const batch = new Batch(this.#ports, this.#reader, tenant);
+    const batch = new Batch(this.#ports, this.#reader, tenant, held);
     batch.add(body.profile, '', (pprof) => describeIngest(pprof, source, body.sampleTypes));
     try {
       return await batch.store();
@@ -115,12 +122,14 @@ class Batch {
   readonly #reader: PprofReader;
   readonly #tenant: TenantId;
   readonly #limits: WriteLimits;
+  readonly #held: Held | undefined;
   readonly #accepted: Accepted[] = [];
   readonly #problems: KilnError[] = [];
   #bytes = 0;
   #stored = 0;
 
-  constructor(ports: IntakePorts, reader: PprofReader, tenant: TenantId) {
+  constructor(ports: IntakePorts, reader: PprofReader, tenant: TenantId, held: Held | undefined) {
+    this.#held = held;
     this.#ports = ports;
     this.#reader = reader;
     this.#tenant = tenant;
@@ -132,7 +141,8 @@ class Batch {
       this.#addOrThrow(raw, clientId, describe);
     } catch (thrown) {
       const error = KilnError.from(thrown);
-      if (error.code === 'internal') throw error;
+      // A fault, or no room: nothing of the push is stored, so that sending it again counts nothing twice.
+      if (error.code === 'internal' || error.code === 'unavailable') throw error;
       this.#ports.observe.discarded(this.#tenant, error.reason ?? 'unknown', raw.length);
       this.#problems.push(error);
     }
@@ -141,6 +151,7 @@ class Batch {
   #addOrThrow(raw: Uint8Array, clientId: string, describe: Describe): void {
     const { rate, clock, observe } = this.#ports;
     const payload = this.#decompress(raw);
+    if (payload !== raw) this.#held?.grow(payload.length);
     this.#bytes += payload.length;
     const limit = this.#limits.ingestionBodyLimitBytes;
     if (limit > 0 && this.#bytes > limit) {

@@ -4,6 +4,7 @@ import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
 import { readBody } from './body.ts';
 import { drain } from './drain.ts';
+import { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import { Intake } from './intake.ts';
 import { readPushRequest, readPushRequestJson } from './push-request.ts';
@@ -20,8 +21,14 @@ const connectTypes = new Set(['application/proto', 'application/json']);
 export class PushHttp {
   readonly #intake: Intake;
   readonly #tenantOf: TenantOfWrite;
+  readonly #inFlight: InFlight;
 
-  constructor(@Inject(Intake) intake: Intake, @Inject(TENANT_OF_WRITE) tenantOf: TenantOfWrite) {
+  constructor(
+    @Inject(Intake) intake: Intake,
+    @Inject(TENANT_OF_WRITE) tenantOf: TenantOfWrite,
+    @Inject(InFlight) inFlight: InFlight,
+  ) {
+    this.#inFlight = inFlight;
     this.#intake = intake;
     this.#tenantOf = tenantOf;
   }
@@ -36,32 +43,38 @@ export class PushHttp {
         `content type ${JSON.stringify(type)} is not supported: send ${[...connectTypes].join(' or ')}`,
       );
     }
+    const held = this.#inFlight.open();
     try {
       const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
       checkConnectHeaders(request);
-      const body = await readBody(request, this.#intake.bodyLimitBytes(tenant));
+      const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
       const series = type === 'application/json' ? readPushRequestJson(text(body)) : readPushRequest(body);
-      const written = await this.#intake.push(tenant, series);
+      const written = await this.#intake.push(tenant, series, held);
       answer(response, written, type, type === 'application/json' ? '{}' : '');
     } catch (thrown) {
       drain(request);
       throw asConnect(thrown);
+    } finally {
+      held.release();
     }
   }
 
   /** The older path: one profile, its name and labels in the query (contract/pyroscope.md §3). */
   @RawPost(['/ingest', '/pyroscope/ingest'])
   async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const held = this.#inFlight.open();
     try {
       const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
       const type = header(request, 'content-type') ?? '';
       const { source, read } = readIngestRequest(request.url ?? '', type, this.#intake.nowNanos());
-      const body = await readBody(request, this.#intake.bodyLimitBytes(tenant));
-      const written = await this.#intake.ingest(tenant, source, await read(body));
+      const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
+      const written = await this.#intake.ingest(tenant, source, await read(body), held);
       answer(response, written, undefined, '');
     } catch (thrown) {
       drain(request);
       throw thrown;
+    } finally {
+      held.release();
     }
   }
 }
