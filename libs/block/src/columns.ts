@@ -30,10 +30,24 @@ export function writeUints(w: ByteWriter, column: Uint32Array, length: number): 
 export function readUints(r: ByteReader, length: number, limit: number, what: string): Uint32Array {
   if (length > r.left) r.fail(`${length} ${what} numbers, ${r.left} bytes left`);
   const column = new Uint32Array(length);
+  readUintsInto(r, column, 0, length, limit, what);
+  return column;
+}
+
+/** As `readUints`, into entries from .. from + length of a column that is there. The caller has bounded the length by the bytes left. */
+export function readUintsInto(
+  r: ByteReader,
+  column: Uint32Array,
+  from: number,
+  length: number,
+  limit: number,
+  what: string,
+): void {
   const { bytes, end } = r;
+  const to = from + length;
   let at = r.position;
   let largest = 0;
-  for (let i = 0; i < length; i++) {
+  for (let i = from; i < to; i++) {
     let value = bytes[at++]!;
     if (value > 127) {
       const next = at < end ? bytes[at++]! : 128;
@@ -51,7 +65,6 @@ export function readUints(r: ByteReader, length: number, limit: number, what: st
   r.position = at;
   if (at > end) r.fail(`${what} numbers beyond the end`);
   if (length > 0 && largest >= limit) r.fail(`${what} ${largest} of ${limit}`);
-  return column;
 }
 
 /** Whole numbers within +-2^53. */
@@ -174,23 +187,36 @@ export function readExact(r: ByteReader, lo: Float64Array, from: number, to: num
   return hi;
 }
 
-/** `n | n * length | bytes`. Row 0 is "" where the format says so. */
-export function writeStrings(w: ByteWriter, { length, bytes, offsets }: StringColumn): void {
-  const lengths = new Uint32Array(length);
-  for (let i = 0; i < length; i++) lengths[i] = offsets[i + 1]! - offsets[i]!;
-  w.varint(length);
-  writeUints(w, lengths, length);
-  w.bytes(bytes.subarray(offsets[0], offsets[length]));
+/** `n | n * length | bytes`. Row 0 is "" where the format says so. @param more follow those of `strings`, in one table. */
+export function writeStrings(w: ByteWriter, strings: StringColumn, more?: StringColumn): void {
+  w.varint(strings.length + (more === undefined ? 0 : more.length));
+  writeSteps(w, strings.offsets, strings.length);
+  if (more !== undefined) writeSteps(w, more.offsets, more.length);
+  w.bytes(strings.bytes.subarray(strings.offsets[0], strings.offsets[strings.length]));
+  if (more !== undefined) w.bytes(more.bytes.subarray(more.offsets[0], more.offsets[more.length]));
+}
+
+/** Hot: once per string and location. The differences of `length` + 1 starts that never go down, unsigned. */
+export function writeSteps(w: ByteWriter, starts: Uint32Array, length: number): void {
+  const steps = stepsOf(length);
+  for (let i = 0; i < length; i++) steps[i] = starts[i + 1]! - starts[i]!;
+  writeUints(w, steps, length);
+}
+
+/** Scratch for a column that is computed to be written. */
+export function stepsOf(length: number): Uint32Array {
+  if (length > steps.length) steps = new Uint32Array(length * 2);
+  return steps;
 }
 
 /** A view: the bytes stay where they are. */
 export function readStrings(r: ByteReader): StringColumn {
   const length = r.count();
-  const lengths = readUints(r, length, 2 ** 32, 'length');
   const offsets = new Uint32Array(length + 1);
+  readUintsInto(r, offsets, 1, length, 2 ** 32, 'length');
   let end = 0;
   for (let i = 0; i < length; i++) {
-    end += lengths[i]!;
+    end += offsets[i + 1]!;
     if (end > r.left) r.fail(`strings of ${end} bytes, ${r.left} left`);
     offsets[i + 1] = end;
   }
@@ -200,7 +226,8 @@ export function readStrings(r: ByteReader): StringColumn {
 /** Decodes strings of a column, each once. */
 export class Texts {
   readonly #column: StringColumn;
-  readonly #known: (string | undefined)[] = [];
+  /** A map: the few rows that are asked for lie at the end of a long table. */
+  readonly #known = new Map<number, string>();
   readonly #format: string;
 
   constructor(column: StringColumn, format: string) {
@@ -210,15 +237,18 @@ export class Texts {
 
   /** @throws CorruptDataError for a row that does not exist and for bytes that are not UTF-8. */
   at(row: number): string {
-    const known = this.#known[row];
+    const known = this.#known.get(row);
     if (known !== undefined) return known;
     const { length, bytes, offsets } = this.#column;
     if (row >= length) throw new CorruptDataError(this.#format, row, `string ${row} of ${length}`);
+    let text: string;
     try {
-      return (this.#known[row] = decoder.decode(bytes.subarray(offsets[row], offsets[row + 1])));
+      text = decoder.decode(bytes.subarray(offsets[row], offsets[row + 1]));
     } catch {
       throw new CorruptDataError(this.#format, offsets[row]!, `string ${row} is not UTF-8`);
     }
+    this.#known.set(row, text);
+    return text;
   }
 }
 
@@ -250,6 +280,7 @@ export function stringColumn(texts: readonly string[]): StringColumn {
 
 /** One column is encoded here before it is copied. */
 let scratch = new Uint8Array(4096);
+let steps = new Uint32Array(1024);
 
 const SMALL = 2 ** 51;
 const LARGEST = 2 ** 53;

@@ -125,7 +125,7 @@ export class PageRows {
     this.#readIds(length);
     for (let t = 0; t < this.#header.types; t++) {
       const lo = this.#lo[t]!;
-      const hi = this.#hi[t]!;
+      const hi = this.#highOf(t);
       for (let i = 0; i < length; i++) {
         lo[i] = getExact(this.#bytes, this.#c, this.#bytes.length);
         hi[i] = exactHi;
@@ -133,6 +133,13 @@ export class PageRows {
       }
     }
     this.#finish(length, true);
+  }
+
+  /** High parts are rare: room for them is made when a row has some. */
+  #highOf(type: number): Float64Array {
+    const capacity = this.stack.length;
+    if (this.#hi[type]?.length !== capacity) this.#hi[type] = new Float64Array(capacity);
+    return this.#hi[type]!;
   }
 
   #readIds(length: number): void {
@@ -199,7 +206,6 @@ export class PageRows {
     this.stack = new Uint32Array(capacity);
     for (let t = 0; t < this.#header.types; t++) {
       this.#lo[t] = new Float64Array(capacity);
-      this.#hi[t] = new Float64Array(capacity);
     }
   }
 

@@ -5,7 +5,6 @@ import {
   type LabelSet,
   type Profile,
   type SampleGroup,
-  type StringColumn,
   type Symbols,
   type TenantId,
   type ValueType,
@@ -148,7 +147,7 @@ export class RecordBuilder {
     const content = new ByteWriter(1024);
     content.varint(1);
     dataset.write(content, (text) => (text === '' ? 0 : own.length + extra.row(text)));
-    writeSymbols(body, withMapping(profile.symbols), joined(own, extra.column()));
+    writeSymbols(body, withMapping(profile.symbols), extra.column());
     body.bytes(content.view());
   }
 
@@ -156,8 +155,7 @@ export class RecordBuilder {
     const content = new ByteWriter(4096);
     content.varint(this.#datasets.size);
     for (const dataset of this.#datasets.values()) dataset.write(content, (text) => symbols.internString(text));
-    const columns = symbols.symbols();
-    writeSymbols(body, columns, columns.strings);
+    writeSymbols(body, symbols.symbols());
     body.bytes(content.view());
   }
 
@@ -275,17 +273,6 @@ function typeTexts({ type, unit, periodType, periodUnit }: ValueType): string[] 
 function floorMs(nanos: bigint): number {
   const ms = nanos / 1_000_000n;
   return Number(nanos < 0n && ms * 1_000_000n !== nanos ? ms - 1n : ms);
-}
-
-function joined(a: StringColumn, b: StringColumn): StringColumn {
-  const aBytes = a.offsets[a.length]! - a.offsets[0]!;
-  const bytes = new Uint8Array(aBytes + b.bytes.length);
-  bytes.set(a.bytes.subarray(a.offsets[0], a.offsets[a.length]));
-  bytes.set(b.bytes, aBytes);
-  const offsets = new Uint32Array(a.length + b.length + 1);
-  for (let i = 0; i <= a.length; i++) offsets[i] = a.offsets[i]! - a.offsets[0]!;
-  for (let i = 1; i <= b.length; i++) offsets[a.length + i] = aBytes + b.offsets[i]!;
-  return { length: a.length + b.length, bytes, offsets };
 }
 
 /** A table without mappings gets an empty one, because every location of a record has one. */

@@ -13,7 +13,10 @@ import {
   readStrings,
   readU64s,
   readUints,
+  readUintsInto,
+  stepsOf,
   writeInts,
+  writeSteps,
   writeStrings,
   writeU64s,
   writeUints,
@@ -29,10 +32,10 @@ import {
  * stacks   := n | column node
  */
 
-/** @param strings those of `symbols`, with more behind them. */
-export function writeSymbols(w: ByteWriter, symbols: Symbols, strings: StringColumn): void {
-  const { functions, mappings, locations, tree, stacks } = symbols;
-  writeStrings(w, strings);
+/** @param more strings that follow those of the symbols. */
+export function writeSymbols(w: ByteWriter, symbols: Symbols, more?: StringColumn): void {
+  const { strings, functions, mappings, locations, tree, stacks } = symbols;
+  writeStrings(w, strings, more);
   w.varint(functions.length);
   writeUints(w, functions.name, functions.length);
   writeUints(w, functions.systemName, functions.length);
@@ -47,12 +50,12 @@ export function writeSymbols(w: ByteWriter, symbols: Symbols, strings: StringCol
   w.bytes(mappings.flags.subarray(0, mappings.length));
   writeLocations(w, locations);
   w.varint(tree.length);
-  const distance = new Uint32Array(tree.length);
+  const distance = stepsOf(tree.length);
   for (let node = 1; node < tree.length; node++) {
     if (tree.parent[node]! >= node) throw new KilnError('internal', `node ${node} of a tree before its parent`);
-    distance[node] = node - tree.parent[node]!;
+    distance[node - 1] = node - tree.parent[node]!;
   }
-  writeUints(w, distance.subarray(1), tree.length - 1);
+  writeUints(w, distance, tree.length - 1);
   writeUints(w, tree.location.subarray(1), tree.length - 1);
   w.varint(stacks.length);
   writeUints(w, stacks.node, stacks.length);
@@ -68,9 +71,7 @@ function writeLocations(w: ByteWriter, locations: LocationColumns): void {
     if (hi < 2 ** 20) w.varint(hi * 2 ** 32 + lo);
     else w.varintExact((hi % 2 ** 20) * 2 ** 32 + lo, Math.floor(hi / 2 ** 20));
   }
-  const counts = new Uint32Array(length);
-  for (let i = 0; i < length; i++) counts[i] = lineStart[i + 1]! - lineStart[i]!;
-  writeUints(w, counts, length);
+  writeSteps(w, lineStart, length);
   const lines = length === 0 ? 0 : lineStart[length]!;
   writeUints(w, lineFunction, lines);
   writeInts(w, lineNumber, lines);
@@ -122,10 +123,11 @@ function readLocations(r: ByteReader, mappings: number, functions: number): Loca
     addressHi[i] = Number(address >> 32n);
   }
   const lineStart = new Uint32Array(length + 1);
-  const counts = readUints(r, length, 2 ** 32, 'line');
+  if (length > r.left) r.fail(`${length} line numbers, ${r.left} bytes left`);
+  readUintsInto(r, lineStart, 1, length, 2 ** 32, 'line');
   let lines = 0;
   for (let i = 0; i < length; i++) {
-    lines += counts[i]!;
+    lines += lineStart[i + 1]!;
     if (lines > r.left) r.fail(`${lines} lines, ${r.left} bytes left`);
     lineStart[i + 1] = lines;
   }
@@ -137,13 +139,14 @@ function readTree(r: ByteReader, locations: number): TreeColumns {
   const length = r.varint();
   if (length === 0 || (length - 1) * 2 > r.left) r.fail(`tree of ${length} nodes, ${r.left} bytes left`);
   const parent = new Uint32Array(length);
-  const distance = readUints(r, length - 1, length, 'distance to the parent');
+  readUintsInto(r, parent, 1, length - 1, length, 'distance to the parent');
   for (let node = 1; node < length; node++) {
-    const back = distance[node - 1]!;
+    const back = parent[node]!;
     if (back === 0 || back > node) throw new CorruptDataError(r.format, r.position, `node ${node} before its parent`);
     parent[node] = node - back;
   }
+  if (length - 1 > r.left) r.fail(`${length - 1} location numbers, ${r.left} bytes left`);
   const location = new Uint32Array(length);
-  location.set(readUints(r, length - 1, locations, 'location'), 1);
+  readUintsInto(r, location, 1, length - 1, locations, 'location');
   return { length, parent, location };
 }

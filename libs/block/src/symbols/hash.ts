@@ -1,6 +1,7 @@
 /**
  * Hashes of the symbol tables. Their content comes from clients, so every multiplier depends on a seed: with a secret one, nobody can
- * choose symbols that meet in one slot without guessing it. Equality is always checked on the content.
+ * choose symbols that meet in one slot without guessing it. Equality is always checked on the content. Hashes are signed: an unsigned one above
+ * 2^31 would be an object on V8's heap.
  */
 export interface HashKeys {
   readonly k0: number;
@@ -36,7 +37,7 @@ export function hashBytes(keys: HashKeys, bytes: DataView, start: number, end: n
     a = Math.imul(a ^ Math.imul(bytes.getUint8(at) + 1, odd1), odd0);
     a ^= a >>> 15;
   }
-  return finish(a ^ Math.imul(b, odd0)) >>> 0;
+  return finish(a ^ Math.imul(b, odd0));
 }
 
 /** Hot: once per tree node, line and location. Chain calls to hash more than two numbers. */
@@ -44,7 +45,7 @@ export function hashPair(keys: HashKeys, a: number, b: number): number {
   let h = Math.imul(a, keys.odd0) + Math.imul(b, keys.odd1);
   h ^= h >>> 15;
   h = Math.imul(h, keys.odd0);
-  return (h ^ (h >>> 13)) >>> 0;
+  return h ^ (h >>> 13);
 }
 
 /** One of the two words of a double, so that doubles can lie among words. */

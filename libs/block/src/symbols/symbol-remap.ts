@@ -23,13 +23,23 @@ export class SymbolRemap {
     this.#to = to;
     const { bytes } = from.strings;
     this.#bytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#stacks = new Uint32Array(from.stacks.length);
-    this.#nodes = new Uint32Array(from.tree.length);
+    const { stacks, tree, locations, functions, mappings, strings } = from;
+    // One buffer: a remap is made per record, and every buffer costs an allocation and work for the collector.
+    const words = stacks.length + tree.length + locations.length + functions.length + mappings.length + strings.length;
+    const buffer = new ArrayBuffer(words * 4);
+    let at = 0;
+    const column = (length: number): Uint32Array => {
+      const from = at;
+      at += length * 4;
+      return new Uint32Array(buffer, from, length);
+    };
+    this.#stacks = column(stacks.length);
+    this.#nodes = column(tree.length);
     this.#nodes[0] = 1;
-    this.#locations = new Uint32Array(from.locations.length);
-    this.#functions = new Uint32Array(from.functions.length);
-    this.#mappings = new Uint32Array(from.mappings.length);
-    this.#strings = new Uint32Array(from.strings.length);
+    this.#locations = column(locations.length);
+    this.#functions = column(functions.length);
+    this.#mappings = column(mappings.length);
+    this.#strings = column(strings.length);
   }
 
   /** @throws CorruptDataError when the source has no such stack. */
