@@ -139,7 +139,7 @@ export class PageRows {
   #highOf(type: number): Float64Array {
     const capacity = this.stack.length;
     if (this.#hi[type]?.length !== capacity) this.#hi[type] = new Float64Array(capacity);
-    return this.#hi[type]!;
+    return this.#hi[type];
   }
 
   #readIds(length: number): void {

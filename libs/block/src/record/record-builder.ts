@@ -96,7 +96,8 @@ export class RecordBuilder {
    */
   finish(codecs: Codecs): Uint8Array {
     const { receivedMs, windowMs, traceparent } = this.#options;
-    const body = new ByteWriter(Math.max(256, this.byteLength));
+    const body = bodyScratch;
+    body.clear();
     body.varint(receivedMs);
     body.varint(windowMs);
     if (traceparent !== undefined) {
@@ -106,13 +107,15 @@ export class RecordBuilder {
     }
     if (this.#symbols === undefined && this.#first !== undefined) this.#writeSingle(body, this.#first);
     else this.#writeInterned(body, this.#symbols ?? new SymbolTable());
-    if (body.length > MAX_BODY_BYTES)
+    const bytes = body.view();
+    if (body.capacity > KEPT_SCRATCH_BYTES) bodyScratch = new ByteWriter();
+    if (bytes.length > MAX_BODY_BYTES)
       throw new KilnError(
         'invalid_argument',
-        `${this.#profiles} profile${this.#profiles === 1 ? '' : 's'} of ${body.length} bytes in one record, allowed are ${MAX_BODY_BYTES}; max_profile_size_bytes refuses such profiles sooner`,
+        `${this.#profiles} profile${this.#profiles === 1 ? '' : 's'} of ${bytes.length} bytes in one record, allowed are ${MAX_BODY_BYTES}; max_profile_size_bytes refuses such profiles sooner`,
         { reason: 'profile_size_limit' },
       );
-    return this.#frame(body.view(), codecs);
+    return this.#frame(bytes, codecs);
   }
 
   #frame(body: Uint8Array, codecs: Codecs): Uint8Array {
@@ -131,7 +134,7 @@ export class RecordBuilder {
     w.bytes(tenant);
     w.bytes(stored);
     w.setU32(RECORD_CRC_AT, codecs.crc32(w.view()));
-    return w.toBytes();
+    return w.view(); // of exactly this size
   }
 
   /** The symbols as they came, the strings of the datasets behind those of the profile. */
@@ -144,19 +147,21 @@ export class RecordBuilder {
       dataset.page.add(group.stack, group.values, group.length);
       dataset.addRow(number, group.series, group, undefined);
     }
-    const content = new ByteWriter(1024);
+    const content = contentScratch;
+    content.clear();
     content.varint(1);
     dataset.write(content, (text) => (text === '' ? 0 : own.length + extra.row(text)));
     writeSymbols(body, withMapping(profile.symbols), extra.column());
-    body.bytes(content.view());
+    takeContent(body, content);
   }
 
   #writeInterned(body: ByteWriter, symbols: SymbolTable): void {
-    const content = new ByteWriter(4096);
+    const content = contentScratch;
+    content.clear();
     content.varint(this.#datasets.size);
     for (const dataset of this.#datasets.values()) dataset.write(content, (text) => symbols.internString(text));
     writeSymbols(body, symbols.symbols());
-    body.bytes(content.view());
+    takeContent(body, content);
   }
 
   #intern(): void {
@@ -317,4 +322,16 @@ function profileBytes(profile: Profile): number {
   return bytes;
 }
 
+/** Puts the content behind the symbols. */
+function takeContent(body: ByteWriter, content: ByteWriter): void {
+  body.bytes(content.view());
+  if (content.capacity > KEPT_SCRATCH_BYTES) contentScratch = new ByteWriter();
+}
+
 const encoder = new TextEncoder();
+
+/** Bodies are written here before they are compressed or copied: nothing in `finish` waits, so one buffer serves every record. */
+let bodyScratch = new ByteWriter();
+let contentScratch = new ByteWriter();
+/** Larger ones are given up: they would be kept for one large push. */
+const KEPT_SCRATCH_BYTES = 1024 * 1024;
