@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { kilnIsBuilt, startKiln } from '../support/kiln-process.ts';
 import { withTimeNanos } from '../support/shift-time.ts';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { ratio, row, timed, type Row } from './measure.ts';
+import { ratio, row, timed, type Effort, type Row } from './measure.ts';
 import { gunzipAll, type Push } from './pipeline.ts';
+
+/** Each worker thread of the server compiles for itself, and meets a part of the profiles only. */
+const WARM_UP = 12;
 
 /** CPU of a process so far, milliseconds: user and system (proc(5), clock ticks of 10 ms). */
 async function cpuMs(pid: number): Promise<number> {
@@ -19,7 +22,7 @@ async function cpuMs(pid: number): Promise<number> {
  * A whole HTTP push, through a server of its own process: CPU that the server spends on it, all roles together, over G; beside it a bare server that
  * receives the same bytes and drops them.
  */
-export async function httpRows(pushes: readonly Push[], rounds: number): Promise<Row[]> {
+export async function httpRows(pushes: readonly Push[], { rounds }: Effort): Promise<Row[]> {
   if (!kilnIsBuilt()) return [];
   const dir = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
   const kiln = await startKiln({ dataDir: dir });
@@ -34,7 +37,7 @@ export async function httpRows(pushes: readonly Push[], rounds: number): Promise
   const bareCpu: number[] = [];
   const gunzip: number[] = [];
   try {
-    for (let round = 0; round <= rounds; round++) {
+    for (let round = 0; round < WARM_UP + rounds; round++) {
       const nowNanos = BigInt(Date.now()) * 1_000_000n;
       const fresh = pushes.map(({ gzip, labels }, i) => ({
         gzip: gzipSync(withTimeNanos(new Uint8Array(gunzipSync(gzip)), nowNanos + BigInt(i) + 1n), { level: 1 }),
@@ -49,7 +52,7 @@ export async function httpRows(pushes: readonly Push[], rounds: number): Promise
       await postAll(bareUrl, fresh, agent);
       const { user, system } = process.cpuUsage(own);
       const g = timed(() => gunzipAll(fresh));
-      if (round === 0) continue;
+      if (round < WARM_UP) continue;
       kilnCpu.push(spent);
       bareCpu.push((user + system) / 2_000);
       gunzip.push(g);

@@ -1,18 +1,30 @@
 import { openPart, readDirectory } from '@kiln/block';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
 import { gunzipSized } from '../../services/distributor/src/body.ts';
-import { interleave, ratio, row, type Row } from './measure.ts';
-import { append, gunzipAll, ingestAll, newHead, parse, seal, tenant, toRecord, type Push } from './pipeline.ts';
+import { interleave, ratio, row, type Effort, type Row } from './measure.ts';
+import {
+  append,
+  gunzipAll,
+  ingestAll,
+  newHead,
+  parse,
+  samplesOf,
+  seal,
+  tenant,
+  toRecord,
+  type Push,
+} from './pipeline.ts';
 
 /** Ingest and seal over the seeded corpus, in G of the same bytes. */
-export function corpusRows(pushes: readonly Push[], rounds: number): Row[] {
+export function corpusRows(pushes: readonly Push[], effort: Effort): Row[] {
   const profiles = pushes.map((push) => parse(push)!);
   const records = profiles.map(toRecord);
   const full = ingestAll(pushes);
-  const times = interleave(rounds, {
+  const times = interleave(effort, {
     gunzip: () => gunzipAll(pushes),
     ingest: () => ingestAll(pushes),
-    distributor: () => pushes.map((push, i) => toRecord(parse(push)!, i)),
+    parse: () => pushes.forEach(parse),
+    distributor: () => pushes.forEach((push, i) => toRecord(parse(push)!, i)),
     ingester: () => {
       const head = newHead();
       for (const [i, record] of records.entries()) append(head, record, i);
@@ -27,6 +39,7 @@ export function corpusRows(pushes: readonly Push[], rounds: number): Row[] {
       'µs',
     ),
     ratio('ingest: pushed bytes to head', times.ingest, gunzip, 'G', 2.6),
+    ratio('  gunzip, decode, normalise', times.parse, gunzip, 'G'),
     ratio(
       '  distributor: gunzip, decode, normalise, record',
       times.distributor,
@@ -49,15 +62,27 @@ export function sizeRows(pushes: readonly Push[], slice: readonly Push[], small:
   let halfBytes = 0;
   for (const [i, profile] of profiles.entries()) {
     if (i === half) halfBytes = head.byteLength;
-    if (i >= half) samples += profile.groups.reduce((sum, { length }) => sum + length, 0);
+    if (i >= half) samples += samplesOf(profile);
     append(head, toRecord(profile, i), i);
   }
   const one = ingestAll([small]);
   const object = seal(ingestAll(slice));
   const pushed = slice.reduce((sum, { gzip }) => sum + gzip.length, 0);
   return [
-    row('head, per further profile and stack', [(head.byteLength - halfBytes) / samples], 'B', 1.6, 'symbols included'),
-    row('head of one profile of 50 samples', [one.byteLength], 'B', 8_192, 'symbols included'),
+    row(
+      'head, per further profile and stack',
+      [(head.byteLength - halfBytes) / samples],
+      'B',
+      undefined,
+      'new symbols included',
+    ),
+    row(
+      'head of one profile of 50 samples',
+      [one.byteLength],
+      'B',
+      8_192,
+      `${samplesOf(parse(small)!)} samples; its strings alone are ${parse(small)!.symbols.strings.bytes.length} B`,
+    ),
     row('L0 bytes per profile, 15 s of 20 pods', [object.length / slice.length], 'B'),
     row('L0 bytes over pushed gzip bytes, same', [object.length / pushed], '×', 0.1),
   ];
@@ -70,14 +95,17 @@ export interface RealFile extends Push {
   readonly target?: number;
 }
 
+const REAL_ROUND_BYTES = 1_000_000;
+
 /** Every real file, over its own sized gunzip. */
-export function realRows(files: readonly RealFile[], rounds: number): Row[] {
+export function realRows(files: readonly RealFile[], effort: Effort): Row[] {
   return files.map((file) => {
-    const repeat = Math.max(3, Math.floor(1_500_000 / file.gzip.length / 8));
+    // Enough of them that a round of either takes milliseconds.
+    const repeat = Math.ceil(REAL_ROUND_BYTES / (file.gzip.length + 4_096));
     const plain = file.gzip[0] !== 0x1f;
     const gzip = file.gzip;
     const pushes = Array.from({ length: repeat }, () => file);
-    const times = interleave(rounds, {
+    const times = interleave(effort, {
       gunzip: () => {
         for (let i = 0; i < repeat; i++) if (!plain) gunzipSized(gzip, 1 << 30);
       },

@@ -2,20 +2,35 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { corpus } from '../support/corpus.ts';
 import { seededRandom } from '../support/seeded-random.ts';
+import { readBaseline, writeBaseline } from './baseline.ts';
 import { httpRows } from './http-rows.ts';
 import { checkObject, corpusRows, realRows, sizeRows, type RealFile } from './ingest-rows.ts';
-import type { Row } from './measure.ts';
-import { ingestAll, seal, type Push } from './pipeline.ts';
+import type { Effort, Row } from './measure.ts';
+import { headOfAnHour, seal, type Push } from './pipeline.ts';
 import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
+import { tableHead, tableLine } from './table.ts';
 
 /*
- * ./kiln bench [--json] [--rounds N]
+ * ./kiln bench [--json] [--seconds N] [--rounds N] [--full] [--write-baseline]
  * Ratios in one process, alternatives in turns, medians; never a test: a target that is missed is shown and nothing fails.
  */
 const json = process.argv.includes('--json');
-const at = process.argv.indexOf('--rounds');
-const rounds = at > 0 ? Number(process.argv[at + 1]) : 5;
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1 on');
+const effort: Effort = { rounds: wholeNumber('--rounds', 5, 1), seconds: wholeNumber('--seconds', 0, 0) };
+/** The corpus: a few services by default, that of design engine.md §0 with --full. */
+const size = process.argv.includes('--full')
+  ? { services: 8, pods: 6, intervals: 40, heapEvery: 20 }
+  : { services: 4, pods: 4, intervals: 12, heapEvery: 12 };
+
+function wholeNumber(flag: string, otherwise: number, least: number): number {
+  const at = process.argv.indexOf(flag);
+  if (at < 0) return otherwise;
+  const value = Number(process.argv[at + 1] ?? Number.NaN);
+  if (!Number.isInteger(value) || value < least) {
+    process.stderr.write(`kiln bench: ${flag} takes a whole number from ${least} on\n`);
+    process.exit(2);
+  }
+  return value;
+}
 
 const START_MS = 1_800_000_000_000;
 const data = process.env['KILN_DATA'] ?? resolve(import.meta.dirname, '../../../shared/data');
@@ -67,40 +82,35 @@ function say(line: string): void {
   if (!json) process.stdout.write(`${line}\n`);
 }
 
-function show({ name, median, min, max, unit, target, note }: Row): void {
-  const number = (value: number): string =>
-    value >= 1_000 ? value.toFixed(0) : value >= 100 ? value.toFixed(1) : value.toFixed(2);
-  const range = min === max ? '' : `${number(min)} … ${number(max)}`;
-  const wanted = target === undefined ? '' : `≤ ${target} ${median <= target ? 'met' : 'MISSED'}`;
-  say(
-    `${name.padEnd(58)} ${number(median).padStart(9)} ${unit.padEnd(13)} ${range.padEnd(20)} ${wanted.padEnd(14)} ${note ?? ''}`.trimEnd(),
-  );
-}
-
+const baseline = readBaseline();
 const all: Row[] = [];
 const add = (rows: readonly Row[]): void => {
   for (const one of rows) {
     all.push(one);
-    show(one);
+    say(tableLine(one, baseline));
   }
 };
 
-const pushes = [...pushesOf({ services: 4, pods: 4, intervals: 12, heapEvery: 12 })];
+const pushes = [...pushesOf(size)];
 say(
-  `Node ${process.versions.node}, ${rounds} rounds, ${pushes.length} profiles of the corpus, median and range; G is one gunzip of the same bytes`,
+  `Node ${process.versions.node}, ${pushes.length} profiles; CPU of ${effort.rounds} rounds or more, G is one gunzip of the same bytes; baseline of ${baseline.date}, Node ${baseline.node}`,
 );
-add(corpusRows(pushes, rounds));
+say(tableHead());
+add(corpusRows(pushes, effort));
+const files = realFiles();
+if (files.length === 0) say(`real files: none at ${join(data, 'pprof')} (KILN_DATA names another folder)`);
+add(realRows(files, effort));
 const slice = [...pushesOf({ services: 1, pods: 20, intervals: 1 })];
 const [small] = [...pushesOf({ services: 1, pods: 1, intervals: 1, draws: 55, stacks: 60 })];
 const repeated = [...pushesOf({ services: 1, pods: 4, intervals: 120 })];
 add(sizeRows(repeated, slice, small!));
-add(mergeRows(seededRandom('merge'), rounds));
-const object = seal(ingestAll(repeated));
+add(mergeRows(seededRandom('merge'), effort));
+const hour = headOfAnHour([...pushesOf({ services: 1, pods: 20, intervals: 12, stacks: 6_000 })]);
+const object = seal(hour.head);
 checkObject(object);
-add(objectRows(object, 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', rounds));
-add(seriesRows(rounds));
-add(await httpRows(pushes, rounds));
-const files = realFiles();
-if (files.length === 0) say(`real files: none at ${join(data, 'pprof')} (KILN_DATA names another folder)`);
-add(realRows(files, rounds));
-if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rounds, rows: all }, null, 1)}\n`);
+add(objectRows(object, hour, 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', effort));
+add(seriesRows(effort));
+add(await httpRows(pushes, effort));
+
+if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, ...effort, rows: all }, null, 1)}\n`);
+if (process.argv.includes('--write-baseline')) writeBaseline(all, new Date().toISOString().slice(0, 10));

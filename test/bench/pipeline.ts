@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { decodeRecord, RecordBuilder, writeSegment, type LogRecord } from '@kiln/block';
+import { decodeRecord, RecordBuilder, writeSegment, type LogRecord, type RecordDataset } from '@kiln/block';
 import { normalizePprof, PprofReader } from '@kiln/formats';
 import { makeLogId, parseTenantId, type Label, type Profile, type TenantId } from '@kiln/model';
 import { gunzipSized } from '../../services/distributor/src/body.ts';
@@ -42,6 +42,49 @@ export function append(head: Head, record: Uint8Array, offset: number): void {
   const decoded: LogRecord = decodeRecord(record, nodeCodecs);
   const kept = decoded.datasets.map(({ profiles }) => new Uint8Array(profiles.length).fill(1));
   head.append(decoded, kept, offset);
+}
+
+/** A head as it stands after an hour. */
+export interface HourHead {
+  readonly head: Head;
+  readonly profiles: number;
+  /** Samples (profile x stack), of all. */
+  readonly samples: number;
+  /** What a further profile and stack took when all symbols were known, bytes. */
+  readonly bytesPerSample: number;
+}
+
+/** One hour of a profile each 15 s: the profiles of its first intervals come again and again, moved in time. */
+export function headOfAnHour(pushes: readonly Push[]): HourHead {
+  const decoded = pushes.map((push, i) => decodeRecord(toRecord(parse(push)!, i), nodeCodecs));
+  const perRound = pushes.reduce((sum, push) => sum + samplesOf(parse(push)!), 0);
+  const head = newHead();
+  let first = 0;
+  const repeats = 20;
+  for (let r = 0; r < repeats; r++) {
+    for (const [i, record] of decoded.entries()) {
+      const datasets = record.datasets.map((dataset) => moved(dataset, (r * 3_600_000) / repeats));
+      head.append({ ...record, datasets }, [Uint8Array.of(1)], r * decoded.length + i);
+    }
+    if (r === 0) first = head.byteLength;
+  }
+  const further = perRound * (repeats - 1);
+  return {
+    head,
+    profiles: decoded.length * repeats,
+    samples: perRound * repeats,
+    bytesPerSample: (head.byteLength - first) / further,
+  };
+}
+
+function moved(dataset: RecordDataset, byMs: number): RecordDataset {
+  const { profiles } = dataset;
+  return { ...dataset, profiles: { ...profiles, timeMs: profiles.timeMs.map((ms) => ms + byMs) } };
+}
+
+/** Samples (profile x stack) of a profile. */
+export function samplesOf({ groups }: Profile): number {
+  return groups.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The object that a cut of the head makes. */

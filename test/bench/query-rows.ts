@@ -2,15 +2,15 @@ import { mergePage, openPart, PageBuilder, readDirectory, type DatasetTables } f
 import { ExactSums, type ExactColumn } from '@kiln/model';
 import { finishQuery, runQuery, type Query } from '@kiln/query';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
-import { interleave, row, type Row } from './measure.ts';
-import { tenant } from './pipeline.ts';
+import { interleave, median, row, type Effort, type Row } from './measure.ts';
+import { tenant, type HourHead } from './pipeline.ts';
 
 const STACKS = 6_000;
 const PROFILES = 4_800;
 const PER_PROFILE = 400;
 
 /** Raw merge of sample pages, milliseconds per million samples, beside a plain loop over as many doubles. */
-export function mergeRows(random: () => number, rounds: number): Row[] {
+export function mergeRows(random: () => number, effort: Effort): Row[] {
   const builder = new PageBuilder(2);
   const pages: { bytes: Uint8Array; stored: Uint8Array; rows: number }[] = [];
   let samples = 0;
@@ -35,7 +35,7 @@ export function mergeRows(random: () => number, rounds: number): Row[] {
   if (builder.rows > 0) flush();
   const doubles = new Float64Array(samples).fill(3);
   const sums = new ExactSums(STACKS);
-  const times = interleave(rounds, {
+  const times = interleave(effort, {
     none: () => {
       for (const { bytes, rows } of pages) mergePage({ firstRow: 0, rows, bytes }, 1, undefined, sums);
     },
@@ -45,13 +45,17 @@ export function mergeRows(random: () => number, rounds: number): Row[] {
       }
     },
     loop: () => {
-      for (let i = 0; i < doubles.length; i++) sums.lo[i % STACKS]! += doubles[i]!;
+      for (let i = 0, to = 0; i < doubles.length; i++) {
+        sums.lo[to]! += doubles[i]!;
+        to = to + 1 === STACKS ? 0 : to + 1;
+      }
     },
   });
   const perMillion = (ms: number): number => (ms / samples) * 1e6;
+  const loops = (ms: readonly number[]): string => `${(median(ms) / median(times.loop)).toFixed(1)} plain loops`;
   return [
-    row('raw merge, pages as they are', times.none.map(perMillion), 'ms/M samples', 4),
-    row('raw merge, pages of zstd', times.zstd.map(perMillion), 'ms/M samples', 5),
+    row('raw merge, pages as they are', times.none.map(perMillion), 'ms/M samples', 4, loops(times.none)),
+    row('raw merge, pages of zstd', times.zstd.map(perMillion), 'ms/M samples', 5, loops(times.zstd)),
     row(
       '  a plain loop over as many doubles',
       times.loop.map(perMillion),
@@ -63,23 +67,25 @@ export function mergeRows(random: () => number, rounds: number): Row[] {
 }
 
 /** Whole queries over a level-0 object: opening it, running, finishing. */
-export function objectRows(object: Uint8Array, profileType: string, rounds: number): Row[] {
+export function objectRows(object: Uint8Array, hour: HourHead, profileType: string, effort: Effort): Row[] {
   const { entries } = readDirectory(object, nodeCodecs, object.length);
   const { off, len } = entries[0]!;
   const tables = (): DatasetTables[] =>
     openPart(object.subarray(off, off + len), tenant, nodeCodecs).datasets.map((d) => d.tables());
   const range = { startMs: 0, endMs: 4e12, profileType, selector: '{}' };
   const graph: Query = { kind: 'stacktraces', format: 'flamegraph', maxNodes: 16_384, ...range };
-  const times = interleave(rounds, {
+  const times = interleave(effort, {
     graph: () => finishQuery(graph, runQuery(graph, tables())),
   });
   return [
+    row('head, per further profile and stack, symbols known', [hour.bytesPerSample], 'B', 1.6),
+    row('level-0 object of an hour, per profile and stack', [object.length / hour.samples], 'B', 0.9),
     row(
-      `flame graph of the corpus' object, ${(object.length / 1024).toFixed(0)} KiB, opened anew`,
+      'flame graph, 1 service x 20 pods x 1 h, opened anew',
       times.graph,
       'ms',
       45,
-      'the target is for 1.9 M samples',
+      `${hour.profiles} profiles, ${(hour.samples / 1e6).toFixed(1)} M samples, object ${(object.length / 1024).toFixed(0)} KiB`,
     ),
   ];
 }
@@ -88,7 +94,7 @@ const SERIES = 1_000;
 const ROWS_PER_SERIES = 240;
 
 /** SelectSeries over the row index alone: 1,000 series, an hour of a profile each 15 s; the partial is merged and finished. */
-export function seriesRows(rounds: number): Row[] {
+export function seriesRows(effort: Effort): Row[] {
   const length = SERIES * ROWS_PER_SERIES;
   const startMs = 1_800_000_000_000;
   const symbols = {
@@ -129,7 +135,7 @@ export function seriesRows(rounds: number): Row[] {
   } as const;
   const ask = (groupBy: string[]): unknown =>
     finishQuery({ ...query, groupBy }, runQuery({ ...query, groupBy }, [tables]));
-  const times = interleave(rounds, { one: () => ask([]), many: () => ask(['pod']) });
+  const times = interleave(effort, { one: () => ask([]), many: () => ask(['pod']) });
   const perRow = (ms: number): number => (ms / length) * 1e6;
   return [
     row('SelectSeries, one group, per row', times.one.map(perRow), 'ns', 80),
