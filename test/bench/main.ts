@@ -101,7 +101,7 @@ const files = realFiles();
 if (files.length === 0) say(`real files: none at ${join(data, 'pprof')} (KILN_DATA names another folder)`);
 add(realRows(files, effort));
 const slice = [...pushesOf({ services: 1, pods: 20, intervals: 1 })];
-const [small] = [...pushesOf({ services: 1, pods: 1, intervals: 1, draws: 55, stacks: 60 })];
+const [small] = [...pushesOf({ services: 1, pods: 1, intervals: 1, draws: 600, stacks: 60 })];
 const repeated = [...pushesOf({ services: 1, pods: 4, intervals: 120 })];
 add(sizeRows(repeated, slice, small!));
 add(mergeRows(seededRandom('merge'), effort));
