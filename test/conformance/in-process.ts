@@ -94,9 +94,9 @@ function pushes(): Push[] {
     ['others', 'b 100\nb;c 50\nb;d 40\nb;other 1\nb;other;y 2\ne 60', at(35_000)],
     ['process_cpu', 'other;x 9\nb;other 1\nb;other;y 2', at(25_000)],
   ] as const;
-  const edges = drawn.map(([metric, drawing, options]) => ({
+  const edges = drawn.map(([metric, drawing, times]) => ({
     labels: labelsOf(metric, 'drawn'),
-    pprof: drawnPprof(drawing, options),
+    pprof: drawnPprof(drawing, times),
   }));
   return [...own, ...fleet, ...edges];
 }

@@ -217,7 +217,7 @@ async function storedSum(
   startedMs: number,
 ): Promise<bigint> {
   const profile = await merged(url, tenant, type, selector, startedMs);
-  return profile.sample.reduce((sum, { value }) => sum + BigInt(value[0]!), 0n);
+  return profile.sample.reduce((sum, { value }) => sum + value[0]!, 0n);
 }
 
 async function functionNames(url: string, tenant: string, type: string, startedMs: number): Promise<string[]> {
@@ -241,9 +241,9 @@ async function shares(
   const sums = { hot: 0n, cold: 0n, all: 0n };
   for (const { locationId, value } of profile.sample) {
     const names = locationId.flatMap((id) => linesOf.get(String(id)) ?? []);
-    sums.all += BigInt(value[0]!);
-    if (names.includes(hot)) sums.hot += BigInt(value[0]!);
-    else if (names.includes(cold)) sums.cold += BigInt(value[0]!);
+    sums.all += value[0]!;
+    if (names.includes(hot)) sums.hot += value[0]!;
+    else if (names.includes(cold)) sums.cold += value[0]!;
   }
   return sums;
 }

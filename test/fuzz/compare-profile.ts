@@ -204,7 +204,7 @@ export function stackTexts({
 }: Symbols): (row: number) => string {
   const decoder = new TextDecoder();
   const text = (row: number): string =>
-    decoder.decode(strings.bytes.subarray(strings.offsets[row]!, strings.offsets[row + 1]!));
+    decoder.decode(strings.bytes.subarray(strings.offsets[row], strings.offsets[row + 1]));
   const frames = (location: number): Frame[] => {
     const mapping = locations.mapping[location]!;
     const hasMapping = mapping < mappings.length;

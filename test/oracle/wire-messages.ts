@@ -49,8 +49,7 @@ function messageOf(name: string): WireMessage {
   const type = root.lookupType(name);
   return {
     encode: (value) => type.encode(type.fromObject(value)).finish(),
-    decode: (bytes) =>
-      type.toObject(type.decode(bytes), { longs: String, arrays: true, defaults: false }) as Record<string, unknown>,
+    decode: (bytes) => type.toObject(type.decode(bytes), { longs: String, arrays: true, defaults: false }),
   };
 }
 

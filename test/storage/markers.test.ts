@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-async function folder(): Promise<string> {
+async function newFolder(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'kiln-markers-'));
   folders.push(made);
   return made;
@@ -38,7 +38,7 @@ function pprof(word: string, i: number): Uint8Array {
 
 describe('two tenants', { timeout: 60_000 }, () => {
   test.skipIf(!built)('meet in no answer, no line of output and no byte on disk', async () => {
-    const dataDir = await folder();
+    const dataDir = await newFolder();
     const kiln = await startKiln({ dataDir, flags: ['--auth.multitenancy-enabled=true', '--ingester.cut-max-age=1s'] });
     const push = async (i: number): Promise<void> => {
       for (const { tenant, word } of markers) {
@@ -92,7 +92,7 @@ describe('two tenants', { timeout: 60_000 }, () => {
 
   test('whose bytes were mixed are noticed: in an object, in the log and in any other file', async () => {
     const [alpha, beta] = ['alpha', 'beta'].map((name) => parseTenantId(name)) as [never, never];
-    const dataDir = await folder();
+    const dataDir = await newFolder();
     const log = '0123456789abcdef-0';
     await mkdir(join(dataDir, 'objects/log', log, 's'), { recursive: true });
     await mkdir(join(dataDir, 'log/0'), { recursive: true });

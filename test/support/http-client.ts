@@ -83,7 +83,7 @@ export interface IngestOptions {
 /** `POST /ingest` with a body as it is. */
 export function ingestBody(
   url: string,
-  query: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, string>>,
   body: Uint8Array,
   options: IngestOptions = {},
 ): Promise<Answer> {
@@ -91,7 +91,7 @@ export function ingestBody(
     'Content-Type': options.contentType ?? 'application/octet-stream',
     ...(options.gzip ? { 'Content-Encoding': 'gzip' } : {}),
   };
-  const target = `${url}${options.path ?? '/ingest'}?${new URLSearchParams(query).toString()}`;
+  const target = `${url}${options.path ?? '/ingest'}?${new URLSearchParams(parameters).toString()}`;
   return post(target, headers, options.gzip ? gzipSync(body, { level: 1 }) : body, options.tenant);
 }
 

@@ -1,4 +1,4 @@
-import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { readBody } from './body.ts';
@@ -25,7 +25,7 @@ describe('bytes in flight', () => {
     const all = new InFlight(1000);
     all.open().grow(600);
     const before: number[] = [];
-    const server = createServer(async (incoming: IncomingMessage, response) => {
+    const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
       const held = all.open();
       const outcome = await readBody(incoming, 0, held).then(
         (body) => `read ${body.length}`,
@@ -35,7 +35,8 @@ describe('bytes in flight', () => {
       held.release();
       incoming.resume();
       response.end(outcome);
-    });
+    };
+    const server = createServer((incoming, response) => void answer(incoming, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     const send = (bytes: number, isChunked: boolean): Promise<string> =>

@@ -118,16 +118,16 @@ async function check(
   const ends = [-1, ...(await rig.manifests()).map(({ end }) => end)];
   for (const [tenant, marks] of judge) {
     const { sums, gaps } = await rig.read(tenant);
-    expect(gaps, `${where}`).toEqual([]);
+    expect(gaps, where).toEqual([]);
     for (const [mark, { tenant: owner, value }] of open) {
       if (owner === tenant && sums[mark] !== undefined) expect(sums[mark], `${where}: ${mark}`).toBe(value);
       if (owner === tenant) delete sums[mark];
     }
-    expect(sums, `${where}`).toEqual(Object.fromEntries(marks));
+    expect(sums, where).toEqual(Object.fromEntries(marks));
     await checkSplit(rig, tenant, ends, where);
     const other = SECRET[tenant === ANN ? 'bob' : 'ann'];
     const answer = rig.partition.answer(tenant, { kind: 'pprof', maxNodes: 0, ...EVERYTHING }, -1);
-    expect(Buffer.from(answer.partial).toString('latin1'), `${where}`).not.toContain(other);
+    expect(Buffer.from(answer.partial).toString('latin1'), where).not.toContain(other);
   }
 }
 
@@ -145,7 +145,7 @@ async function checkSplit(rig: Rig, tenant: TenantId, ends: readonly number[], w
   for (const end of ends) {
     const above = (await rig.read(tenant, end)).sums;
     for (const [mark, value] of Object.entries(above)) expect(value, `${where}: ${mark} above ${end}`).toBe(all[mark]);
-    expect(Object.keys(above).length, `${where}`).toBeLessThanOrEqual(before);
+    expect(Object.keys(above).length, where).toBeLessThanOrEqual(before);
     before = Object.keys(above).length;
   }
 }

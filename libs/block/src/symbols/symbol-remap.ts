@@ -29,9 +29,8 @@ export class SymbolRemap {
     const buffer = new ArrayBuffer(words * 4);
     let at = 0;
     const column = (length: number): Uint32Array => {
-      const from = at;
       at += length * 4;
-      return new Uint32Array(buffer, from, length);
+      return new Uint32Array(buffer, at - length * 4, length);
     };
     this.#stacks = column(stacks.length);
     this.#nodes = column(tree.length);

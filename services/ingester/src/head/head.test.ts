@@ -67,7 +67,7 @@ function byIdentity(rows: PlainRow[]): PlainRow[] {
 }
 
 /** Seeded drawings over a few services, type sets, label sets and a shared pool of stacks. */
-function drawings(seed: number, count: number): Drawing[] {
+function draw(seed: number, count: number): Drawing[] {
   const random = seededRandom(seed);
   const pick = (n: number): number => Math.floor(random() * n);
   return Array.from({ length: count }, (_, i) => {
@@ -79,7 +79,7 @@ function drawings(seed: number, count: number): Drawing[] {
       types,
       timeMs: 1_700_000_000_000 + pick(100_000),
       labels: { pod: `pod-${pick(4)}` },
-      groups: Array.from({ length: 1 + pick(2) }, (_, g) => {
+      groups: Array.from({ length: 1 + pick(2) }, (_unused, g) => {
         const stacks = Array.from({ length: 1 + pick(30) }, () => `main;f${pick(9)};g${pick(9)};h${pick(9)}`);
         const samples = Object.fromEntries(
           stacks.map((stack) => [stack, types.map(() => (big ? 2n ** 55n + BigInt(pick(1000)) : 1 + pick(1000)))]),
@@ -98,7 +98,7 @@ test('every row comes out as it went in: series, ids, totals, samples, spans', (
   const head = newHead();
   const all: { drawing: Drawing; offset: number }[] = [];
   for (let offset = 0; offset < 60; offset++) {
-    const batch = drawings(offset, 4);
+    const batch = draw(offset, 4);
     append(head, 'ann', batch, offset);
     all.push(...batch.map((drawing) => ({ drawing, offset })));
   }
@@ -156,11 +156,11 @@ test('two tenants share nothing', () => {
 
 test('a snapshot does not change while rows come', () => {
   const head = newHead();
-  const batch = drawings(5, 30);
+  const batch = draw(5, 30);
   append(head, 'ann', batch, 0);
   const snapshot = [...head.tables(ANN)];
   const before = snapshot.flatMap(readTables);
-  for (let offset = 1; offset < 40; offset++) append(head, 'ann', drawings(5 + offset, 30), offset);
+  for (let offset = 1; offset < 40; offset++) append(head, 'ann', draw(5 + offset, 30), offset);
   expect(snapshot.flatMap(readTables)).toEqual(before);
 });
 
