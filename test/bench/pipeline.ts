@@ -30,7 +30,7 @@ export function toRecord(profile: Profile, n: number): Uint8Array {
   const id = new Uint8Array(16);
   new DataView(id.buffer).setUint32(0, n, true);
   record.add(profile, id);
-  return record.finish(nodeCodecs);
+  return record.finish(nodeCodecs, 'none'); // as `kiln start` does by default
 }
 
 export function newHead(): Head {

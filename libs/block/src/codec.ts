@@ -7,6 +7,9 @@ export const CODEC_ZSTD = 1;
 /** Below this many bytes a call costs more than it saves. */
 const WORTHWHILE = 128;
 
+/** How a writer may store bytes: compressed where that pays, or always as they are. */
+export type Compression = 'none' | 'zstd';
+
 /** Compressed when that saves a sixteenth at least, else as it is. */
 export function pack(codecs: Codecs, raw: Uint8Array): { codec: number; stored: Uint8Array } {
   if (raw.length < WORTHWHILE) return { codec: CODEC_NONE, stored: raw };
@@ -35,7 +38,7 @@ export function unpack(
   if (codec === CODEC_NONE) {
     if (stored.length !== rawLength)
       throw new CorruptDataError(format, 0, `${stored.length} bytes where ${rawLength} are stated`);
-    return stored;
+    return plainBytes(stored);
   }
   if (codec !== CODEC_ZSTD) throw new CorruptDataError(format, 0, `codec ${codec}, known are 0 (none) and 1 (zstd)`);
   let raw: Uint8Array;

@@ -8,6 +8,7 @@ export {
   type Footer,
   type TenantEntry,
 } from './directory.ts';
+export type { Compression } from './codec.ts';
 export { mergePage } from './page/merge-page.ts';
 export { PageBuilder } from './page/page-builder.ts';
 export { PageRows } from './page/page-rows.ts';

@@ -1,6 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
-import type { Codecs } from '@kiln/block';
+import type { Codecs, Compression } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
 import type { OpenLog } from '@kiln/partition-log';
 import type { Metrics } from '@kiln/telemetry';
@@ -17,6 +17,8 @@ export interface DistributorModulePorts {
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
   readonly codecs: Codecs;
+  /** Of the records in the log. */
+  readonly compression: Compression;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '@kiln/async';
-import { RecordBuilder, type Codecs } from '@kiln/block';
+import { RecordBuilder, type Codecs, type Compression } from '@kiln/block';
 import { placePartition } from '@kiln/catalog';
 import {
   KilnError,
@@ -35,6 +35,8 @@ export interface DistributorPorts {
   /** One open log per partition, by partition number. */
   readonly logs: readonly OpenLog[];
   readonly codecs: Codecs;
+  /** Of the records. */
+  readonly compression: Compression;
   readonly clock: Clock;
 }
 
@@ -96,7 +98,8 @@ export class Distributor {
   }
 
   async #append({ log, record }: Draft): Promise<Written> {
-    const { offset } = await log.append(record.finish(this.#ports.codecs));
+    const { codecs, compression } = this.#ports;
+    const { offset } = await log.append(record.finish(codecs, compression));
     return { log: log.id, offset };
   }
 }

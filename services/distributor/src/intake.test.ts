@@ -48,7 +48,7 @@ async function harness(
   const logs = await Promise.all([0, 1, 2, 3].map((partition) => log.open(partition)));
   const seen: string[] = [];
   const intake = new Intake({
-    distributor: new Distributor({ logs: logs.map(wrap), codecs, clock }),
+    distributor: new Distributor({ logs: logs.map(wrap), codecs, compression: 'none', clock }),
     limits: () => ({ ...limits, ...some }),
     rate: { take: () => undefined },
     clock,

@@ -13,7 +13,7 @@ import { queryFrontendModule } from '@kiln/query-frontend';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
-import type { StartConfig } from './settings.ts';
+import { compressionOf, type StartConfig } from './settings.ts';
 
 /** What the roles of a process are made from: all real things, made once, here at the edge. */
 export interface RoleContext {
@@ -86,6 +86,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           limits: limitsOf,
           tenantOf: (header) => tenants.forWrite(header),
           codecs,
+          compression: compressionOf(config.storage),
           clock,
           metrics,
         }),

@@ -9,7 +9,7 @@ import {
   type TenantId,
   type ValueType,
 } from '@kiln/model';
-import { CODEC_ZSTD, pack } from '../codec.ts';
+import { CODEC_NONE, CODEC_ZSTD, pack, type Compression } from '../codec.ts';
 import { TextRows, writeDeltas, writeUints } from '../columns.ts';
 import { PageBuilder } from '../page/page-builder.ts';
 import { writeSpans } from '../sections/spans.ts';
@@ -92,9 +92,10 @@ export class RecordBuilder {
 
   /**
    * The record. Nothing may be added afterwards.
+   * @param compression `none` where bytes are cheaper than the time to compress and decompress them: a log on a disk of this machine.
    * @throws KilnError `invalid_argument` when it is larger than a reader takes.
    */
-  finish(codecs: Codecs): Uint8Array {
+  finish(codecs: Codecs, compression: Compression = 'zstd'): Uint8Array {
     const { receivedMs, windowMs, traceparent } = this.#options;
     const body = bodyScratch;
     body.clear();
@@ -115,12 +116,12 @@ export class RecordBuilder {
         `${this.#profiles} profile${this.#profiles === 1 ? '' : 's'} of ${bytes.length} bytes in one record, allowed are ${MAX_BODY_BYTES}; max_profile_size_bytes refuses such profiles sooner`,
         { reason: 'profile_size_limit' },
       );
-    return this.#frame(bytes, codecs);
+    return this.#frame(bytes, codecs, compression);
   }
 
-  #frame(body: Uint8Array, codecs: Codecs): Uint8Array {
+  #frame(body: Uint8Array, codecs: Codecs, compression: Compression): Uint8Array {
     const tenant = encoder.encode(this.#options.tenant);
-    const { codec, stored } = pack(codecs, body);
+    const { codec, stored } = compression === 'zstd' ? pack(codecs, body) : { codec: CODEC_NONE, stored: body };
     const w = new ByteWriter(RECORD_HEAD_BYTES + tenant.length + stored.length);
     w.u16(RECORD_MAGIC);
     w.u8(RECORD_MAJOR);

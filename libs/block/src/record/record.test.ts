@@ -118,6 +118,20 @@ describe('a record', () => {
     );
   });
 
+  test('written without compression is larger and says the same', () => {
+    const builder = (): RecordBuilder => {
+      const made = new RecordBuilder(options);
+      fc.sample(profiles, { seed: 5, numRuns: 20 })
+        .flat()
+        .forEach((plain, i) => made.add(buildProfile(plain), idOf(i)));
+      return made;
+    };
+    const [packed, plain] = [builder().finish(codecs, 'zstd'), builder().finish(codecs, 'none')];
+    expect([packed[3], plain[3]]).toEqual([1, 0]);
+    expect(plain.length).toBeGreaterThan(packed.length);
+    expect(content(decodeRecord(plain, codecs))).toEqual(content(decodeRecord(packed, codecs)));
+  });
+
   test('carries a trace context when there is one', () => {
     const traceparent = Uint8Array.from({ length: 25 }, (_, i) => i);
     const record = decodeRecord(new RecordBuilder({ ...options, traceparent }).finish(codecs), codecs);
