@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KilnError, type Code } from '@kiln/model';
+import { isGrpc, mediaType, sendGrpcError } from '@kiln/rpc';
 
 /** Connect's table of codes and statuses (contract/pyroscope.md §1.4). */
 const statusOfCode: Readonly<Record<Code, number>> = {
@@ -44,13 +45,19 @@ export function httpStatusOf(error: KilnError): { status: number; code: Code } {
 }
 
 /**
- * Answers a request with an error as JSON `{"code","message"}`, with `Retry-After` where the error says so. After the head is sent nothing can be
+ * Answers a request with an error: gRPC and gRPC-Web in their own form, everybody else as JSON `{"code","message"}`, with `Retry-After` where the
+ * error says so. After the head is sent nothing can be
  * said any more: the connection is cut, so that the client does not take a part for the whole.
  */
-export function sendError(response: ServerResponse, thrown: unknown): KilnError {
+export function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): KilnError {
   const error = KilnError.from(thrown);
   if (response.headersSent) {
     if (!response.writableEnded) response.destroy(error);
+    return error;
+  }
+  const type = mediaType(request);
+  if (isGrpc(type)) {
+    sendGrpcError(response, type, error);
     return error;
   }
   const { status, code } = httpStatusOf(error);

@@ -19,6 +19,9 @@ export interface Operations {
   readonly checks: ReadyChecks;
   readonly metrics: MetricsRegistry;
   readonly build: BuildInfo;
+  /** Of the port, and what its routes are below: for the lines to paste. */
+  readonly scheme: 'http' | 'https';
+  readonly pathPrefix: string;
 }
 
 /** The token under which `Operations` are injected. */
@@ -58,7 +61,10 @@ export class OperationsHttp {
 
   @RawGet('/')
   page(request: IncomingMessage, response: ServerResponse): void {
-    const html = landingPage(`http://${request.headers.host ?? 'localhost:4040'}`, this.#operations.build.version);
+    const { scheme, pathPrefix, build } = this.#operations;
+    // HTTP/2 has no Host.
+    const host = request.headers.host ?? request.headers[':authority'] ?? 'localhost:4040';
+    const html = landingPage(`${scheme}://${String(host)}${pathPrefix}`, build.version);
     send(response, 200, 'text/html; charset=utf-8', html);
   }
 }

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { Controller, Module, type DynamicModule } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { httpDefaults, RawAll, RawGet, RawPost, runPlatform, type Platform } from './index.ts';
+import { httpDefaults, RawAll, RawGet, RawPost, runPlatform, type HttpOptions, type Platform } from './index.ts';
 
+/** More than the sockets of both sides hold. */
+const LARGE = 64 * 1024 * 1024;
 const bodies: Buffer[] = [];
 let release: () => void = () => undefined;
 
@@ -32,6 +35,11 @@ class EchoHttp {
     response.writeHead(200).end('done');
   }
 
+  @RawGet('/large')
+  large(_request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(200).end(Buffer.alloc(LARGE));
+  }
+
   @RawPost('/refuse')
   refuse(): void {
     throw new KilnError('resource_exhausted', 'too much', { retryAfterSeconds: 1.2 });
@@ -54,10 +62,10 @@ class EchoModule {}
 
 const reasons: { ingester: string | undefined } = { ingester: undefined };
 
-function start(module: DynamicModule = { module: EchoModule }): Promise<Platform> {
+function start(module: DynamicModule = { module: EchoModule }, http: Partial<HttpOptions> = {}): Promise<Platform> {
   return runPlatform({
     modules: [module],
-    http: { ...httpDefaults, port: 0 },
+    http: { ...httpDefaults, port: 0, ...http },
     log: silentLogger,
     metrics: createMetrics({ ofProcess: false }),
     clock: systemClock(),
@@ -174,6 +182,64 @@ describe('refusals', () => {
     });
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   });
+});
+
+describe('over gRPC', () => {
+  async function called(type: string, path: string): Promise<[number, Headers, string]> {
+    const response = await fetch(`${url}${path}`, { method: 'POST', headers: { 'content-type': type }, body: '' });
+    return [response.status, response.headers, await response.text()];
+  }
+
+  test('every refusal has the protocol’s own form: status in trailers, or in the last frame', async () => {
+    const [status, headers] = await called('application/grpc', '/no.such.Service/Method');
+    expect([status, headers.get('grpc-status')]).toEqual([200, '12']);
+    expect(decodeURIComponent(headers.get('grpc-message')!)).toContain('/no.such.Service/Method');
+    const [, refused] = await called('application/grpc+proto', '/refuse');
+    expect([refused.get('grpc-status'), refused.get('grpc-message'), refused.get('retry-after')]).toEqual([
+      '8',
+      'too much',
+      '2',
+    ]);
+    const [, , body] = await called('application/grpc-web+proto', '/refuse');
+    expect(body).toMatch(/grpc-status: 8\r\ngrpc-message: too much\r\n$/);
+  });
+});
+
+describe('a path prefix', () => {
+  test('stands before every route, and nothing is served beside it', async () => {
+    const below = await start(undefined, { pathPrefix: '/base' });
+    const at = `http://127.0.0.1:${below.port}`;
+    expect(await (await fetch(`${at}/base/ready`)).text()).toBe('ready');
+    const pushed = await fetch(`${at}/base//ingest?name=a`, { method: 'POST', body: 'x' });
+    expect([pushed.status, await pushed.text()]).toEqual([200, '/ingest?name=a']);
+    expect(await (await fetch(`${at}/base`)).text()).toContain(`server_address="${at}/base"`);
+    for (const path of ['/ready', '/basement/ready', '/'])
+      expect(await (await fetch(at + path)).json()).toMatchObject({
+        message: `nothing is served under ${path}: GET /base/ lists what is`,
+      });
+    await below.stop();
+  });
+});
+
+describe('what nobody goes on with is cut', () => {
+  test('an answer that is not read, and an HTTP/2 request that never ends', async () => {
+    const brief = await start(undefined, { writeTimeoutMs: 500, requestTimeoutMs: 500 });
+    const stuck = connect(brief.port, '127.0.0.1', () => stuck.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n'));
+    stuck.once('readable', () => undefined); // takes the first bytes, then no more
+    const ended = new Promise((resolve) => stuck.on('error', () => undefined).on('close', resolve));
+    const session = connectHttp2(`http://127.0.0.1:${brief.port}`);
+    const slow = session.request({ ':method': 'POST', ':path': '/ingest' });
+    slow.on('error', () => undefined).write('first');
+    await new Promise((resolve) => slow.on('close', resolve));
+    // Read to the end only now, to see that the end comes early.
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    let bytes = 0;
+    stuck.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    await ended;
+    expect(bytes).toBeLessThan(LARGE);
+    session.destroy();
+    await brief.stop();
+  }, 20_000);
 });
 
 describe('the small public answers', () => {

@@ -10,6 +10,7 @@ import { KilnError } from '@kiln/model';
 import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
 import { isFault, pathOf, sendError } from './http-error.ts';
 import { OPERATIONS, OperationsHttp, type BuildInfo, type Operations } from './operations.http.ts';
+import { Port, type Answerer, type TlsKeys } from './port.ts';
 import { RAW } from './raw-route.ts';
 import { ReadyChecks, type ReadyCheck } from './readiness.ts';
 import { RouteTable } from './route-table.ts';
@@ -25,6 +26,12 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;
+  /** How long the reader of a whole answer may take none of it. */
+  readonly writeTimeoutMs: number;
+  /** Every route is served below it; '' = none. Begins with a slash and does not end with one. */
+  readonly pathPrefix: string;
+  /** With keys the port speaks TLS only. */
+  readonly tls?: TlsKeys;
 }
 
 export const httpDefaults: HttpOptions = {
@@ -33,6 +40,8 @@ export const httpDefaults: HttpOptions = {
   headersTimeoutMs: 30_000,
   requestTimeoutMs: 60_000,
   keepAliveMs: 120_000,
+  writeTimeoutMs: 60_000,
+  pathPrefix: '',
 };
 
 export interface PlatformOptions {
@@ -62,23 +71,24 @@ export interface Platform {
 }
 
 /**
- * Runs modules behind one public HTTP/1.1 port.
+ * Runs modules behind one public port: HTTP/1.1 and HTTP/2.
  * @throws Node's error when the port cannot be opened (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`).
  */
 export async function runPlatform(options: PlatformOptions): Promise<Platform> {
   const { http, log, clock } = options;
   const checks = new ReadyChecks(clock, options.checks, options.notes);
+  let port: Port | undefined;
   const adapter = new FastifyAdapter({
     skipMiddie: true,
     // One duplicate slash is enough to miss a route, and clients that append "/ingest" to "http://host/" send one.
-    rewriteUrl: (request: IncomingMessage) => collapseSlashes(request.url ?? '/'),
-    keepAliveTimeout: http.keepAliveMs,
-    requestTimeout: http.requestTimeoutMs,
-    http: { headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: 5_000 },
+    rewriteUrl: (request: IncomingMessage) => belowPrefix(collapseSlashes(request.url ?? '/'), http.pathPrefix),
+    serverFactory: (answer: Answerer) => (port = new Port(answer, http)).server,
     return503OnClosing: false,
   });
-  const requests = new Requests(adapter.getInstance(), options);
-  const operations: Operations = { checks, metrics: options.metrics, build: options.build };
+  const requests = new Requests(adapter.getInstance(), port!, options);
+  const scheme = http.tls === undefined ? 'http' : 'https';
+  const { metrics, build } = options;
+  const operations: Operations = { checks, metrics, build, scheme, pathPrefix: http.pathPrefix };
   class PlatformModule {}
   const app = await NestFactory.create<NestFastifyApplication>(
     {
@@ -93,7 +103,8 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
   app.useGlobalFilters({
     catch: (thrown, host) => {
       const reply = host.switchToHttp().getResponse<FastifyReply>().hijack();
-      report(log, host.switchToHttp().getRequest<FastifyRequest>().raw, sendError(reply.raw, thrown));
+      const { raw } = host.switchToHttp().getRequest<FastifyRequest>();
+      report(log, raw, sendError(raw, reply.raw, thrown));
     },
   });
   try {
@@ -102,7 +113,7 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
     await app.close();
     throw error;
   }
-  const { address, port } = app.getHttpServer().address() as AddressInfo;
+  const { address, port: number } = app.getHttpServer().address() as AddressInfo;
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     checks.stop();
@@ -110,23 +121,39 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
     await requests.drain(options.drainMs);
     await app.close();
   };
-  return { address, port, checks, stop: () => (stopped ??= stop()) };
+  return { address, port: number, checks, stop: () => (stopped ??= stop()) };
 }
+
+/** A request whose answer was not taken in full yet. */
+interface OpenRequest {
+  readonly request: IncomingMessage;
+  readonly startMs: number;
+  /** Bytes that its connection had sent when it was looked at, and since when; from the end of the answer on. */
+  sent: number;
+  sentMs: number;
+}
+
+const SWEEP_MS = 2_000;
 
 /** Every request passes here first: counted, refused when nothing knows its path, or handed on unread. */
 class Requests {
   readonly #server: FastifyInstance;
+  readonly #port: Port;
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #routes = new RouteTable();
   readonly #total: CounterMetric;
   readonly #seconds: HistogramMetric;
-  #inFlight = 0;
+  readonly #http: HttpOptions;
+  readonly #open = new Map<ServerResponse, OpenRequest>();
+  readonly #stopSweeping = new AbortController();
   #stopping = false;
   #idle: () => void = () => undefined;
 
-  constructor(server: FastifyInstance, { log, clock, metrics }: PlatformOptions) {
+  constructor(server: FastifyInstance, port: Port, { http, log, clock, metrics }: PlatformOptions) {
     this.#server = server;
+    this.#port = port;
+    this.#http = http;
     this.#log = log;
     this.#clock = clock;
     this.#total = metrics.counter({
@@ -139,7 +166,8 @@ class Requests {
       help: 'Time from the head of a request to the end of its answer, by route.',
       labels: ['route'],
     });
-    metrics.gaugeOf({ name: 'kiln_http_requests_in_flight', help: 'Requests being answered.' }, () => this.#inFlight);
+    metrics.gaugeOf({ name: 'kiln_http_requests_in_flight', help: 'Requests being answered.' }, () => this.#open.size);
+    void this.#sweep(this.#stopSweeping.signal);
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('*', (_request, _body, done) => done(null));
     server.addHook('onRoute', ({ url, method }) => this.#routes.add(url, [method].flat()));
@@ -148,10 +176,11 @@ class Requests {
 
   #take(request: FastifyRequest, reply: FastifyReply, next: () => void): void {
     this.#count(request, reply.raw);
-    if (this.#stopping) reply.raw.setHeader('Connection', 'close');
+    // HTTP/2 has GOAWAY for that.
+    if (this.#stopping && request.raw.httpVersionMajor < 2) reply.raw.setHeader('Connection', 'close');
     if (request.is404) {
       reply.hijack();
-      this.#refuse(request.raw, reply.raw);
+      this.#refuse(request, reply.raw);
       return;
     }
     const { config, handler } = request.routeOptions;
@@ -167,33 +196,53 @@ class Requests {
     try {
       await (handler as (request: FastifyRequest, reply: FastifyReply) => unknown).call(this.#server, request, reply);
     } catch (thrown) {
-      report(this.#log, request.raw, sendError(reply.raw, thrown));
+      report(this.#log, request.raw, sendError(request.raw, reply.raw, thrown));
     }
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse): void {
-    const path = pathOf(request);
+  #refuse(request: FastifyRequest, response: ServerResponse): void {
+    const path = pathOf(request.raw);
     const allowed = this.#routes.methodsOf(path);
     if (allowed.length === 0) {
-      const message = `nothing is served under ${path.slice(0, 200)}: GET / lists what is`;
-      sendError(response, new KilnError('not_found', message, { httpStatus: 404 }));
+      const asked = request.originalUrl.split('?', 1)[0]!.slice(0, 200);
+      const message = `nothing is served under ${asked}: GET ${this.#http.pathPrefix}/ lists what is`;
+      sendError(request.raw, response, new KilnError('unimplemented', message, { httpStatus: 404 }));
       return;
     }
     response.setHeader('Allow', allowed.join(', '));
     const message = `method ${request.method} is not allowed on ${path}: use ${allowed.join(' or ')}`;
-    sendError(response, new KilnError('unimplemented', message, { httpStatus: 405 }));
+    sendError(request.raw, response, new KilnError('unimplemented', message, { httpStatus: 405 }));
   }
 
   #count(request: FastifyRequest, response: ServerResponse): void {
     const start = this.#clock.nowMs();
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
     const method = request.is404 ? 'any' : request.method;
-    this.#inFlight++;
+    this.#open.set(response, { request: request.raw, startMs: start, sent: -1, sentMs: start });
     response.once('close', () => {
       this.#total.add(1, { route, method, status: response.headersSent ? String(response.statusCode) : 'cut' });
       this.#seconds.observe((this.#clock.nowMs() - start) / 1000, { route });
-      if (--this.#inFlight === 0) this.#idle();
+      this.#open.delete(response);
+      if (this.#open.size === 0) this.#idle();
     });
+  }
+
+  /** Cuts, every few seconds, what nobody goes on with: it would be held for ever. */
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { requestTimeoutMs, writeTimeoutMs } = this.#http;
+    while (!signal.aborted) {
+      await this.#clock.sleep(SWEEP_MS, signal).catch(() => undefined);
+      const nowMs = this.#clock.nowMs();
+      for (const [response, open] of this.#open) {
+        // Node does this itself for HTTP/1.1.
+        const isLate = requestTimeoutMs > 0 && !open.request.complete && nowMs - open.startMs >= requestTimeoutMs;
+        if (isLate && open.request.httpVersionMajor > 1) response.destroy();
+        if (!response.writableEnded || writeTimeoutMs === 0) continue;
+        const sent = response.socket?.bytesWritten ?? 0;
+        if (sent !== open.sent) Object.assign(open, { sent, sentMs: nowMs });
+        else if (nowMs - open.sentMs >= writeTimeoutMs) response.destroy();
+      }
+    }
   }
 
   /** Stops accepting, then waits until nothing is in flight, at most `ms`. */
@@ -202,16 +251,18 @@ class Requests {
     const http = this.#server.server;
     const closed = Promise.withResolvers<void>();
     http.close(() => closed.resolve());
+    this.#port.retire();
+    this.#stopSweeping.abort();
     const idle = Promise.withResolvers<void>();
     this.#idle = idle.resolve;
-    if (this.#inFlight === 0) idle.resolve();
+    if (this.#open.size === 0) idle.resolve();
     try {
       await withTimeout(this.#clock, ms, 'requests in flight', () => idle.promise);
     } catch {
-      this.#log.warn('requests cut at stop', { count: this.#inFlight, waitedMs: ms });
+      this.#log.warn('requests cut at stop', { count: this.#open.size, waitedMs: ms });
     }
     // What is left is idle, or has had its time.
-    http.closeAllConnections();
+    this.#port.cut();
     await closed.promise;
   }
 }
@@ -227,6 +278,17 @@ function collapseSlashes(url: string): string {
   const path = query < 0 ? url : url.slice(0, query);
   return path.includes('//') ? path.replaceAll(/\/{2,}/g, '/') + url.slice(path.length) : url;
 }
+
+/** What routes know: the part below the prefix. What is not below it becomes a path that no route has. */
+function belowPrefix(url: string, prefix: string): string {
+  if (prefix === '') return url;
+  if (!url.startsWith(prefix)) return OUTSIDE;
+  const below = url.slice(prefix.length);
+  if (below === '' || below.startsWith('?')) return `/${below}`;
+  return below.startsWith('/') ? below : OUTSIDE;
+}
+
+const OUTSIDE = '/ outside the prefix';
 
 /** What the framework has to say. Its errors are thrown too, and told by whoever catches them. */
 function frameworkLogger(log: Logger): LoggerService {

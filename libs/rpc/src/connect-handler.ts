@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ConnectRouter, Interceptor } from '@connectrpc/connect';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { toConnectError } from './connect-error.ts';
+import { mediaType, unaryTypes } from './unary-call.ts';
 
 /** Answers one HTTP request whose body is still unread. */
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -16,16 +17,6 @@ export interface ConnectHandlerOptions {
   readonly onFault: (method: string, error: unknown) => void;
 }
 
-const contentTypes = [
-  'application/proto',
-  'application/json',
-  'application/grpc',
-  'application/grpc+proto',
-  'application/grpc+json',
-  'application/grpc-web',
-  'application/grpc-web+proto',
-  'application/grpc-web+json',
-];
 const faults = new Set(['internal', 'unknown', 'data_loss']);
 
 /**
@@ -59,10 +50,8 @@ export function createConnectHandler(options: ConnectHandlerOptions): RawHandler
     },
   });
   return (request, response) => {
-    request.url = request.url?.replace(/^\/{2,}/, '/') ?? '/';
-    const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
-    if (request.method === 'POST' && !contentTypes.includes(type)) {
-      response.writeHead(415, { 'Accept-Post': contentTypes.join(', '), Connection: 'close' }).end();
+    if (request.method === 'POST' && !unaryTypes.includes(mediaType(request))) {
+      response.writeHead(415, { 'Accept-Post': unaryTypes.join(', ') }).end();
       return;
     }
     adapter(request, response);

@@ -39,6 +39,15 @@ export async function readBody(request: IncomingMessage, limitBytes: number, hel
   const raw = await collect(request, limit, limitBytes, 'bytes received', held);
   // Some clients name an encoding that the body does not have; the magic number is the truth, as for parts inside.
   if (encoding !== 'gzip' || !isGzip(raw)) return raw;
+  return gunzipBody(raw, limitBytes, held);
+}
+
+/**
+ * What a gzip holds that came as a body, or as the message in one.
+ * @throws BodyTooLargeError; KilnError `invalid_argument` for broken gzip.
+ */
+export async function gunzipBody(raw: Uint8Array, limitBytes: number, held: Held): Promise<Uint8Array> {
+  const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
   if (raw.length >= SYNC_LIMIT) return gunzipLarge(raw, limit, limitBytes, held);
   const body = gunzipSmall(raw, limit, limitBytes);
   held.grow(body.length);

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Inject } from '@nestjs/common';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { readBody } from './body.ts';
+import { UnaryCall } from '@kiln/rpc';
+import { gunzipBody, readBody } from './body.ts';
 import { drain } from './drain.ts';
 import { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
@@ -14,9 +15,7 @@ import type { Written } from './distributor.ts';
 export type TenantOfWrite = (header: string | undefined) => TenantId;
 export const TENANT_OF_WRITE = 'kiln.tenant-of-write';
 
-const connectTypes = new Set(['application/proto', 'application/json']);
-
-/** The two write paths over HTTP/1.1. Bodies are read by hand: no pipe and no generic decoder sees them. */
+/** The two write paths. Bodies are read by hand: no pipe and no generic decoder sees them. */
 @Controller()
 export class PushHttp {
   readonly #intake: Intake;
@@ -33,24 +32,21 @@ export class PushHttp {
     this.#tenantOf = tenantOf;
   }
 
-  /** push.v1.PusherService/Push by Connect, protobuf or JSON (contract/pyroscope.md §1.5, §3.6). */
+  /** push.v1.PusherService/Push by Connect, gRPC or gRPC-Web, protobuf or JSON (contract/pyroscope.md §1.5, §3.6). */
   @RawPost('/push.v1.PusherService/Push')
   async push(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const type = mediaType(request);
-    if (!connectTypes.has(type)) {
-      response.setHeader('Accept-Post', [...connectTypes].join(', '));
-      throw unsupported(
-        `content type ${JSON.stringify(type)} is not supported: send ${[...connectTypes].join(' or ')}`,
-      );
-    }
+    const call = new UnaryCall(request, response);
     const held = this.#inFlight.open();
     try {
       const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
-      checkConnectHeaders(request);
-      const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
-      const series = type === 'application/json' ? readPushRequestJson(text(body)) : readPushRequest(body);
+      const limit = this.#intake.bodyLimitBytes(tenant);
+      const body = await call.message({
+        read: () => readBody(request, limit, held),
+        gunzip: (compressed) => gunzipBody(compressed, limit, held),
+      });
+      const series = call.isJson ? readPushRequestJson(text(body)) : readPushRequest(body);
       const written = await this.#intake.push(tenant, series, held);
-      answer(response, written, type, type === 'application/json' ? '{}' : '');
+      call.answer(call.isJson ? '{}' : '', writeToken(written));
     } catch (thrown) {
       drain(request);
       throw asConnect(thrown);
@@ -69,7 +65,7 @@ export class PushHttp {
       const { source, read } = readIngestRequest(request.url ?? '', type, this.#intake.nowNanos());
       const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
       const written = await this.#intake.ingest(tenant, source, await read(body), held);
-      answer(response, written, undefined, '');
+      response.writeHead(200, { 'Content-Length': '0', ...writeToken(written) }).end();
     } catch (thrown) {
       drain(request);
       throw thrown;
@@ -79,12 +75,10 @@ export class PushHttp {
   }
 }
 
-function answer(response: ServerResponse, written: readonly Written[], type: string | undefined, body: string): void {
-  const headers: Record<string, string> = { 'Content-Length': String(body.length) };
-  if (type !== undefined) headers['Content-Type'] = type;
-  if (written.length > 0)
-    headers['X-Kiln-Write-Token'] = written.map(({ log, offset }) => `${log}@${offset}`).join(',');
-  response.writeHead(200, headers).end(body);
+/** Where the records went: a read that carries it waits until they are readable. */
+function writeToken(written: readonly Written[]): Record<string, string> {
+  if (written.length === 0) return {};
+  return { 'X-Kiln-Write-Token': written.map(({ log, offset }) => `${log}@${offset}`).join(',') };
 }
 
 /** Connect's status follows from the code alone. */
@@ -95,28 +89,6 @@ function asConnect(thrown: unknown): KilnError {
     ...(reason === undefined ? {} : { reason }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
-}
-
-function checkConnectHeaders(request: IncomingMessage): void {
-  const version = header(request, 'connect-protocol-version');
-  if (version !== undefined && version !== '1') {
-    throw new KilnError('invalid_argument', `connect-protocol-version must be "1": found ${JSON.stringify(version)}`);
-  }
-  const timeout = header(request, 'connect-timeout-ms');
-  if (timeout !== undefined && !/^\d{1,10}$/.test(timeout)) {
-    throw new KilnError(
-      'invalid_argument',
-      `connect-timeout-ms must be 1 to 10 digits: found ${JSON.stringify(timeout)}`,
-    );
-  }
-}
-
-function unsupported(message: string): KilnError {
-  return new KilnError('invalid_argument', message, { httpStatus: 415 });
-}
-
-function mediaType(request: IncomingMessage): string {
-  return (header(request, 'content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
 function header(request: IncomingMessage, name: string): string | undefined {

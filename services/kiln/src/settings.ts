@@ -56,6 +56,10 @@ export interface ServerConfig {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
+  readonly writeTimeoutMs: number;
+  readonly pathPrefix: string;
+  readonly tlsCertPath: string;
+  readonly tlsKeyPath: string;
 }
 
 const serverSettings: SettingsFor<ServerConfig> = {
@@ -90,6 +94,30 @@ const serverSettings: SettingsFor<ServerConfig> = {
     type: 'duration',
     default: 120_000,
     meaning: 'How long an idle connection is kept',
+  }),
+  writeTimeoutMs: setting({
+    key: 'server.http-write-timeout',
+    type: 'duration',
+    default: 60_000,
+    meaning: 'How long the reader of a whole answer may take none of it. 0 = any time',
+  }),
+  pathPrefix: setting({
+    key: 'server.path-prefix',
+    type: 'string',
+    default: '',
+    meaning: 'Every route is served below it, for example /kiln',
+  }),
+  tlsCertPath: setting({
+    key: 'server.http-tls-cert-path',
+    type: 'string',
+    default: '',
+    meaning: 'PEM file with the certificate and its chain; with it the port speaks TLS only',
+  }),
+  tlsKeyPath: setting({
+    key: 'server.http-tls-key-path',
+    type: 'string',
+    default: '',
+    meaning: 'PEM file with the key of the certificate',
   }),
 };
 

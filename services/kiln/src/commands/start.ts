@@ -4,13 +4,14 @@ import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { diskTrouble } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
-import { runPlatform, type Platform } from '@kiln/nest';
+import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantResolver } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { nodeCodecs } from '@kiln/ingester';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
+import { httpOptions } from '../http-options.ts';
 import { openRoles } from '../roles.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -27,6 +28,7 @@ export const startCommand: Command = {
 
 async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
   const config = await readConfig(argv);
+  const http = await httpOptions(config.server);
   const clock = systemClock();
   const log = createLogger({
     level: logLevelOf(config),
@@ -57,7 +59,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   try {
     const platform = await runPlatform({
       modules: roles.modules,
-      http: config.server,
+      http,
       log,
       metrics,
       clock,
@@ -69,7 +71,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
     });
     const ended = Promise.race([terminal.stopAsked, lost.promise]);
     await Promise.race([untilReady(platform, clock, log), ended]);
-    await banner(terminal, platform, directory);
+    await banner(terminal, http, platform, directory);
     const why = await ended;
     const began = clock.nowMs();
     log.info('stopping', { why });
@@ -150,13 +152,19 @@ function tenantResolver(config: StartConfig, log: Logger, metrics: Metrics): Ten
   });
 }
 
-async function banner(terminal: Terminal, { address, port }: Platform, directory: DataDirectory): Promise<void> {
+async function banner(
+  terminal: Terminal,
+  { tls, pathPrefix }: HttpOptions,
+  { address, port }: Platform,
+  directory: DataDirectory,
+): Promise<void> {
   const loopback = address === '::1' || address.startsWith('127.');
   const any = address === '0.0.0.0' || address === '::';
-  const url = `http://${any ? 'localhost' : address.includes(':') ? `[${address}]` : address}:${port}`;
+  const host = any ? 'localhost' : address.includes(':') ? `[${address}]` : address;
+  const url = `${tls === undefined ? 'http' : 'https'}://${host}:${port}${pathPrefix}`;
   const { bytes, files } = await folderSize(directory.root);
   const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${files} files`;
-  const other = port === 4040 && loopback ? '' : ` --url ${url}`;
+  const other = url === DEFAULT_URL ? '' : ` --url ${url}`;
   terminal.out(`Kiln ${buildInfo().version} is ready on ${url}\n`);
   terminal.out(`  data      ${directory.root} (${held})\n`);
   terminal.out(`  try it    ${terminal.command} push --example${other}\n`);
@@ -167,6 +175,9 @@ async function banner(terminal: Terminal, { address, port }: Platform, directory
     );
   }
 }
+
+/** Where the other commands look when no --url is given. */
+const DEFAULT_URL = 'http://127.0.0.1:4040';
 
 function roundBytes(bytes: number): string {
   for (const unit of [2 ** 30, 2 ** 20, 2 ** 10]) {

@@ -1,0 +1,141 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer as createHttps } from 'node:https';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+export type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** PEM texts. */
+export interface TlsKeys {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface PortOptions {
+  /** Until the head of a request is in, or a connection has said which protocol it speaks; milliseconds, 0 = any time. */
+  readonly headersTimeoutMs: number;
+  /** Until a whole request of HTTP/1.1 is in; those of HTTP/2 are their owner's care. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+  /** With keys the port speaks TLS only, and ALPN chooses between h2 and http/1.1. */
+  readonly tls?: TlsKeys;
+}
+
+/** What an HTTP/2 connection begins with when nobody negotiated it (RFC 9113 §3.4). */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+const STREAMS_PER_CONNECTION = 250;
+/** What one connection may hold, answers included: a large flame graph and others beside it. */
+const SESSION_MEGABYTES = 128;
+/** Bytes that may be on their way: a push of 32 MiB should not wait for a window update each 64 KiB. */
+const STREAM_WINDOW = 1024 * 1024;
+const CONNECTION_WINDOW = 4 * 1024 * 1024;
+
+/**
+ * One TCP port for HTTP/1.1 and HTTP/2. In clear text the first bytes tell them apart (h2c by prior knowledge; an `Upgrade: h2c` stays HTTP/1.1, as
+ * RFC 9113 §3.1 allows); under TLS ALPN does. Both call the same `answer`: Node's HTTP/2 requests look like those of HTTP/1.1.
+ */
+export class Port {
+  /** The listening server: HTTP/1.1 with its connections, and all sockets. */
+  readonly server: Server;
+  readonly #http2: Http2Server;
+  readonly #options: PortOptions;
+  readonly #undecided = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  constructor(answer: Answerer, options: PortOptions) {
+    this.#options = options;
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveMs, tls } = options;
+    const http1Options = {
+      // Node refuses a head that may take longer than the whole.
+      headersTimeout: requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs),
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: 5_000,
+    };
+    this.server =
+      tls === undefined
+        ? createServer(http1Options, answer)
+        : createHttps({ ...http1Options, ...tls, ALPNProtocols: ['h2', 'http/1.1'] }, answer);
+    this.#http2 = this.#makeHttp2(answer);
+    // Node's own listener turns a connection into HTTP/1.1; ours stands before it.
+    const event = tls === undefined ? 'connection' : 'secureConnection';
+    const [http1] = this.server.listeners(event) as ((socket: Socket) => void)[];
+    this.server.removeAllListeners(event);
+    const take = (socket: Socket, isHttp2: boolean): void => {
+      if (isHttp2) this.#http2.emit('connection', socket);
+      else http1!.call(this.server, socket);
+    };
+    if (tls === undefined) this.server.on('connection', (socket) => this.#sniff(socket, take));
+    else this.server.on('secureConnection', (socket: TLSSocket) => take(socket, socket.alpnProtocol === 'h2'));
+  }
+
+  /** Requests under way are finished; connections take no new ones and close. */
+  retire(): void {
+    for (const socket of this.#undecided) socket.destroy();
+    for (const session of this.#sessions) session.close();
+    this.server.closeIdleConnections();
+  }
+
+  /** Cuts every connection. */
+  cut(): void {
+    for (const socket of this.#undecided) socket.destroy();
+    for (const session of this.#sessions) session.destroy();
+    this.server.closeAllConnections();
+  }
+
+  #makeHttp2(answer: Answerer): Http2Server {
+    const { keepAliveMs } = this.#options;
+    const http2 = createHttp2({
+      maxSessionMemory: SESSION_MEGABYTES,
+      settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION, initialWindowSize: STREAM_WINDOW },
+    });
+    http2.on('request', (request, response) => {
+      // The compatibility API has what the handlers use.
+      answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+    });
+    http2.on('session', (session) => {
+      this.#sessions.add(session);
+      session.setLocalWindowSize(CONNECTION_WINDOW);
+      session.once('close', () => this.#sessions.delete(session));
+      session.on('error', () => undefined); // broken frames: the session is gone, nobody else is
+      if (keepAliveMs > 0) session.setTimeout(keepAliveMs, () => session.close());
+    });
+    http2.on('sessionError', () => undefined);
+    return http2;
+  }
+
+  /** Reads until the protocol is known, then gives everything back to the socket. */
+  #sniff(socket: Socket, take: (socket: Socket, isHttp2: boolean) => void): void {
+    let seen: Buffer = Buffer.alloc(0);
+    const forget = (): void => {
+      this.#undecided.delete(socket);
+      socket.off('data', look).off('close', forget).off('error', ignore).off('timeout', end);
+      socket.setTimeout(0);
+    };
+    const end = (): void => {
+      forget();
+      socket.destroy();
+    };
+    const look = (chunk: Buffer): void => {
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+      const length = Math.min(seen.length, PREFACE.length);
+      const isPreface = PREFACE.compare(seen, 0, length, 0, length) === 0;
+      if (isPreface && length < PREFACE.length) return;
+      forget();
+      socket.pause();
+      socket.unshift(seen);
+      take(socket, isPreface);
+      process.nextTick(() => socket.resume());
+    };
+    this.#undecided.add(socket);
+    socket.setTimeout(this.#options.headersTimeoutMs);
+    socket.on('data', look).on('close', forget).on('error', ignore).on('timeout', end);
+  }
+}
+
+function ignore(): void {
+  // A connection that breaks before it said anything concerns nobody.
+}

@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KilnError } from '@kiln/model';
+import { frame, TRAILER_FRAME, unframe } from './envelope.ts';
+import { grpcTrailers, isGrpc, isGrpcWeb } from './grpc-error.ts';
+
+/** The content types of a unary call, by protocol; `; charset=utf-8` may follow those of JSON. */
+export const unaryTypes: readonly string[] = [
+  'application/proto',
+  'application/json',
+  'application/grpc',
+  'application/grpc+proto',
+  'application/grpc+json',
+  'application/grpc-web',
+  'application/grpc-web+proto',
+  'application/grpc-web+json',
+];
+
+/** The media type of a request, in lower case, without parameters. */
+export function mediaType(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+}
+
+/** How a caller reads bodies: within its limits, and counted. */
+export interface BodyReader {
+  /** The body, `Content-Encoding` undone. */
+  read(): Promise<Uint8Array>;
+  /** What a gzip holds. */
+  gunzip(compressed: Uint8Array): Promise<Uint8Array>;
+}
+
+/**
+ * A unary call whose message its handler reads itself, by Connect, gRPC or gRPC-Web on the same path (contract/pyroscope.md §1.5). For messages too
+ * large, or too frequent, for a generic decoder.
+ */
+export class UnaryCall {
+  readonly isJson: boolean;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #type: string;
+
+  /** @throws KilnError `invalid_argument` with status 415 for another content type, or for headers that the protocol does not allow. */
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+    this.#type = mediaType(request);
+    if (!unaryTypes.includes(this.#type)) {
+      response.setHeader('Accept-Post', unaryTypes.join(', '));
+      throw new KilnError(
+        'invalid_argument',
+        `content type ${JSON.stringify(this.#type)} is not supported: send ${unaryTypes.join(' or ')}`,
+        { httpStatus: 415 },
+      );
+    }
+    this.isJson = this.#type.endsWith('json');
+    checkHeaders(request, isGrpc(this.#type));
+  }
+
+  /** @throws KilnError by the reader, or for a body that is not one message. */
+  async message(body: BodyReader): Promise<Uint8Array> {
+    const bytes = await body.read();
+    if (!isGrpc(this.#type)) return bytes;
+    const { compressed, content } = unframe(bytes);
+    if (!compressed) return content;
+    const encoding = headerOf(this.#request, 'grpc-encoding') ?? 'identity';
+    if (encoding !== 'gzip')
+      throw new KilnError(
+        'invalid_argument',
+        `the message is compressed, grpc-encoding is ${JSON.stringify(encoding)}: send gzip`,
+      );
+    return body.gunzip(content);
+  }
+
+  answer(message: Uint8Array | string, headers: Readonly<Record<string, string>>): void {
+    const content = typeof message === 'string' ? Buffer.from(message) : message;
+    const response = this.#response;
+    const type = this.#type;
+    if (!isGrpc(type)) {
+      response
+        .writeHead(200, { ...headers, 'content-type': type, 'content-length': String(content.length) })
+        .end(content);
+      return;
+    }
+    if (isGrpcWeb(type)) {
+      const trailers = frame(TRAILER_FRAME, Buffer.from('grpc-status: 0\r\n'));
+      response.writeHead(200, { ...headers, 'content-type': type }).end(Buffer.concat([frame(0, content), trailers]));
+      return;
+    }
+    // Over HTTP/1.1 the trailers stand behind the last chunk, which is how profilecli reads them.
+    const trailer = this.#request.httpVersionMajor < 2 ? { trailer: 'grpc-status, grpc-message' } : {};
+    response.writeHead(200, { ...headers, 'content-type': type, ...trailer });
+    response.write(frame(0, content));
+    response.addTrailers(grpcTrailers());
+    response.end();
+  }
+}
+
+/** Connect's and gRPC's own headers (contract/pyroscope.md §1.5). */
+function checkHeaders(request: IncomingMessage, grpc: boolean): void {
+  if (grpc) {
+    const encoding = headerOf(request, 'grpc-encoding') ?? 'identity';
+    if (encoding !== 'gzip' && encoding !== 'identity')
+      throw new KilnError(
+        'unimplemented',
+        `grpc-encoding ${JSON.stringify(encoding)} is not supported: send gzip or identity`,
+      );
+    const timeout = headerOf(request, 'grpc-timeout');
+    if (timeout !== undefined && !/^\d{1,8}[HMSmun]$/.test(timeout))
+      throw new KilnError(
+        'invalid_argument',
+        `grpc-timeout must be 1 to 8 digits and a unit of H, M, S, m, u, n: found ${JSON.stringify(timeout)}`,
+      );
+    return;
+  }
+  const version = headerOf(request, 'connect-protocol-version');
+  if (version !== undefined && version !== '1')
+    throw new KilnError('invalid_argument', `connect-protocol-version must be "1": found ${JSON.stringify(version)}`);
+  const timeout = headerOf(request, 'connect-timeout-ms');
+  if (timeout !== undefined && !/^\d{1,10}$/.test(timeout))
+    throw new KilnError(
+      'invalid_argument',
+      `connect-timeout-ms must be 1 to 10 digits: found ${JSON.stringify(timeout)}`,
+    );
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
