@@ -1,7 +1,7 @@
 export { ConfigError } from './config-error.ts';
 export { parseFlags, type Flags } from './flags.ts';
 export { helpText } from './help-text.ts';
-export { loadConfig, type YamlFile } from './load-config.ts';
+export { loadConfig, readSettings, type YamlFile } from './load-config.ts';
 export { nearest } from './nearest.ts';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
 export {

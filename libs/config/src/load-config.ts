@@ -1,7 +1,7 @@
 import { ConfigError } from './config-error.ts';
 import type { Flags } from './flags.ts';
 import { nearest } from './nearest.ts';
-import { settingsOf, type Config, type Schema, type Setting } from './setting.ts';
+import { settingsOf, type Config, type Schema, type Setting, type SettingsFor } from './setting.ts';
 import { isList, parseValue, parseYamlValue } from './value.ts';
 
 /** A parsed YAML file. */
@@ -26,6 +26,17 @@ export function loadConfig<S extends Schema>(schema: S, flags: Flags, file?: Yam
   }
   // The loop above fills exactly the names of the schema, each with a value of its setting's type.
   return Object.freeze(config) as Config<S>;
+}
+
+/**
+ * What a file gives of some settings, by their names; nothing else.
+ * @throws ConfigError as `loadConfig`.
+ */
+export function readSettings<T>(settings: SettingsFor<T>, file: YamlFile): Partial<T> {
+  const given = readFile({ settings }, file);
+  const named = Object.entries<Setting>(settings).filter(([, one]) => given.has(one));
+  // Each value has the type of its setting, which is that of the name.
+  return Object.fromEntries(named.map(([name, one]) => [name, given.get(one)])) as Partial<T>;
 }
 
 function valueOf(one: Setting, flags: Flags, fromFile: ReadonlyMap<Setting, unknown>): unknown {

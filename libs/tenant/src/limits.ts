@@ -172,7 +172,7 @@ export const limitSettings: SettingsFor<Limits> = {
   }),
 };
 
-/** The limits of any tenant: one set for all until overrides come. */
+/** The limits of any tenant, as they are now. */
 export type LimitsOf = (tenant: TenantId) => Limits;
 
 /** What holds when nobody sets anything. */

@@ -9,6 +9,8 @@ export interface ProcessConfig {
   readonly configFile: string;
   readonly dataDir: string;
   readonly logLevel: string;
+  readonly overridesFiles: readonly string[];
+  readonly overridesEveryMs: number;
   readonly shutdownDelayMs: number;
   readonly shutdownDrainMs: number;
 }
@@ -34,6 +36,20 @@ const processSettings: SettingsFor<ProcessConfig> = {
     default: 'info',
     choices: logLevels,
     meaning: 'Lines below this level are not written',
+  }),
+  overridesFiles: setting({
+    key: 'runtime-config.file',
+    type: 'list',
+    default: [],
+    meaning:
+      'YAML files with limits by tenant under "overrides:"; later files win, and a change holds without a restart',
+  }),
+  overridesEveryMs: setting({
+    key: 'runtime-config.reload-period',
+    type: 'duration',
+    default: 10_000,
+    min: 10,
+    meaning: 'How often these files are looked at',
   }),
   shutdownDelayMs: setting({
     key: 'shutdown-delay',

@@ -3,15 +3,16 @@ import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { diskTrouble } from '@kiln/disk';
-import { KilnError } from '@kiln/model';
+import { KilnError, type TenantId } from '@kiln/model';
 import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
-import { TenantResolver } from '@kiln/tenant';
+import { TenantLimits, TenantResolver } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { nodeCodecs } from '@kiln/ingester';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
 import { httpOptions } from '../http-options.ts';
+import { followOverrides } from '../overrides-file.ts';
 import { openRoles } from '../roles.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -41,6 +42,11 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
 
   const metrics = createMetrics({ ofProcess: true });
   const tenants = tenantResolver(config, log, metrics);
+  const limits = new TenantLimits(config.limits);
+  const ended = new AbortController();
+  using _ended = { [Symbol.dispose]: () => ended.abort() };
+  const { overridesFiles: files, overridesEveryMs: everyMs } = config.process;
+  if (files.length > 0) await followOverrides({ files, everyMs, limits, clock, log, metrics }, ended.signal);
   const codecs = nodeCodecs;
   const dieAt = process.env['KILN_TEST_DIE_AT'];
   const context = {
@@ -52,7 +58,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
     log,
     metrics,
     tenants,
-    limitsOf: () => config.limits,
+    limitsOf: (tenant: TenantId) => limits.of(tenant),
     dieAt,
   };
   const roles = await openRoles(context);
@@ -69,10 +75,10 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });
-    const ended = Promise.race([terminal.stopAsked, lost.promise]);
-    await Promise.race([untilReady(platform, clock, log), ended]);
+    const stopping = Promise.race([terminal.stopAsked, lost.promise]);
+    await Promise.race([untilReady(platform, clock, log), stopping]);
     await banner(terminal, http, platform, directory);
-    const why = await ended;
+    const why = await stopping;
     const began = clock.nowMs();
     log.info('stopping', { why });
     await platform.stop();
