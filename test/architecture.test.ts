@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 /** The floors of ARCHITECTURE.md, ground first. A package imports only packages of lower floors: never sideways, never up. */
 const floors: readonly (readonly string[])[] = [
   ['bytes', 'model', 'async', 'telemetry', 'disk', 'config'],
-  ['formats', 'block', 'partition-log', 'objstore', 'rpc'],
+  ['formats', 'block', 'partition-log', 'objstore', 'rpc', 'threads'],
   ['catalog', 'query', 'tenant'],
   ['nest'],
   ['distributor', 'ingester', 'querier', 'query-frontend'],

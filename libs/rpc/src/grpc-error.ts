@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { KilnError } from '@kiln/model';
-import { toConnectError } from './connect-error.ts';
+import type { Code, KilnError } from '@kiln/model';
 import { frame, TRAILER_FRAME } from './envelope.ts';
 
 /** `application/grpc…` or `application/grpc-web…`, whose errors are trailers and not statuses. */
@@ -31,9 +30,28 @@ export function sendGrpcError(response: ServerResponse, contentType: string, err
 /** `grpc-status` and `grpc-message` of an error; of success without one. */
 export function grpcTrailers(error?: KilnError): Record<string, string> {
   if (error === undefined) return { 'grpc-status': '0' };
-  const { code, rawMessage } = toConnectError(error);
-  return { 'grpc-status': String(code), 'grpc-message': percentEncoded(rawMessage) };
+  return { 'grpc-status': String(numberOf[error.code]), 'grpc-message': percentEncoded(error.message) };
 }
+
+/** gRPC's numbers of the codes (https://grpc.io/docs/guides/status-codes/). */
+const numberOf: Readonly<Record<Code, number>> = {
+  canceled: 1,
+  unknown: 2,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  already_exists: 6,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
+  aborted: 10,
+  out_of_range: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  data_loss: 15,
+  unauthenticated: 16,
+};
 
 /** Bytes of UTF-8 outside of printable ASCII, and %, as %XX. */
 function percentEncoded(text: string): string {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KilnError } from '@kiln/model';
-import { frame, TRAILER_FRAME, unframe } from './envelope.ts';
+import { COMPRESSED_FRAME, frame, TRAILER_FRAME, unframe } from './envelope.ts';
 import { grpcTrailers, isGrpc, isGrpcWeb } from './grpc-error.ts';
 
 /** The content types of a unary call, by protocol; `; charset=utf-8` may follow those of JSON. */
@@ -34,6 +34,10 @@ export interface BodyReader {
  */
 export class UnaryCall {
   readonly isJson: boolean;
+  /** Whether the client takes an answer that is compressed. */
+  readonly acceptsGzip: boolean;
+  /** How long the client waits; undefined = for ever. */
+  readonly timeoutMs: number | undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #type: string;
@@ -52,7 +56,12 @@ export class UnaryCall {
       );
     }
     this.isJson = this.#type.endsWith('json');
-    checkHeaders(request, isGrpc(this.#type));
+    const grpc = isGrpc(this.#type);
+    checkHeaders(request, grpc);
+    this.acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(
+      headerOf(request, grpc ? 'grpc-accept-encoding' : 'accept-encoding') ?? '',
+    );
+    this.timeoutMs = timeoutOf(headerOf(request, grpc ? 'grpc-timeout' : 'connect-timeout-ms'));
   }
 
   /** @throws KilnError by the reader, or for a body that is not one message. */
@@ -70,28 +79,41 @@ export class UnaryCall {
     return body.gunzip(content);
   }
 
-  answer(message: Uint8Array | string, headers: Readonly<Record<string, string>>): void {
+  /** @param isGzip whether the message is compressed, which only a client that accepts it understands. */
+  answer(message: Uint8Array | string, headers: Readonly<Record<string, string>>, isGzip = false): void {
     const content = typeof message === 'string' ? Buffer.from(message) : message;
     const response = this.#response;
-    const type = this.#type;
-    if (!isGrpc(type)) {
-      response
-        .writeHead(200, { ...headers, 'content-type': type, 'content-length': String(content.length) })
-        .end(content);
+    const own: Record<string, string> = { 'content-type': this.#type };
+    if (!isGrpc(this.#type)) {
+      own['content-length'] = String(content.length);
+      own['accept-encoding'] = 'gzip';
+      if (isGzip) own['content-encoding'] = 'gzip';
+      response.writeHead(200, { ...headers, ...own }).end(content);
       return;
     }
-    if (isGrpcWeb(type)) {
+    own['grpc-accept-encoding'] = 'gzip';
+    if (isGzip) own['grpc-encoding'] = 'gzip';
+    const framed = frame(isGzip ? COMPRESSED_FRAME : 0, content);
+    if (isGrpcWeb(this.#type)) {
       const trailers = frame(TRAILER_FRAME, Buffer.from('grpc-status: 0\r\n'));
-      response.writeHead(200, { ...headers, 'content-type': type }).end(Buffer.concat([frame(0, content), trailers]));
+      response.writeHead(200, { ...headers, ...own }).end(Buffer.concat([framed, trailers]));
       return;
     }
     // Over HTTP/1.1 the trailers stand behind the last chunk, which is how profilecli reads them.
-    const trailer = this.#request.httpVersionMajor < 2 ? { trailer: 'grpc-status, grpc-message' } : {};
-    response.writeHead(200, { ...headers, 'content-type': type, ...trailer });
-    response.write(frame(0, content));
+    if (this.#request.httpVersionMajor < 2) own['trailer'] = 'grpc-status, grpc-message';
+    response.writeHead(200, { ...headers, ...own });
+    response.write(framed);
     response.addTrailers(grpcTrailers());
     response.end();
   }
+}
+
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6, '': 1 };
+
+/** Milliseconds of a checked timeout: Connect's has no unit. */
+function timeoutOf(text: string | undefined): number | undefined {
+  const [, digits, unit] = /^(\d+)(\D?)$/.exec(text ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits) * unitMs[unit!]!;
 }
 
 /** Connect's and gRPC's own headers (contract/pyroscope.md §1.5). */

@@ -1,5 +1,5 @@
 import { setting, type SettingsFor } from '@kiln/config';
-import { ANONYMOUS, KilnError, parseTenantId, parseTenantIds, type TenantId } from '@kiln/model';
+import { ANONYMOUS, parseTenantId, parseTenantIds, type TenantId } from '@kiln/model';
 
 /** Who asks, as an operator decides it. */
 export interface AuthConfig {
@@ -45,19 +45,11 @@ export class TenantResolver {
   }
 
   /**
-   * The tenant of a read.
-   * @throws KilnError as `forWrite`, but `unimplemented` for several tenants: federation comes later.
+   * The tenants of a read, `a|b`: each once, never none. Their data is answered together.
+   * @throws KilnError as `forWrite`, but for several.
    */
-  forRead(header: string | undefined): TenantId {
-    if (!this.#multitenancy) return this.#anonymous(header);
-    const tenants = parseTenantIds(header);
-    if (tenants.length > 1) {
-      throw new KilnError(
-        'unimplemented',
-        `reads over several tenants are not supported yet: found ${tenants.length} in X-Scope-OrgID, name one`,
-      );
-    }
-    return tenants[0]!;
+  forRead(header: string | undefined): readonly TenantId[] {
+    return this.#multitenancy ? parseTenantIds(header) : [this.#anonymous(header)];
   }
 
   /** Lines for `/ready?verbose`. */

@@ -107,19 +107,19 @@ describe('tenants', () => {
     const { resolve, warnings, count } = resolver(false);
     expect(resolve.forWrite(undefined)).toBe('anonymous');
     expect(resolve.notes()).toEqual([]);
-    expect([resolve.forWrite('a|b'), resolve.forRead('../x')]).toEqual(['anonymous', 'anonymous']);
+    expect([resolve.forWrite('a|b'), resolve.forRead('../x')]).toEqual(['anonymous', ['anonymous']]);
     expect([warnings.length, count()]).toEqual([1, 2]);
     expect(resolve.notes()[0]).toContain('ignored in 2 requests');
   });
 
   test('on: the header decides, and nothing else', () => {
     const { resolve } = resolver(true);
-    expect([resolve.forWrite('a'), resolve.forRead('a|a:k=v')]).toEqual(['a', 'a']);
+    expect([resolve.forWrite('a'), resolve.forRead('a|a:k=v')]).toEqual(['a', ['a']]);
+    expect(resolve.forRead('b|a|b')).toEqual(['a', 'b']);
     const refused = (work: () => unknown, code: string) => expect(work).toThrow(expect.objectContaining({ code }));
     refused(() => resolve.forWrite(undefined), 'unauthenticated');
     refused(() => resolve.forWrite(''), 'unauthenticated');
     refused(() => resolve.forWrite('a|b'), 'invalid_argument');
-    refused(() => resolve.forRead('a|b'), 'unimplemented');
     refused(() => resolve.forRead('a||b'), 'invalid_argument');
     refused(() => resolve.forRead('__x'), 'invalid_argument');
     refused(() => resolve.forRead(undefined), 'unauthenticated');

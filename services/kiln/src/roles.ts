@@ -8,11 +8,12 @@ import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
-import { Querier } from '@kiln/querier';
-import { queryFrontendModule } from '@kiln/query-frontend';
+import { queryFrontendModule, type QueryCall } from '@kiln/query-frontend';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
+import { QueryService } from './reading/query-service.ts';
+import { limitsIn, QueryThreads } from './reading/query-threads.ts';
 import { compressionOf, type StartConfig } from './settings.ts';
 
 /** What the roles of a process are made from: all real things, made once, here at the edge. */
@@ -77,7 +78,13 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       dieAt,
     });
     const owners = { answer: ingester.answer.bind(ingester) };
-    const querier = new Querier({ objects, owners, codecs, clock, limits: limitsOf });
+    const service = new QueryService({ objects, owners, codecs, clock });
+    const count = config.querier.threads;
+    const setup = { objects: directory.objects };
+    const readLog = log.with({ role: 'query-frontend' });
+    const threads =
+      count === 0 ? undefined : new QueryThreads({ count, setup, owners, limits: limitsOf, clock, log: readLog });
+    const here = { answer: (call: QueryCall) => service.answer(call, limitsIn(call, limitsOf)) };
     ingester.start();
     return {
       modules: [
@@ -91,15 +98,14 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           metrics,
         }),
         queryFrontendModule({
-          queries: querier,
-          limits: limitsOf,
-          tenantOf: (header) => tenants.forRead(header),
+          answerer: threads ?? here,
+          tenantsOf: (header) => tenants.forRead(header),
           clock,
-          log: log.with({ role: 'query-frontend' }),
         }),
       ],
       checks: [{ name: 'ingester', reason: () => ingester.notReady() }],
       close: async () => {
+        await threads?.stop();
         await ingester.stop();
         await partitionLog[Symbol.asyncDispose]();
       },

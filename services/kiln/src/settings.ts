@@ -183,6 +183,22 @@ const ingesterSettings: SettingsFor<IngesterConfig> = {
 
 const compressions: readonly Compression[] = ['none', 'zstd'];
 
+/** The threads that answer queries. */
+export interface QuerierConfig {
+  readonly threads: number;
+}
+
+const querierSettings: SettingsFor<QuerierConfig> = {
+  threads: setting({
+    key: 'querier.threads',
+    type: 'int',
+    default: 1,
+    max: 64,
+    unit: 'threads',
+    meaning: 'Threads that merge and encode the answers of queries; 0 = none, the main thread does it',
+  }),
+};
+
 /** Log and objects below the data directory. */
 export interface StorageConfig {
   readonly partitions: number;
@@ -216,6 +232,7 @@ export const startSchema: {
   readonly auth: SettingsFor<AuthConfig>;
   readonly storage: SettingsFor<StorageConfig>;
   readonly ingester: SettingsFor<IngesterConfig>;
+  readonly querier: SettingsFor<QuerierConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,
@@ -223,6 +240,7 @@ export const startSchema: {
   auth: authSettings,
   storage: storageSettings,
   ingester: ingesterSettings,
+  querier: querierSettings,
   limits: limitSettings,
 };
 

@@ -1,2 +1,3 @@
-export type { Answer, AnswerGap, Queries, ReadLimits } from './query-frontend.ts';
-export { queryFrontendModule, type QueryFrontendPorts } from './query-frontend.module.ts';
+export { QueryCalls, type QueryAnswerer, type QueryCall, type QueryReply } from './query-calls.ts';
+export { QueryFrontend, type Answer, type AnswerGap, type Queries, type ReadLimits } from './query-frontend.ts';
+export { queryFrontendModule } from './query-frontend.module.ts';

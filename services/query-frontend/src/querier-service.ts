@@ -1,5 +1,4 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { encodePprof } from '@kiln/formats';
 import { KilnError, type Label, type TenantId } from '@kiln/model';
 import { finishQuery, type FlameGraph, type PprofResult, type ProfileTypeAnswer, type Query } from '@kiln/query';
@@ -13,6 +12,8 @@ import {
   type SelectMergeProfileRequest,
   type SelectMergeStacktracesRequest,
   type StackTraceSelector,
+  type UnaryContext,
+  type UnaryMethods,
 } from '@kiln/rpc';
 import {
   checkSelection,
@@ -23,9 +24,15 @@ import {
   type RequestedRange,
 } from './query-frontend.ts';
 
+/** A call, and whose data it asks for. */
+export interface QueryContext extends UnaryContext {
+  /** One or more, each once. */
+  readonly tenants: readonly TenantId[];
+}
+
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
 type Answered = Pick<
-  ServiceImpl<typeof QuerierService>,
+  UnaryMethods<typeof QuerierService, QueryContext>,
   | 'profileTypes'
   | 'labelNames'
   | 'labelValues'
@@ -38,63 +45,59 @@ type Answered = Pick<
 /**
  * querier.v1.QuerierService: message → checked query → merged partial → message. Unknown fields are ignored; a known field that this version does
  * not obey is refused by name, because a selector that is ignored is a wrong sum.
- * @param tenantOf the one tenant of a read, from its header.
  */
-export function querierService(frontend: QueryFrontend, tenantOf: (header: string | undefined) => TenantId): Answered {
-  const tenantOfCall = (context: HandlerContext): TenantId =>
-    tenantOf(context.requestHeader.get('x-scope-orgid') ?? undefined);
-
-  async function ask(context: HandlerContext, tenant: TenantId, query: Query): Promise<Answer> {
-    const answer = await frontend.query(tenant, query);
-    if (answer.gaps.length > 0) context.responseHeader.set('x-kiln-partial', gapsText(answer.gaps));
+export function querierService(frontend: QueryFrontend): Answered {
+  async function ask(context: QueryContext, query: Query): Promise<Answer> {
+    const answer = await frontend.query(context.tenants, query);
+    if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
     return answer;
   }
 
   return {
     async profileTypes(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.discoveryRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.discoveryRange(tenants, rangeOf(request));
       if (range === undefined) return {};
       const query = { kind: 'profileTypes', ...range } as const;
-      const types = finishQuery(query, (await ask(context, tenant, query)).partial);
+      const types = finishQuery(query, (await ask(context, query)).partial);
       return { profileTypes: types.map(profileTypeMessage) };
     },
 
     async labelNames(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.discoveryRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.discoveryRange(tenants, rangeOf(request));
       if (range === undefined) return {};
       const query = { kind: 'labelNames', ...range, matchers: request.matchers, utf8: acceptsUtf8(context) } as const;
-      return { names: [...finishQuery(query, (await ask(context, tenant, query)).partial)] };
+      return { names: [...finishQuery(query, (await ask(context, query)).partial)] };
     },
 
     async labelValues(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.discoveryRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.discoveryRange(tenants, rangeOf(request));
       if (request.name === '') throw new KilnError('invalid_argument', 'name is required');
       if (range === undefined) return {};
       const query = { kind: 'labelValues', ...range, matchers: request.matchers, name: request.name } as const;
-      return { names: [...finishQuery(query, (await ask(context, tenant, query)).partial)] };
+      return { names: [...finishQuery(query, (await ask(context, query)).partial)] };
     },
 
     async series(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.discoveryRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.discoveryRange(tenants, rangeOf(request));
       if (range === undefined) return {};
       const { matchers, labelNames } = request;
       const query = { kind: 'series', ...range, matchers, labelNames, utf8: acceptsUtf8(context) } as const;
-      const sets = finishQuery(query, (await ask(context, tenant, query)).partial);
+      const sets = finishQuery(query, (await ask(context, query)).partial);
       return { labelsSet: sets.map((labels) => ({ labels: labels.map(labelMessage) })) };
     },
 
     async selectMergeStacktraces(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.selectRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.selectRange(tenants, rangeOf(request));
       refuse('span_selector', request.spanSelector.length > 0);
       refuseUnobeyed(request);
       if (request.format === ProfileFormat.DOT) throw unobeyed('format PROFILE_FORMAT_DOT');
       if (request.format === ProfileFormat.PPROF) {
-        return { pprof: { profile: await mergeProfile(request, tenant, range, context) } };
+        return { pprof: { profile: await mergeProfile(request, range, context) } };
       }
       const format = request.format === ProfileFormat.TREE ? 'tree' : 'flamegraph';
       if (range === undefined) return format === 'tree' ? {} : { flamegraph: emptyFlameGraph() };
@@ -104,23 +107,23 @@ export function querierService(frontend: QueryFrontend, tenantOf: (header: strin
         format,
         ...range,
         ...selection(request),
-        maxNodes: frontend.maxNodes(tenant, request.maxNodes),
+        maxNodes: frontend.maxNodes(tenants, request.maxNodes),
       } as const;
-      const { partial } = await ask(context, tenant, query);
+      const { partial } = await ask(context, query);
       const result = finishQuery(query, partial);
       return result.format === 'tree' ? { tree: result.tree } : { flamegraph: flameGraphMessage(result.flameGraph) };
     },
 
     async selectMergeProfile(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.selectRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.selectRange(tenants, rangeOf(request));
       refuseUnobeyed(request);
-      return mergeProfile(request, tenant, range, context);
+      return mergeProfile(request, range, context);
     },
 
     async selectSeries(request, context) {
-      const tenant = tenantOfCall(context);
-      const range = frontend.selectRange(tenant, rangeOf(request));
+      const { tenants } = context;
+      const range = frontend.selectRange(tenants, rangeOf(request));
       refuse('stack_trace_selector', request.stackTraceSelector !== undefined);
       const exemplars = request.exemplarType;
       refuse('exemplar_type', exemplars !== ExemplarType.UNSPECIFIED && exemplars !== ExemplarType.NONE);
@@ -140,7 +143,7 @@ export function querierService(frontend: QueryFrontend, tenantOf: (header: strin
         aggregation: request.aggregation === TimeSeriesAggregationType.AVERAGE ? 'average' : 'sum',
         limit: seriesLimit(request.limit),
       } as const;
-      const series = finishQuery(query, (await ask(context, tenant, query)).partial);
+      const series = finishQuery(query, (await ask(context, query)).partial);
       return {
         series: series.map(({ labels, timeMs, value }) => ({
           labels: labels.map(labelMessage),
@@ -152,14 +155,13 @@ export function querierService(frontend: QueryFrontend, tenantOf: (header: strin
 
   async function mergeProfile(
     request: SelectMergeStacktracesRequest | SelectMergeProfileRequest,
-    tenant: TenantId,
     range: ClampedRange | undefined,
-    context: HandlerContext,
+    context: QueryContext,
   ) {
     if (range === undefined) return {};
     checkSelection(request.profileTypeID, request.labelSelector);
     const query = { kind: 'pprof', ...range, ...selection(request), maxNodes: Number(request.maxNodes ?? 0n) } as const;
-    return pprofMessage(finishQuery(query, (await ask(context, tenant, query)).partial), range);
+    return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }
 }
 
@@ -238,8 +240,8 @@ function seriesLimit(limit: bigint | undefined): number {
 }
 
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
-function acceptsUtf8(context: HandlerContext): boolean {
-  return /;\s*allow-utf8-labelnames\s*=\s*"?true"?\s*(;|,|$)/i.test(context.requestHeader.get('accept') ?? '');
+function acceptsUtf8(context: UnaryContext): boolean {
+  return /;\s*allow-utf8-labelnames\s*=\s*"?true"?\s*(;|,|$)/i.test(context.header('accept'));
 }
 
 function refuseUnobeyed(request: {

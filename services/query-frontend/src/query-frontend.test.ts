@@ -1,19 +1,14 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { afterEach, describe, expect, test } from 'vitest';
-import { ManualClock } from '@kiln/async';
-import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ManualClock, systemClock } from '@kiln/async';
+import { KilnError, parseTenantIds, type TenantId } from '@kiln/model';
 import type { Query } from '@kiln/query';
-import {
-  createConnectHandler,
-  QuerierService,
-  SelectMergeStacktracesRequestSchema,
-  SelectMergeStacktracesResponseSchema,
-  type RawHandler,
-} from '@kiln/rpc';
+import { httpDefaults, runPlatform } from '@kiln/nest';
+import { SelectMergeStacktracesRequestSchema, SelectMergeStacktracesResponseSchema } from '@kiln/rpc';
+import { createMetrics, silentLogger } from '@kiln/telemetry';
 import { QueryFrontend, type Answer, type ReadLimits } from './query-frontend.ts';
-import { querierService } from './querier-service.ts';
+import { QueryCalls } from './query-calls.ts';
+import { queryFrontendModule } from './query-frontend.module.ts';
 
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
@@ -25,8 +20,6 @@ const limits: ReadLimits = {
   maxFlamegraphNodesMax: 1_048_576,
 };
 const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
-const servers: Server[] = [];
-afterEach(() => servers.splice(0).forEach((server) => server.close()));
 
 interface Harness {
   asked: { tenant: TenantId; query: Query }[];
@@ -50,16 +43,20 @@ async function harness(
     },
   };
   const frontend = new QueryFrontend(queries, () => ({ ...limits, ...some }), new ManualClock(NOW));
-  const handler: RawHandler = createConnectHandler({
-    routes: (router) => router.service(QuerierService, querierService(frontend, parseTenantId)),
-    gate: (header) => parseTenantId(header('x-scope-orgid')),
-    readMaxBytes: 100_000,
-    onFault: () => undefined,
+  const clock = systemClock();
+  const platform = await runPlatform({
+    modules: [queryFrontendModule({ answerer: new QueryCalls(frontend), tenantsOf: parseTenantIds, clock })],
+    http: { ...httpDefaults, port: 0 },
+    log: silentLogger,
+    metrics: createMetrics({ ofProcess: false }),
+    clock,
+    build: { version: '', revision: '', branch: '', runtime: '' },
+    checks: [],
+    shutdownDelayMs: 0,
+    drainMs: 0,
   });
-  const server = createServer(handler);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/querier.v1.QuerierService/`;
+  onTestFinished(() => platform.stop());
+  const url = `http://127.0.0.1:${platform.port}/querier.v1.QuerierService/`;
   return {
     asked,
     url,

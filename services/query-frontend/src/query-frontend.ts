@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
-import type { Query } from '@kiln/query';
+import { mergePartials, type Query } from '@kiln/query';
 
 /** A piece of the answer that may be missing: which log, which offsets, why. */
 export interface AnswerGap {
@@ -52,24 +52,31 @@ export class QueryFrontend {
     this.#clock = clock;
   }
 
-  query(tenant: TenantId, query: Query): Promise<Answer> {
-    return this.#queries.query(tenant, query);
+  /** The answer over all tenants together, as if their profiles were one tenant's; each tenant's own retention holds for its part. */
+  async query(tenants: readonly TenantId[], query: Query): Promise<Answer> {
+    const answers = await Promise.all(tenants.map((tenant) => this.#queries.query(tenant, query)));
+    if (answers.length === 1) return answers[0]!;
+    const partial = mergePartials(
+      query,
+      answers.map((answer) => answer.partial).filter(({ length }) => length > 0),
+    );
+    return { partial, gaps: answers.flatMap(({ gaps }) => gaps) };
   }
 
   /**
    * The range of a Select… request, or undefined when all of it lies before the lookback: the answer is then empty, whatever else was asked.
    * @throws KilnError `invalid_argument` when a bound is missing, the order is wrong or the range is too long.
    */
-  selectRange(tenant: TenantId, { startMs, endMs }: RequestedRange): ClampedRange | undefined {
+  selectRange(tenants: readonly TenantId[], { startMs, endMs }: RequestedRange): ClampedRange | undefined {
     if (startMs === 0 || endMs === 0)
       throw new KilnError('invalid_argument', 'missing time range in the query', { reason: 'missing_time_range' });
-    return this.#clamp(tenant, startMs, endMs);
+    return this.#clamp(tenants, startMs, endMs);
   }
 
   /** As `selectRange`, but no range at all means the tenant's whole retention. */
-  discoveryRange(tenant: TenantId, range: RequestedRange): ClampedRange | undefined {
-    if (range.startMs !== 0 || range.endMs !== 0) return this.selectRange(tenant, range);
-    const { retentionPeriodMs, maxQueryLookbackMs } = this.#limits(tenant);
+  discoveryRange(tenants: readonly TenantId[], range: RequestedRange): ClampedRange | undefined {
+    if (range.startMs !== 0 || range.endMs !== 0) return this.selectRange(tenants, range);
+    const { retentionPeriodMs, maxQueryLookbackMs } = this.#limitsOf(tenants);
     const reach = smallestOn(retentionPeriodMs, maxQueryLookbackMs);
     const now = this.#clock.nowMs();
     // Profiles may be a little newer than the clock (reject_newer_than); nothing is later than a day.
@@ -80,8 +87,8 @@ export class QueryFrontend {
    * The nodes to keep in a flame graph or tree: the default for 0 or absent.
    * @throws KilnError `invalid_argument` beyond the limit.
    */
-  maxNodes(tenant: TenantId, requested: bigint | undefined): number {
-    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.#limits(tenant);
+  maxNodes(tenants: readonly TenantId[], requested: bigint | undefined): number {
+    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.#limitsOf(tenants);
     const nodes = requested ?? 0n;
     if (maxFlamegraphNodesMax === 0) return nodes <= 0n ? (nodes < 0n ? 0 : maxFlamegraphNodesDefault) : Number(nodes);
     if (nodes < 0n || nodes > BigInt(maxFlamegraphNodesMax)) {
@@ -94,13 +101,18 @@ export class QueryFrontend {
     return nodes === 0n ? maxFlamegraphNodesDefault : Number(nodes);
   }
 
-  #clamp(tenant: TenantId, startMs: number, endMs: number): ClampedRange | undefined {
+  /** What all of the tenants allow. */
+  #limitsOf(tenants: readonly TenantId[]): ReadLimits {
+    return tenants.map((tenant) => this.#limits(tenant)).reduce(strictest);
+  }
+
+  #clamp(tenants: readonly TenantId[], startMs: number, endMs: number): ClampedRange | undefined {
     if (startMs > endMs) {
       throw new KilnError('invalid_argument', `invalid time range: start ${startMs} is after end ${endMs}`, {
         reason: 'invalid_time_range',
       });
     }
-    const { retentionPeriodMs, maxQueryLookbackMs, maxQueryLengthMs } = this.#limits(tenant);
+    const { retentionPeriodMs, maxQueryLookbackMs, maxQueryLengthMs } = this.#limitsOf(tenants);
     const reach = smallestOn(retentionPeriodMs, maxQueryLookbackMs);
     const oldest = reach === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - reach;
     if (endMs < oldest) return undefined;
@@ -123,6 +135,18 @@ export function checkSelection(profileType: string, selector: string): void {
 }
 
 const DAY_MS = 24 * 3600 * 1000;
+
+function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
+  return {
+    maxQueryLookbackMs: smallestOn(a.maxQueryLookbackMs, b.maxQueryLookbackMs),
+    maxQueryLengthMs: smallestOn(a.maxQueryLengthMs, b.maxQueryLengthMs),
+    // Each tenant's part ends at its own retention; the longest of them is the reach of all.
+    retentionPeriodMs:
+      a.retentionPeriodMs === 0 || b.retentionPeriodMs === 0 ? 0 : Math.max(a.retentionPeriodMs, b.retentionPeriodMs),
+    maxFlamegraphNodesDefault: Math.min(a.maxFlamegraphNodesDefault, b.maxFlamegraphNodesDefault),
+    maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
+  };
+}
 
 function smallestOn(a: number, b: number): number {
   if (a === 0) return b;

@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Budget } from '../budget.ts';
 import { Partition } from '../partition.ts';
 import { nodeCodecs } from './node-codecs.ts';
-import { Moved, movable, PortRpc } from './port-rpc.ts';
+import { Moved, movable, PortRpc } from '@kiln/threads';
 import { remoteLog } from './remote-log.ts';
 import { remoteStore } from './remote-store.ts';
 import type { WorkerSetup } from './worker-setup.ts';

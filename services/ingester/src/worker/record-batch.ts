@@ -1,5 +1,5 @@
 import type { LogEntry } from '@kiln/partition-log';
-import { Moved } from './port-rpc.ts';
+import { Moved } from '@kiln/threads';
 
 /** Log entries as they cross threads: columns, and all records in one buffer. */
 export interface RecordBatch {

@@ -1,6 +1,6 @@
 import { KilnError, type LogId } from '@kiln/model';
 import type { Appended, LogEntry, OpenLog } from '@kiln/partition-log';
-import type { Handlers, PortRpc } from './port-rpc.ts';
+import type { Handlers, PortRpc } from '@kiln/threads';
 import { packEntries, unpackEntries, type RecordBatch } from './record-batch.ts';
 
 /** A log of the main thread as a worker reads it. */

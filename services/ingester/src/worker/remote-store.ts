@@ -1,5 +1,5 @@
 import type { ObjectStore, PutOutcome, StoredObject } from '@kiln/objstore';
-import type { Handlers, PortRpc } from './port-rpc.ts';
+import type { Handlers, PortRpc } from '@kiln/threads';
 
 /** The object store of the main thread as a worker uses it. What is put is copied across: a put that fails is repeated with the same bytes. */
 export function remoteStore(rpc: PortRpc): ObjectStore {

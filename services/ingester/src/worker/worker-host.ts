@@ -9,7 +9,7 @@ import type { Budget } from '../budget.ts';
 import type { PartitionAnswer } from '../partition-answer.ts';
 import type { PartitionHost } from '../partition-host.ts';
 import { absentStatus, type PartitionStatus } from '../partition-status.ts';
-import { PortRpc } from './port-rpc.ts';
+import { PortRpc } from '@kiln/threads';
 import { LogServer } from './remote-log.ts';
 import { storeHandlers } from './remote-store.ts';
 import type { WorkerSetup } from './worker-setup.ts';

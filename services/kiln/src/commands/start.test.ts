@@ -15,6 +15,26 @@ afterEach(() => rm(folder, { recursive: true }));
 const dataDir = (): string => join(folder, 'data');
 const target = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}';
 
+test('a read of several tenants is the sum of theirs', async () => {
+  const { kiln, url } = await start('--auth.multitenancy-enabled=true');
+  for (const tenant of ['a', 'b', 'b', 'c'])
+    expect((await run('push', '--example', '--url', url, '--tenant', tenant)).err).toBe('');
+  const total = async (tenant: string): Promise<number> => {
+    const { out } = await run('query', 'profile', target, '--output=collapsed', '--url', url, '--tenant', tenant);
+    return out.split('\n').reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  };
+  const one = await total('a');
+  expect(one).toBeGreaterThan(0);
+  expect(await Promise.all(['b', 'a|b', 'c|a|b|a', 'nobody', 'nobody|a'].map(total))).toEqual([
+    2 * one,
+    3 * one,
+    4 * one,
+    0,
+    one,
+  ]);
+  expect(await kiln.stop()).toMatchObject({ code: 0 });
+});
+
 async function start(...flags: string[]): Promise<{ kiln: Running; url: string }> {
   // Workers are built files; from source the partitions run in this thread.
   const kiln = new Running([
@@ -23,6 +43,7 @@ async function start(...flags: string[]): Promise<{ kiln: Running; url: string }
     '--data-dir',
     dataDir(),
     '--ingester.workers=0',
+    '--querier.threads=0',
     '--log.level=error',
     ...flags,
   ]);

@@ -2,7 +2,6 @@ import { KilnError } from '@kiln/model';
 import { MessageChannel } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { Moved, movable, PortRpc, type Handlers } from './port-rpc.ts';
-import { packEntries, unpackEntries } from './record-batch.ts';
 
 /** Two ends of a channel, each calling the other. */
 function pair(left: Handlers, right: Handlers): [PortRpc, PortRpc] {
@@ -30,7 +29,7 @@ test('errors cross with code, sentence and reason', async () => {
     {},
     {
       fail: () => {
-        throw new KilnError('aborted', 'stale', { reason: 'stale_index', retryAfterSeconds: 3 });
+        throw new KilnError('aborted', 'stale', { reason: 'stale_index', retryAfterSeconds: 3, httpStatus: 404 });
       },
       crash: () => {
         throw new TypeError('undefined is not a function');
@@ -43,6 +42,7 @@ test('errors cross with code, sentence and reason', async () => {
     message: 'stale',
     reason: 'stale_index',
     retryAfterSeconds: 3,
+    httpStatus: 404,
   });
   await expect(left.call('crash')).rejects.toMatchObject({ code: 'internal', message: 'undefined is not a function' });
   await expect(left.call('nothing')).rejects.toMatchObject({ code: 'unimplemented' });
@@ -76,16 +76,4 @@ test('a view of a larger buffer is copied before it is moved', () => {
   const { value } = movable(shared.subarray(1, 3));
   expect([...value]).toEqual([8, 7]);
   expect(value.buffer.byteLength).toBe(2);
-});
-
-test('log entries come out of a batch as they went in, and the log keeps its bytes', () => {
-  const entries = [
-    { offset: 5, appendMs: 1_700_000_000_000, record: new Uint8Array([1, 2]) },
-    { offset: 6, appendMs: 1_700_000_000_001, record: undefined },
-    { offset: 7, appendMs: 1_700_000_000_001, record: new Uint8Array(0) },
-    { offset: 9, appendMs: 1_700_000_000_002, record: new Uint8Array([3]) },
-  ];
-  const { value, transfer } = packEntries(entries);
-  expect(unpackEntries(structuredClone(value, { transfer: transfer as ArrayBuffer[] }))).toEqual(entries);
-  expect(entries[0]!.record!.byteLength).toBe(2);
 });

@@ -31,6 +31,7 @@ interface ErrorAsData {
   readonly message: string;
   readonly reason: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly httpStatus: number | undefined;
 }
 
 interface Waiting {
@@ -104,13 +105,14 @@ export function movable(bytes: Uint8Array): Moved<Uint8Array> {
   return new Moved(whole, [whole.buffer as ArrayBuffer]);
 }
 
-function toData({ code, message, reason, retryAfterSeconds }: KilnError): ErrorAsData {
-  return { code, message, reason, retryAfterSeconds };
+function toData({ code, message, reason, retryAfterSeconds, httpStatus }: KilnError): ErrorAsData {
+  return { code, message, reason, retryAfterSeconds, httpStatus };
 }
 
-function fromData({ code, message, reason, retryAfterSeconds }: ErrorAsData): KilnError {
+function fromData({ code, message, reason, retryAfterSeconds, httpStatus }: ErrorAsData): KilnError {
   return new KilnError(code, message, {
     ...(reason !== undefined && { reason }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    ...(httpStatus !== undefined && { httpStatus }),
   });
 }

@@ -1,0 +1,102 @@
+import { Worker } from 'node:worker_threads';
+import { withTimeout, type Clock } from '@kiln/async';
+import { KilnError } from '@kiln/model';
+import type { Logger } from '@kiln/telemetry';
+import { PortRpc, type Handlers } from './port-rpc.ts';
+
+export interface ThreadOptions {
+  /** What it is for, in sentences: `query`. */
+  readonly name: string;
+  /** The file that it runs, which answers calls by a PortRpc on `parentPort`. */
+  readonly entry: URL;
+  /** Its `workerData`. */
+  readonly data: unknown;
+  /** What it may call here. */
+  readonly handlers: Handlers;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const RESTART_BASE_MS = 200;
+const RESTART_MAX_MS = 30_000;
+/** One that lived this long starts the waiting anew. */
+const STEADY_MS = 60_000;
+const STOP_MS = 5_000;
+
+/** A worker thread without state that anybody would miss: one that dies is started again, later each time; calls fail until then. */
+export class Thread {
+  readonly #options: ThreadOptions;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #rpc: PortRpc | undefined;
+  #worker: Worker | undefined;
+  #death = 'not started yet';
+  #underWay = 0;
+
+  constructor(options: ThreadOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Calls that are not answered yet. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** @throws KilnError what the thread threw; `unavailable` when it is not running or died meanwhile. */
+  async call(method: string, ...args: unknown[]): Promise<unknown> {
+    if (this.#rpc === undefined) throw this.#gone(this.#death);
+    this.#underWay++;
+    try {
+      return await this.#rpc.call(method, ...args);
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** Ends it at once; calls under way fail. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const ended = withTimeout(this.#options.clock, STOP_MS, 'a thread', async () => {
+      await this.#worker?.terminate();
+      await this.#running;
+    });
+    await ended.catch(() => undefined); // stuck in native code: the process ends it
+  }
+
+  async #run(): Promise<void> {
+    const { name, clock, log } = this.#options;
+    for (let deaths = 0; !this.#stopping.signal.aborted; deaths++) {
+      const startedMs = clock.nowMs();
+      this.#death = await this.#live();
+      if (this.#stopping.signal.aborted) return;
+      if (clock.nowMs() - startedMs > STEADY_MS) deaths = 0;
+      const waitMs = Math.min(RESTART_MAX_MS, RESTART_BASE_MS * 2 ** Math.min(deaths, 10));
+      log.error('a thread died and will be started again', { thread: name, reason: this.#death, waitMs });
+      await clock.sleep(waitMs, this.#stopping.signal).catch(() => undefined);
+    }
+  }
+
+  /** @returns why it ended. */
+  async #live(): Promise<string> {
+    const { name, entry, data, handlers } = this.#options;
+    const worker = new Worker(entry, { workerData: data, name });
+    const rpc = new PortRpc(worker, handlers);
+    this.#worker = worker;
+    this.#rpc = rpc;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    worker.once('error', (error) => resolve(error instanceof Error ? error.message : String(error)));
+    worker.once('exit', (code) => resolve(`exit code ${code}`));
+    const reason = await promise;
+    this.#rpc = undefined;
+    this.#worker = undefined;
+    rpc.close(this.#gone(reason));
+    return reason;
+  }
+
+  #gone(reason: string): KilnError {
+    return new KilnError('unavailable', `the ${this.#options.name} thread is not running: ${reason}`, {
+      retryAfterSeconds: 1,
+    });
+  }
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '@kiln/async';
+import type { Codecs } from '@kiln/block';
+import type { TenantId } from '@kiln/model';
+import type { ObjectStore } from '@kiln/objstore';
+import { Querier, type Owners } from '@kiln/querier';
+import { QueryCalls, QueryFrontend, type QueryCall, type QueryReply } from '@kiln/query-frontend';
+import type { Limits } from '@kiln/tenant';
+
+/** What a call needs to know of each of its tenants. */
+export type LimitsByTenant = Readonly<Record<TenantId, Limits>>;
+
+export interface QueryServicePorts {
+  readonly objects: ObjectStore;
+  readonly owners: Owners;
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+}
+
+/** Query-frontend and querier in one thread: from the message of a call to that of its answer. */
+export class QueryService {
+  readonly #calls: QueryCalls;
+  readonly #limits = new Map<TenantId, Limits>();
+
+  constructor(ports: QueryServicePorts) {
+    const limits = (tenant: TenantId): Limits => this.#limits.get(tenant)!;
+    this.#calls = new QueryCalls(new QueryFrontend(new Querier({ ...ports, limits }), limits, ports.clock));
+  }
+
+  /** @param limits of every tenant of the call, as they are now. @throws KilnError by the method. */
+  answer(call: QueryCall, limits: LimitsByTenant): Promise<QueryReply> {
+    for (const tenant of call.tenants) this.#limits.set(tenant, limits[tenant]!);
+    return this.#calls.answer(call);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Clock } from '@kiln/async';
+import type { TenantId } from '@kiln/model';
+import type { LogFrom, OwnerAnswer, Owners } from '@kiln/querier';
+import type { QueryAnswerer, QueryCall, QueryReply } from '@kiln/query-frontend';
+import type { Query } from '@kiln/query';
+import type { Logger } from '@kiln/telemetry';
+import type { LimitsOf } from '@kiln/tenant';
+import { Moved, movable, Thread } from '@kiln/threads';
+import type { LimitsByTenant } from './query-service.ts';
+
+/** What a query thread is started with. */
+export interface QuerySetup {
+  /** The folder of the objects. */
+  readonly objects: string;
+}
+
+export interface QueryThreadsOptions {
+  readonly count: number;
+  readonly setup: QuerySetup;
+  readonly owners: Owners;
+  readonly limits: LimitsOf;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Queries in threads of their own, so that a large merge or answer holds up nobody else. */
+export class QueryThreads implements QueryAnswerer {
+  readonly #threads: readonly Thread[];
+  readonly #limits: LimitsOf;
+
+  constructor({ count, setup, owners, limits, clock, log }: QueryThreadsOptions) {
+    this.#limits = limits;
+    const handlers = {
+      'owners.answer': async (tenant: TenantId, query: Query, from: readonly LogFrom[]) =>
+        moved(await owners.answer(tenant, query, from)),
+    };
+    this.#threads = Array.from({ length: count }, () => {
+      return new Thread({ name: 'query', entry: entry(), data: setup, handlers, clock, log });
+    });
+  }
+
+  async answer(call: QueryCall): Promise<QueryReply> {
+    const idlest = this.#threads.reduce((a, b) => (b.underWay < a.underWay ? b : a));
+    return (await idlest.call('answer', call, limitsIn(call, this.#limits))) as QueryReply;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.stop()));
+  }
+}
+
+/** The limits of a call's tenants, as they are now. */
+export function limitsIn({ tenants }: QueryCall, limits: LimitsOf): LimitsByTenant {
+  return Object.fromEntries(tenants.map((tenant) => [tenant, limits(tenant)]));
+}
+
+function moved(answers: readonly OwnerAnswer[]): Moved<readonly OwnerAnswer[]> {
+  const partials = answers.map(({ partial }) => movable(partial));
+  const value = answers.map((answer, i) => ({ ...answer, partial: partials[i]!.value }));
+  return new Moved(
+    value,
+    partials.flatMap(({ transfer }) => transfer),
+  );
+}
+
+/** The worker beside this file: TypeScript when this runs from source, else what the compiler made of it. */
+function entry(): URL {
+  return new URL(`query.worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+}
