@@ -76,4 +76,8 @@ test('a view of a larger buffer is copied before it is moved', () => {
   const { value } = movable(shared.subarray(1, 3));
   expect([...value]).toEqual([8, 7]);
   expect(value.buffer.byteLength).toBe(2);
+  const pooled = movable(Buffer.from([1, 2, 3]));
+  expect(structuredClone(pooled.value, { transfer: pooled.transfer as ArrayBuffer[] })).toEqual(
+    new Uint8Array([1, 2, 3]),
+  );
 });

@@ -101,7 +101,7 @@ export class PortRpc {
 /** Bytes ready to be moved: themselves when they are the whole of their buffer, else a copy. */
 export function movable(bytes: Uint8Array): Moved<Uint8Array> {
   const whole =
-    bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+    bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes); // not slice(): that of a Buffer is a view of its pool, which cannot be moved
   return new Moved(whole, [whole.buffer as ArrayBuffer]);
 }
 
