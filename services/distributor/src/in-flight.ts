@@ -11,47 +11,60 @@ export interface Held {
 }
 
 const RETRY_SECONDS = 1;
+/** A request that holds more is a large one. */
+const SMALL_BYTES = 4 * 1024 * 1024;
 
 /**
  * Bounds what all requests together hold in memory, bodies and decompressed profiles, until they are answered (design: distributed.md §1.6,
- * Back-pressure). A request that is alone always fits: its own bound is the body limit of its tenant.
+ * Back-pressure). Large requests share the limit; small ones have a quarter beside it, so that a few large bodies do not shut out every other
+ * client. A request that is alone in its share always fits: its own bound is the body limit of its tenant.
  */
 export class InFlight {
-  readonly limitBytes: number;
-  #used = 0;
+  readonly #large: Share;
+  readonly #small: Share;
 
   constructor(limitBytes: number) {
-    this.limitBytes = limitBytes;
+    this.#large = { limitBytes, usedBytes: 0 };
+    this.#small = { limitBytes: Math.floor(limitBytes / 4), usedBytes: 0 };
   }
 
   get usedBytes(): number {
-    return this.#used;
+    return this.#large.usedBytes + this.#small.usedBytes;
   }
 
   open(): Held {
     let held = 0;
-    const expect = (bytes: number): void => {
-      if (this.#used > held && this.#used + bytes > this.limitBytes) throw this.#full(bytes);
+    let share = this.#small;
+    /** The share to be in with `more` bytes. */
+    const fit = (more: number): Share => {
+      const next = held + more > SMALL_BYTES ? this.#large : this.#small;
+      const others = next.usedBytes - (next === share ? held : 0);
+      if (others > 0 && others + held + more > next.limitBytes) throw full(others + held, more, next.limitBytes);
+      return next;
+    };
+    const move = (next: Share, bytes: number): void => {
+      share.usedBytes -= held;
+      share = next;
+      held = bytes;
+      share.usedBytes += held;
     };
     return {
-      expect,
-      grow: (bytes) => {
-        expect(bytes);
-        held += bytes;
-        this.#used += bytes;
-      },
-      release: () => {
-        this.#used -= held;
-        held = 0;
-      },
+      expect: (bytes) => void fit(bytes),
+      grow: (bytes) => move(fit(bytes), held + bytes),
+      release: () => move(this.#small, 0),
     };
   }
+}
 
-  #full(bytes: number): KilnError {
-    return new KilnError(
-      'unavailable',
-      `requests in flight hold ${this.#used} bytes, ${bytes} more do not fit below ${this.limitBytes}: send again in a moment`,
-      { retryAfterSeconds: RETRY_SECONDS },
-    );
-  }
+interface Share {
+  readonly limitBytes: number;
+  usedBytes: number;
+}
+
+function full(used: number, more: number, limitBytes: number): KilnError {
+  return new KilnError(
+    'unavailable',
+    `requests in flight hold ${used} bytes, ${more} more do not fit below ${limitBytes}: send again in a moment`,
+    { retryAfterSeconds: RETRY_SECONDS },
+  );
 }
