@@ -128,7 +128,10 @@ describe.skipIf(!built)('whatever a client sends', { timeout: 120_000 }, () => {
 
   test('another content type is 415 and told which', async () => {
     const { status, headers, text } = await send('POST', PUSH, { 'content-type': 'text/plain' }, good(1n));
-    expect([status, headers['accept-post']]).toEqual([415, 'application/proto, application/json']);
+    expect([status, headers['accept-post']]).toEqual([
+      415,
+      expect.stringMatching(/^application\/proto, application\/json, /),
+    ]);
     expect(text).toContain('text/plain');
     expect((await send('POST', PUSH, {}, good(1n))).status).toBe(415);
   });

@@ -46,7 +46,7 @@ export function httpStatusOf(error: KilnError): { status: number; code: Code } {
 
 /**
  * Answers a request with an error: gRPC and gRPC-Web in their own form, everybody else as JSON `{"code","message"}`, with `Retry-After` where the
- * error says so. After the head is sent nothing can be
+ * error says so. A wrong method or content type is no call of any protocol, and has its HTTP status for all. After the head is sent nothing can be
  * said any more: the connection is cut, so that the client does not take a part for the whole.
  */
 export function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): KilnError {
@@ -56,11 +56,11 @@ export function sendError(request: IncomingMessage, response: ServerResponse, th
     return error;
   }
   const type = mediaType(request);
-  if (isGrpc(type)) {
+  const { status, code } = httpStatusOf(error);
+  if (isGrpc(type) && status !== 405 && status !== 415) {
     sendGrpcError(response, type, error);
     return error;
   }
-  const { status, code } = httpStatusOf(error);
   const headers: Record<string, string> = {
     'Content-Type': 'application/json',
     'X-Content-Type-Options': 'nosniff',

@@ -3,5 +3,5 @@ export { httpStatusOf, sendError } from './http-error.ts';
 export type { BuildInfo } from './operations.http.ts';
 export { httpDefaults, runPlatform, type HttpOptions, type Platform, type PlatformOptions } from './platform.ts';
 export type { TlsKeys } from './port.ts';
-export { RawAll, RawGet, RawPost, type RawMethod } from './raw-route.ts';
+export { RawGet, RawPost, type RawMethod } from './raw-route.ts';
 export { ReadyChecks, type Readiness, type ReadyCheck } from './readiness.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { httpDefaults, RawAll, RawGet, RawPost, runPlatform, type HttpOptions, type Platform } from './index.ts';
+import { httpDefaults, RawGet, RawPost, runPlatform, type HttpOptions, type Platform } from './index.ts';
 
 /** More than the sockets of both sides hold. */
 const LARGE = 64 * 1024 * 1024;
@@ -24,7 +24,7 @@ class EchoHttp {
     response.writeHead(200).end(request.url);
   }
 
-  @RawAll('/querier.v1.QuerierService/*')
+  @RawPost('/querier.v1.QuerierService/*')
   query(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200).end(`${request.method} ${request.url}`);
   }
@@ -132,10 +132,12 @@ describe('a raw route', () => {
     }
   });
 
-  test('can take all methods under a prefix', async () => {
-    for (const method of ['GET', 'POST', 'DELETE']) {
-      const response = await fetch(`${url}/querier.v1.QuerierService/Series`, { method });
-      expect(await response.text()).toBe(`${method} /querier.v1.QuerierService/Series`);
+  test('can stand for all below a prefix; another method is 405, for every protocol', async () => {
+    const below = `${url}/querier.v1.QuerierService/Series`;
+    expect(await (await fetch(below, { method: 'POST' })).text()).toBe('POST /querier.v1.QuerierService/Series');
+    for (const type of ['application/json', 'application/grpc', 'application/grpc-web']) {
+      const response = await fetch(below, { method: 'DELETE', headers: { 'content-type': type } });
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
     }
   });
 });

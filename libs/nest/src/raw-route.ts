@@ -1,4 +1,4 @@
-import { All, Get, Post, Req, Res } from '@nestjs/common';
+import { Get, Post, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -23,11 +23,6 @@ export function RawPost(path: string | string[]): RawDecorator {
 /** As `RawPost`, for GET and HEAD. */
 export function RawGet(path: string | string[]): RawDecorator {
   return rawRoute(Get(path));
-}
-
-/** As `RawPost`, for every method: `@RawAll('/querier.v1.QuerierService/*')` mounts a handler of its own under a prefix. */
-export function RawAll(path: string | string[]): RawDecorator {
-  return rawRoute(All(path));
 }
 
 /** Set in the configuration of a route that `platform` hands its requests to unread. */

@@ -4,7 +4,7 @@ import { COMPRESSED_FRAME, frame, TRAILER_FRAME, unframe } from './envelope.ts';
 import { grpcTrailers, isGrpc, isGrpcWeb } from './grpc-error.ts';
 
 /** The content types of a unary call, by protocol; `; charset=utf-8` may follow those of JSON. */
-export const unaryTypes: readonly string[] = [
+const unaryTypes: readonly string[] = [
   'application/proto',
   'application/json',
   'application/grpc',
@@ -18,6 +18,21 @@ export const unaryTypes: readonly string[] = [
 /** The media type of a request, in lower case, without parameters. */
 export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+}
+
+/**
+ * The media type of a unary call.
+ * @throws KilnError with status 415 for another one; `Accept-Post` then says which there are.
+ */
+export function unaryType(request: IncomingMessage, response: ServerResponse): string {
+  const type = mediaType(request);
+  if (unaryTypes.includes(type)) return type;
+  response.setHeader('Accept-Post', unaryTypes.join(', '));
+  throw new KilnError(
+    'invalid_argument',
+    `content type ${JSON.stringify(type.slice(0, 100))} is not supported: send ${unaryTypes.join(' or ')}`,
+    { httpStatus: 415 },
+  );
 }
 
 /** How a caller reads bodies: within its limits, and counted. */
@@ -46,15 +61,7 @@ export class UnaryCall {
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
     this.#response = response;
-    this.#type = mediaType(request);
-    if (!unaryTypes.includes(this.#type)) {
-      response.setHeader('Accept-Post', unaryTypes.join(', '));
-      throw new KilnError(
-        'invalid_argument',
-        `content type ${JSON.stringify(this.#type)} is not supported: send ${unaryTypes.join(' or ')}`,
-        { httpStatus: 415 },
-      );
-    }
+    this.#type = unaryType(request, response);
     this.isJson = this.#type.endsWith('json');
     const grpc = isGrpc(this.#type);
     checkHeaders(request, grpc);
