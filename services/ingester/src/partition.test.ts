@@ -103,8 +103,8 @@ describe('an answer', () => {
       30,
       [{ after: 29, upTo: 34, reason: 'not read from the log yet', fromMs: expect.any(Number), toMs: 0 }],
     ]);
-    const asked = partition.answerUpTo(40, ANN, BY_MARK, -1);
-    await Promise.all([expect(asked).rejects.toMatchObject({ code: 'unavailable' }), partition.stop()]);
+    await partition.stop();
+    await expect(partition.answerUpTo(40, ANN, BY_MARK, -1)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   test('is refused until the partition is open', async () => {
