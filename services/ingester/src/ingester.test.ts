@@ -211,7 +211,7 @@ test('a worker that dies makes it not ready with the reason, and is started agai
   await until(clock, async () => (await host.status(0)).consumed === 0);
   expect(budget.usedBytes).toBeGreaterThan(1000);
   const died = host.crash();
-  await expect(host.answer(0, 0, ANN, BY_MARK, -1, {})).rejects.toMatchObject({
+  await expect(host.answer(0, ANN, BY_MARK, -1, {})).rejects.toMatchObject({
     code: 'unavailable',
     message: /worker thread/,
   });
@@ -219,7 +219,7 @@ test('a worker that dies makes it not ready with the reason, and is started agai
   expect(await host.status(0)).toMatchObject({ state: 'opening', error: /exit code 1/ });
   expect(budget.usedBytes).toBe(0);
   await until(clock, async () => (await host.status(0)).consumed === 0);
-  const { partial, H } = await host.answer(0, 0, ANN, BY_MARK, -1, {});
+  const { partial, H } = await host.answer(0, ANN, BY_MARK, -1, {});
   expect(finishQuery(BY_MARK, partial)).toMatchObject([{ value: Float64Array.of(5) }]);
   expect(H).toBe(0);
 });

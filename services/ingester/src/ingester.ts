@@ -68,7 +68,7 @@ export class Ingester {
   }
 
   /**
-   * ANSWER of design distributed.md §1.10, one answer per log followed here of the partitions named, with everything acknowledged before.
+   * ANSWER of design distributed.md §1.10, one answer per log followed here of the partitions named.
    * @param from every log that the reader knows of these partitions, with max(W, T).
    * @throws KilnError `unavailable` with reason `not_owner` for a partition that is not followed here; `aborted` with reason `stale_index` when the
    * reader does not know a log followed here, or asks from below its T; `unavailable` while a partition is not open.
@@ -86,20 +86,9 @@ export class Ingester {
       if (place === undefined) throw notOwner(partition);
       const named = from.find(({ logId }) => logId === place.logId);
       if (named === undefined) throw unknownLog(place);
-      work.push(this.#answer(place.slot, tenant, query, named.from, limits));
+      work.push(this.#host(place.slot).answer(place.slot, tenant, query, named.from, limits));
     }
     return Promise.all(work);
-  }
-
-  async #answer(
-    slot: number,
-    tenant: TenantId,
-    query: Query,
-    from: number,
-    limits: QueryLimits,
-  ): Promise<PartitionAnswer> {
-    const upTo = await this.#ports.logs[slot]!.endOffset();
-    return this.#host(slot).answer(slot, upTo, tenant, query, from, limits);
   }
 
   /** Why it is not ready, in words; undefined when every partition has replayed its log and nothing is in trouble. */

@@ -62,7 +62,6 @@ export class LogFollower {
     this.#core.state.open(chain, [...closed.kept, ...own], appendMs);
     this.#replayTo = end;
     this.#core.phase = 'following';
-    this.#core.progress.ring();
     this.#core.account();
     await this.#core.trimLog();
   }
@@ -111,7 +110,6 @@ export class LogFollower {
     this.#rereads = 0;
     this.#core.counts.records++;
     this.#core.account();
-    this.#core.progress.ring();
     if (fresh || this.#core.isFull(state.growing)) this.#core.bell.ring();
     return true;
   }

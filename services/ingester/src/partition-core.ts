@@ -52,8 +52,6 @@ export class PartitionCore {
   readonly state: PartitionState;
   /** Rings when a cut may be due, room may have come, or it is time to stop. */
   readonly bell: Bell = new Bell();
-  /** Rings when the log was read further, or will not be. */
-  readonly progress: Bell = new Bell();
   readonly stopReading: AbortController = new AbortController();
   readonly stopCutting: AbortController = new AbortController();
   readonly counts: Omit<PartitionCounts, 'copiesDropped'> = {
@@ -98,7 +96,6 @@ export class PartitionCore {
     this.state.reset();
     this.account();
     this.bell.ring();
-    this.progress.ring();
   }
 
   /** CHAIN, from what is known. @throws KilnError `failed_precondition` when the log is gone. */
@@ -116,7 +113,6 @@ export class PartitionCore {
     this.state.learn(chain, kept);
     this.account();
     this.bell.ring();
-    this.progress.ring();
   }
 
   /** What is committed may go from the log. Trouble here costs only disk: the next cut tries again. */

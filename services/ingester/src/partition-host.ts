@@ -6,15 +6,7 @@ import type { Partition } from './partition.ts';
 
 /** Where some partitions run: this thread, or a worker. Partitions are named by slot. */
 export interface PartitionHost {
-  /** @param upTo end of the log: what an answer holds at least. */
-  answer(
-    slot: number,
-    upTo: number,
-    tenant: TenantId,
-    query: Query,
-    from: number,
-    limits: QueryLimits,
-  ): Promise<PartitionAnswer>;
+  answer(slot: number, tenant: TenantId, query: Query, from: number, limits: QueryLimits): Promise<PartitionAnswer>;
   status(slot: number): Promise<PartitionStatus>;
   stop(cut: boolean): Promise<void>;
 }
@@ -30,13 +22,12 @@ export class LocalHost implements PartitionHost {
 
   async answer(
     slot: number,
-    upTo: number,
     tenant: TenantId,
     query: Query,
     from: number,
     limits: QueryLimits,
   ): Promise<PartitionAnswer> {
-    return this.#partitions.get(slot)!.answerUpTo(upTo, tenant, query, from, limits);
+    return this.#partitions.get(slot)!.answer(tenant, query, from, limits);
   }
 
   status(slot: number): Promise<PartitionStatus> {

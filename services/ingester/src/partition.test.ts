@@ -5,7 +5,6 @@ import { KilnError } from '@kiln/model';
 import { faultyStore, memoryStore, type StoreCall } from '@kiln/objstore';
 import { memoryLog, type LogEntry, type OpenLog } from '@kiln/partition-log';
 import { describe, expect, test, vi } from 'vitest';
-import type { PartitionAnswer } from './partition-answer.ts';
 import { ANN, BOB, BY_MARK, marked, Rig } from './test-support/rig.ts';
 import { recordOf } from './test-support/records.ts';
 import { nodeCodecs } from './worker/node-codecs.ts';
@@ -80,31 +79,6 @@ describe('an answer', () => {
     } as const;
     expect(refs({ ...series, ...range, stepMs: 1_000 })).toBe(0);
     expect(refs({ ...series, ...range, stepMs: 1_001 })).toBe(1);
-  });
-
-  test('holds what the log had when it was asked, or says which offsets it lacks', async () => {
-    const rig = await Rig.open();
-    for (let i = 0; i < 20; i++) await rig.push(ANN, marked(`m${i}`, 1));
-    const partition = rig.start();
-    const sumOf = async (answer: PartitionAnswer): Promise<number> =>
-      Object.values(await rig.sum(ANN, answer)).reduce((a, b) => a + b, 0);
-    // Asked while it is opening, and once more after each push.
-    const first = await partition.answerUpTo(19, ANN, BY_MARK, -1);
-    expect([await sumOf(first), first.H, first.gaps]).toEqual([20, 19, []]);
-    for (let i = 20; i < 30; i++) {
-      await rig.push(ANN, marked(`m${i}`, 1));
-      expect(await sumOf(await partition.answerUpTo(i, ANN, BY_MARK, -1))).toBe(i + 1);
-    }
-    // The log is said to hold more than comes.
-    const waiting = partition.answerUpTo(34, ANN, BY_MARK, -1);
-    await rig.clock.advance(2_000);
-    const late = await waiting;
-    expect([await sumOf(late), late.gaps]).toEqual([
-      30,
-      [{ after: 29, upTo: 34, reason: 'not read from the log yet', fromMs: expect.any(Number), toMs: 0 }],
-    ]);
-    await partition.stop();
-    await expect(partition.answerUpTo(40, ANN, BY_MARK, -1)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   test('is refused until the partition is open', async () => {

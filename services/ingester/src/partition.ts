@@ -8,8 +8,6 @@ import type { PartitionStatus } from './partition-status.ts';
 
 /** How long a stop waits for the store. */
 const STOP_MS = 20_000;
-/** How long an answer waits for what the log already has: a moment while it is followed, too short for a long replay. */
-const CATCH_UP_MS = 2_000;
 
 /**
  * One owner of one log: follows it, keeps the head, cuts, commits, answers. Exactly the steps of design distributed.md §1.10; what they change
@@ -50,7 +48,6 @@ export class Partition {
     if (!cut) this.#core.stopCutting.abort();
     this.#core.stopReading.abort();
     this.#core.bell.ring();
-    this.#core.progress.ring();
     await Promise.race([this.#running, late]);
     stopped.abort();
     this.#core.stopCutting.abort();
@@ -75,38 +72,6 @@ export class Partition {
       });
     }
     return answerFrom(this.#core.state, { tenant, query, from, limits });
-  }
-
-  /**
-   * As `answer`, with everything that the log had when it was asked: so a reader sees every push acknowledged before. What is not read after two
-   * seconds, because the log is being replayed or reading stands still, is a gap of the answer.
-   * @param upTo end of the log.
-   */
-  async answerUpTo(
-    upTo: number,
-    tenant: TenantId,
-    query: Query,
-    from: number,
-    limits: QueryLimits = {},
-  ): Promise<PartitionAnswer> {
-    await this.#untilConsumed(upTo);
-    const answer = this.answer(tenant, query, from, limits);
-    const after = Math.max(answer.H, from);
-    if (after >= upTo) return answer;
-    const reason = `not read from the log yet${this.#core.paused === undefined ? '' : `: ${this.#core.paused}`}`;
-    const gap = { after, upTo, reason, fromMs: this.#core.state.appendMs, toMs: 0 };
-    return { ...answer, gaps: [...answer.gaps, gap] };
-  }
-
-  async #untilConsumed(upTo: number): Promise<void> {
-    const { ports, progress, stopReading, state } = this.#core;
-    if (state.consumed >= upTo) return;
-    const done = new AbortController();
-    const late = ports.clock.sleep(CATCH_UP_MS, done.signal).catch(() => undefined);
-    let isLate = false;
-    void late.then(() => (isLate = true));
-    while (state.consumed < upTo && !stopReading.signal.aborted && !isLate) await Promise.race([progress.wait(), late]);
-    done.abort();
   }
 
   /** How it is doing; asks the log for its end. */

@@ -17,8 +17,8 @@ const setup = workerData as WorkerSetup;
 const partitions = new Map<number, Partition>();
 
 const rpc = new PortRpc(parentPort!, {
-  async answer(slot: number, upTo: number, tenant: TenantId, query: Query, from: number, limits: QueryLimits) {
-    const answer = await of(slot).answerUpTo(upTo, tenant, query, from, limits);
+  answer(slot: number, tenant: TenantId, query: Query, from: number, limits: QueryLimits) {
+    const answer = of(slot).answer(tenant, query, from, limits);
     const partial = movable(answer.partial);
     return new Moved({ ...answer, partial: partial.value }, partial.transfer);
   },

@@ -46,14 +46,13 @@ export class WorkerHost implements PartitionHost {
 
   async answer(
     slot: number,
-    upTo: number,
     tenant: TenantId,
     query: Query,
     from: number,
     limits: QueryLimits,
   ): Promise<PartitionAnswer> {
     if (this.#rpc === undefined) throw this.#absent();
-    return (await this.#rpc.call('answer', slot, upTo, tenant, query, from, limits)) as PartitionAnswer;
+    return (await this.#rpc.call('answer', slot, tenant, query, from, limits)) as PartitionAnswer;
   }
 
   async status(slot: number): Promise<PartitionStatus> {
