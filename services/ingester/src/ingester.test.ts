@@ -107,6 +107,23 @@ for (const workers of [0, 2]) {
   });
 }
 
+for (const workers of [0, 2]) {
+  test(`with ${workers} workers: a query that comes after an acknowledged push sees it`, async () => {
+    const clock = systemClock();
+    const logs = await openLogs(2, clock);
+    const objects = memoryStore();
+    const target = ingester(logs, objects, clock, { workers });
+    onTestFinished(() => target.stop());
+    await until(clock, async () => (await target.notReady()) === undefined);
+    const want: Record<string, number> = {};
+    for (let i = 0; i < 100; i++) {
+      await logs[i % 2]!.append(recordOf('ann', [marked(`m${i}`, 1 + i)]));
+      want[`m${i}`] = 1 + i;
+      expect(await read(target, logs, objects, ANN)).toEqual(want);
+    }
+  });
+}
+
 describe('an answer is refused', () => {
   test('for a partition that is not followed, and when the reader does not know the log', async () => {
     const clock = new ManualClock(1e12);
@@ -210,8 +227,9 @@ test('a worker that dies makes it not ready with the reason, and is started agai
   await log!.append(recordOf('ann', [marked('m', 5)]));
   await until(clock, async () => (await host.status(0)).consumed === 0);
   expect(budget.usedBytes).toBeGreaterThan(1000);
+  const question = { tenant: ANN, query: BY_MARK, from: -1, upTo: 0 };
   const died = host.crash();
-  await expect(host.answer(0, ANN, BY_MARK, -1, {})).rejects.toMatchObject({
+  await expect(host.answer(0, question)).rejects.toMatchObject({
     code: 'unavailable',
     message: /worker thread/,
   });
@@ -219,7 +237,7 @@ test('a worker that dies makes it not ready with the reason, and is started agai
   expect(await host.status(0)).toMatchObject({ state: 'opening', error: /exit code 1/ });
   expect(budget.usedBytes).toBe(0);
   await until(clock, async () => (await host.status(0)).consumed === 0);
-  const { partial, H } = await host.answer(0, ANN, BY_MARK, -1, {});
+  const { partial, H } = await host.answer(0, question);
   expect(finishQuery(BY_MARK, partial)).toMatchObject([{ value: Float64Array.of(5) }]);
   expect(H).toBe(0);
 });

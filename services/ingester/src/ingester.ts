@@ -7,7 +7,7 @@ import type { Telemetry } from '@kiln/telemetry';
 import { Budget } from './budget.ts';
 import type { IngesterConfig } from './config.ts';
 import { IngesterMetrics } from './ingester-metrics.ts';
-import type { PartitionAnswer } from './partition-answer.ts';
+import type { PartitionAnswer, Question } from './partition-answer.ts';
 import { LocalHost, type PartitionHost } from './partition-host.ts';
 import type { PartitionStatus } from './partition-status.ts';
 import type { CutSettings } from './partition-core.ts';
@@ -68,10 +68,11 @@ export class Ingester {
   }
 
   /**
-   * ANSWER of design distributed.md §1.10, one answer per log followed here of the partitions named.
+   * ANSWER of design distributed.md §1.10, one answer per log followed here of the partitions named. It holds everything that was in the log when
+   * the query came; what has not been consumed yet is waited for.
    * @param from every log that the reader knows of these partitions, with max(W, T).
    * @throws KilnError `unavailable` with reason `not_owner` for a partition that is not followed here; `aborted` with reason `stale_index` when the
-   * reader does not know a log followed here, or asks from below its T; `unavailable` while a partition is not open.
+   * reader does not know a log followed here, or asks from below its T; `unavailable` while a partition is not open, or far behind its log.
    */
   async answer(
     tenant: TenantId,
@@ -86,7 +87,7 @@ export class Ingester {
       if (place === undefined) throw notOwner(partition);
       const named = from.find(({ logId }) => logId === place.logId);
       if (named === undefined) throw unknownLog(place);
-      work.push(this.#host(place.slot).answer(place.slot, tenant, query, named.from, limits));
+      work.push(this.#ask(place.slot, { tenant, query, from: named.from, limits }));
     }
     return Promise.all(work);
   }
@@ -107,6 +108,13 @@ export class Ingester {
     this.#stopping.abort();
     await this.#observing;
     await Promise.all([...new Set(this.#hosts)].map((host) => host.stop(this.#config.cutOnStop)));
+  }
+
+  /** The end is looked up here, in the log's own thread: it costs no call when the partition is up to date, which is nearly always. */
+  async #ask(slot: number, question: Omit<Question, 'upTo'>): Promise<PartitionAnswer> {
+    const host = this.#host(slot);
+    const upTo = await this.#ports.logs[slot]!.endOffset();
+    return host.answer(slot, { ...question, upTo });
   }
 
   async #observe(metrics: IngesterMetrics, log: StatusLog): Promise<void> {

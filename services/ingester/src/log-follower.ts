@@ -110,6 +110,7 @@ export class LogFollower {
     this.#rereads = 0;
     this.#core.counts.records++;
     this.#core.account();
+    this.#core.moved.ring();
     if (fresh || this.#core.isFull(state.growing)) this.#core.bell.ring();
     return true;
   }
@@ -126,6 +127,7 @@ export class LogFollower {
       this.#note(entry.offset, error);
       this.#core.phase = 'opening';
       this.#core.state.reset();
+      this.#core.moved.ring();
       return false;
     }
     this.#core.counts.rows += (this.#core.state.growing?.head.rows ?? 0) - rows;

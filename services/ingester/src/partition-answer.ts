@@ -23,11 +23,13 @@ export interface Question {
   readonly query: Query;
   /** max(W, T) as the reader knows them. */
   readonly from: number;
-  readonly limits: QueryLimits;
+  /** The log's end after the query came: the answer holds everything up to here, or there is none. */
+  readonly upTo: number;
+  readonly limits?: QueryLimits;
 }
 
 /** ANSWER, step 3, in one go: nothing may change between the parts. */
-export function answerFrom(state: PartitionState, { tenant, query, from, limits }: Question): PartitionAnswer {
+export function answerFrom(state: PartitionState, { tenant, query, from, limits = {} }: Question): PartitionAnswer {
   const { chain, consumed, committed } = state;
   const { startMs, endMs } = rowRange(query);
   const manifests = chain!.manifests.filter(({ end }) => end > from);

@@ -52,6 +52,8 @@ export class PartitionCore {
   readonly state: PartitionState;
   /** Rings when a cut may be due, room may have come, or it is time to stop. */
   readonly bell: Bell = new Bell();
+  /** Rings when H moved, or will not move any more. */
+  readonly moved: Bell = new Bell();
   readonly stopReading: AbortController = new AbortController();
   readonly stopCutting: AbortController = new AbortController();
   readonly counts: Omit<PartitionCounts, 'copiesDropped'> = {
@@ -96,6 +98,7 @@ export class PartitionCore {
     this.state.reset();
     this.account();
     this.bell.ring();
+    this.moved.ring();
   }
 
   /** CHAIN, from what is known. @throws KilnError `failed_precondition` when the log is gone. */
@@ -113,6 +116,7 @@ export class PartitionCore {
     this.state.learn(chain, kept);
     this.account();
     this.bell.ring();
+    this.moved.ring();
   }
 
   /** What is committed may go from the log. Trouble here costs only disk: the next cut tries again. */

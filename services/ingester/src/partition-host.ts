@@ -1,12 +1,10 @@
-import type { TenantId } from '@kiln/model';
-import type { Query, QueryLimits } from '@kiln/query';
-import type { PartitionAnswer } from './partition-answer.ts';
+import type { PartitionAnswer, Question } from './partition-answer.ts';
 import type { PartitionStatus } from './partition-status.ts';
 import type { Partition } from './partition.ts';
 
 /** Where some partitions run: this thread, or a worker. Partitions are named by slot. */
 export interface PartitionHost {
-  answer(slot: number, tenant: TenantId, query: Query, from: number, limits: QueryLimits): Promise<PartitionAnswer>;
+  answer(slot: number, question: Question): Promise<PartitionAnswer>;
   status(slot: number): Promise<PartitionStatus>;
   stop(cut: boolean): Promise<void>;
 }
@@ -20,14 +18,8 @@ export class LocalHost implements PartitionHost {
     for (const partition of partitions.values()) partition.start();
   }
 
-  async answer(
-    slot: number,
-    tenant: TenantId,
-    query: Query,
-    from: number,
-    limits: QueryLimits,
-  ): Promise<PartitionAnswer> {
-    return this.#partitions.get(slot)!.answer(tenant, query, from, limits);
+  answer(slot: number, question: Question): Promise<PartitionAnswer> {
+    return this.#partitions.get(slot)!.answer(question);
   }
 
   status(slot: number): Promise<PartitionStatus> {

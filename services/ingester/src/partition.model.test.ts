@@ -126,7 +126,12 @@ async function check(
     expect(sums, where).toEqual(Object.fromEntries(marks));
     await checkSplit(rig, tenant, ends, where);
     const other = SECRET[tenant === ANN ? 'bob' : 'ann'];
-    const answer = rig.partition.answer(tenant, { kind: 'pprof', maxNodes: 0, ...EVERYTHING }, -1);
+    const answer = await rig.partition.answer({
+      tenant,
+      query: { kind: 'pprof', maxNodes: 0, ...EVERYTHING },
+      from: -1,
+      upTo: -1,
+    });
     expect(Buffer.from(answer.partial).toString('latin1'), where).not.toContain(other);
   }
 }

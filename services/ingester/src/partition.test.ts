@@ -1,10 +1,12 @@
 import { randomFaults, type Fault } from '@kiln/disk';
-import { seededRandom, type Clock } from '@kiln/async';
+import { seededRandom, systemClock, type Clock } from '@kiln/async';
 import { closeLog } from '@kiln/catalog';
 import { KilnError } from '@kiln/model';
 import { faultyStore, memoryStore, type StoreCall } from '@kiln/objstore';
 import { memoryLog, type LogEntry, type OpenLog } from '@kiln/partition-log';
 import { describe, expect, test, vi } from 'vitest';
+import type { Query } from '@kiln/query';
+import type { Question } from './partition-answer.ts';
 import { ANN, BOB, BY_MARK, marked, Rig } from './test-support/rig.ts';
 import { recordOf } from './test-support/records.ts';
 import { nodeCodecs } from './worker/node-codecs.ts';
@@ -22,6 +24,11 @@ function pushes(rig: Rig, from: number, to: number): Promise<void[]> {
 
 function sums(from: number, to: number): Record<string, number> {
   return Object.fromEntries(Array.from({ length: to - from }, (_, i) => [`m${from + i}`, 2 ** (from + i)]));
+}
+
+/** Ann's question for all there is, from a reader that knows the log's end. */
+function everything(upTo: number): Question {
+  return { tenant: ANN, query: BY_MARK, from: -1, upTo };
 }
 
 describe('an answer', () => {
@@ -65,10 +72,10 @@ describe('an answer', () => {
     await rig.push(ANN, marked('m', 1, { timeMs: 5_000 }));
     await rig.cut();
     const range = { startMs: 6_000, endMs: 7_000 };
-    const refs = (query: Parameters<typeof rig.partition.answer>[1]): number =>
-      rig.partition.answer(ANN, query, -1).refs.length;
-    expect(refs({ kind: 'profileTypes', ...range })).toBe(0);
-    expect(refs({ kind: 'profileTypes', startMs: 5_000, endMs: 5_000 })).toBe(1);
+    const refs = async (query: Query): Promise<number> =>
+      (await rig.partition.answer({ tenant: ANN, query, from: -1, upTo: 0 })).refs.length;
+    expect(await refs({ kind: 'profileTypes', ...range })).toBe(0);
+    expect(await refs({ kind: 'profileTypes', startMs: 5_000, endMs: 5_000 })).toBe(1);
     const series = {
       kind: 'selectSeries',
       profileType: 'a:b:c:d:e',
@@ -77,18 +84,84 @@ describe('an answer', () => {
       aggregation: 'sum',
       limit: 0,
     } as const;
-    expect(refs({ ...series, ...range, stepMs: 1_000 })).toBe(0);
-    expect(refs({ ...series, ...range, stepMs: 1_001 })).toBe(1);
+    expect(await refs({ ...series, ...range, stepMs: 1_000 })).toBe(0);
+    expect(await refs({ ...series, ...range, stepMs: 1_001 })).toBe(1);
+  });
+
+  test('holds what was in the log when it was asked for, though the partition is still reading it', async () => {
+    const rig = await Rig.open();
+    await pushes(rig, 0, 20);
+    const partition = rig.start();
+    await rig.until(({ state }) => state === 'following');
+    expect((await rig.read(ANN)).sums).toEqual(sums(0, 20));
+    for (let i = 20; i < 40; i++) {
+      await pushes(rig, i, i + 1);
+      expect((await rig.read(ANN)).sums).toEqual(sums(0, i + 1));
+    }
+    await rig.caughtUp();
+    const asleep = rig.clock.sleeping;
+    const answer = partition.answer(everything(39));
+    expect(rig.clock.sleeping, 'nothing is waited for in ordinary times').toBe(asleep);
+    expect(await answer).toMatchObject({ H: 39 });
+  });
+
+  test('is refused after a while when the log is replayed too slowly, never silently short', async () => {
+    const gate = Promise.withResolvers<void>();
+    const inner = await memoryLog({ partitions: 1, clock: systemClock() }).open(0);
+    const slow = damaged(
+      inner,
+      (entry) => entry,
+      async (entry) => void (entry.offset === 5 && (await gate.promise)),
+    );
+    const rig = await Rig.open({ log: slow });
+    await pushes(rig, 0, 20);
+    rig.start();
+    await rig.until(({ consumed }) => consumed === 4);
+    const early = rig.partition.answer(everything(19)).catch((error: unknown) => error);
+    await rig.clock.advance(4_999);
+    const late = rig.partition.answer(everything(19));
+    await rig.clock.advance(1);
+    expect(await early).toMatchObject({
+      code: 'unavailable',
+      reason: 'behind',
+      retryAfterSeconds: 1,
+      message: /^partition 0 has 15 records of its log still to read \(it is reading them\): /,
+    });
+    expect(await rig.sum(ANN, await rig.partition.answer(everything(4)))).toEqual(sums(0, 5));
+    gate.resolve();
+    expect(await rig.sum(ANN, await late)).toEqual(sums(0, 20));
+  });
+
+  test.each([
+    ['stops', 'it is stopping'],
+    ['fails', 'torn to pieces'],
+  ])('is refused at once when the partition %s while it is waited for', async (end, why) => {
+    const inner = await memoryLog({ partitions: 1, clock: systemClock() }).open(0);
+    const slow = damaged(
+      inner,
+      (entry) => entry,
+      async ({ offset }) => {
+        if (offset === 0) return;
+        if (end === 'fails') throw new KilnError('data_loss', why);
+        await new Promise(() => undefined);
+      },
+    );
+    const rig = await Rig.open({ log: slow });
+    await pushes(rig, 0, 1);
+    const partition = rig.start();
+    await rig.caughtUp();
+    const answer = partition.answer(everything(1));
+    await pushes(rig, 1, 2);
+    if (end === 'stops') void partition.stop();
+    await expect(answer).rejects.toThrow(why);
   });
 
   test('is refused until the partition is open', async () => {
     const rig = await Rig.open();
     const partition = rig.start();
-    expect(() => partition.answer(ANN, { kind: 'profileTypes', startMs: 0, endMs: 1 }, -1)).toThrow(
-      /does not answer: it is opening/,
-    );
+    await expect(partition.answer(everything(-1))).rejects.toThrow(/does not answer: it is opening/);
     await partition.stop();
-    expect(() => partition.answer(ANN, { kind: 'profileTypes', startMs: 0, endMs: 1 }, -1)).toThrow(/it is stopped/);
+    await expect(partition.answer(everything(-1))).rejects.toThrow(/it is stopped/);
   });
 });
 
@@ -316,7 +389,10 @@ describe('while the store is in trouble', () => {
     const later = await rig.status();
     expect(later.consumed).toBe(stuck.consumed);
     expect(later.counts.cutFailures).toBeGreaterThan(3);
-    expect((await rig.read(ANN)).sums).toEqual(sums(0, stuck.consumed + 1));
+    const refused = rig.clock.run(rig.partition.answer(everything(39)).catch((error: unknown) => error));
+    expect(await refused).toMatchObject({ code: 'unavailable', reason: 'behind', message: /no space left/ });
+    const head = await rig.partition.answer(everything(stuck.consumed));
+    expect(await rig.sum(ANN, head)).toEqual(sums(0, stuck.consumed + 1));
     full = false;
     await rig.clock.advance(30_000);
     const well = await rig.caughtUp();
@@ -469,7 +545,8 @@ describe('what cannot be read', () => {
       expect(gaps).toMatchObject(gap);
       expect(gaps.every(({ reason }) => reason.endsWith('in quarantine (RangeError)'))).toBe(true);
       await rig.cut();
-      expect(rig.partition.answer(ANN, BY_MARK, -1).refs.reduce((sum, { rows }) => sum + rows, 0)).toBe(kept.length);
+      const { refs } = await rig.partition.answer(everything(-1));
+      expect(refs.reduce((sum, { rows }) => sum + rows, 0)).toBe(kept.length);
     },
   );
 
@@ -550,11 +627,12 @@ describe('two tenants', () => {
     }
     await rig.caughtUp();
     for (const step of ['head', 'cut']) {
-      const answer = rig.partition.answer(
-        ANN,
-        { kind: 'series', matchers: [], labelNames: [], utf8: true, startMs: 0, endMs: 2e12 },
-        -1,
-      );
+      const answer = await rig.partition.answer({
+        tenant: ANN,
+        query: { kind: 'series', matchers: [], labelNames: [], utf8: true, startMs: 0, endMs: 2e12 },
+        from: -1,
+        upTo: 9,
+      });
       const bytes = [answer.partial];
       for (const { object, off, len } of answer.refs) bytes.push((await rig.store.getRange(object, off, len))!);
       for (const part of bytes) expect(Buffer.from(part).toString('latin1'), `at ${step}`).not.toContain('bobmark');
@@ -569,8 +647,12 @@ describe('two tenants', () => {
   });
 });
 
-/** A log whose entries come out changed; undefined leaves one out. */
-function damaged(log: OpenLog, change: (entry: LogEntry) => LogEntry | undefined): OpenLog {
+/** A log whose entries come out changed, undefined leaves one out; or that waits or breaks before one. */
+function damaged(
+  log: OpenLog,
+  change: (entry: LogEntry) => LogEntry | undefined,
+  before: (entry: LogEntry) => Promise<void> = () => Promise.resolve(),
+): OpenLog {
   return {
     id: log.id,
     partition: log.partition,
@@ -579,7 +661,12 @@ function damaged(log: OpenLog, change: (entry: LogEntry) => LogEntry | undefined
     endOffset: () => log.endOffset(),
     trim: (to) => log.trim(to),
     async *read(from, signal) {
-      for await (const entries of log.read(from, signal)) yield entries.flatMap((entry) => change(entry) ?? []);
+      for await (const entries of log.read(from, signal)) {
+        for (const entry of entries) {
+          await before(entry);
+          yield [change(entry) ?? []].flat();
+        }
+      }
     },
   };
 }

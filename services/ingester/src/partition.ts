@@ -1,13 +1,15 @@
-import { KilnError, type LogId, type TenantId } from '@kiln/model';
-import type { Query, QueryLimits } from '@kiln/query';
+import { withTimeout } from '@kiln/async';
+import { KilnError, type LogId } from '@kiln/model';
 import { Cutter } from './cutter.ts';
 import { LogFollower } from './log-follower.ts';
-import { answerFrom, type PartitionAnswer } from './partition-answer.ts';
+import { answerFrom, type PartitionAnswer, type Question } from './partition-answer.ts';
 import { PartitionCore, type PartitionPorts } from './partition-core.ts';
 import type { PartitionStatus } from './partition-status.ts';
 
 /** How long a stop waits for the store. */
 const STOP_MS = 20_000;
+/** How long a query waits for records that came before it: many times what a push takes to be readable, less than a person waits. */
+const REACH_MS = 5_000;
 
 /**
  * One owner of one log: follows it, keeps the head, cuts, commits, answers. Exactly the steps of design distributed.md §1.10; what they change
@@ -48,6 +50,7 @@ export class Partition {
     if (!cut) this.#core.stopCutting.abort();
     this.#core.stopReading.abort();
     this.#core.bell.ring();
+    this.#core.moved.ring();
     await Promise.race([this.#running, late]);
     stopped.abort();
     this.#core.stopCutting.abort();
@@ -56,12 +59,15 @@ export class Partition {
   }
 
   /**
-   * ANSWER of §1.10 for this log.
-   * @param from max(W, T) as the reader knows them.
-   * @throws KilnError `unavailable` before it is open or after it stopped; `aborted` with reason `stale_index` when the reader's T is too old.
+   * ANSWER of §1.10 for this log. Waits until everything up to `upTo` is consumed, 5 s at most.
+   * @throws KilnError `unavailable` before it is open or after it stopped, with reason `behind` when `upTo` is not reached in time; `aborted` with
+   * reason `stale_index` when the reader's T is too old.
    */
-  answer(tenant: TenantId, query: Query, from: number, limits: QueryLimits = {}): PartitionAnswer {
-    const { chain } = this.#core.state;
+  async answer(question: Question): Promise<PartitionAnswer> {
+    const { from, upTo } = question;
+    if (this.#core.state.consumed < upTo) await this.#reach(upTo);
+    // Nothing waits from here on.
+    const { chain, consumed } = this.#core.state;
     if (this.#core.phase !== 'following' || chain === undefined) {
       const why = this.#core.trouble ?? `it is ${this.#core.phase}`;
       throw new KilnError('unavailable', `partition ${this.#core.ports.log.partition} does not answer: ${why}`);
@@ -71,7 +77,8 @@ export class Partition {
         reason: 'stale_index',
       });
     }
-    return answerFrom(this.#core.state, { tenant, query, from, limits });
+    if (consumed < upTo) throw this.#behind(upTo);
+    return answerFrom(this.#core.state, question);
   }
 
   /** How it is doing; asks the log for its end. */
@@ -95,6 +102,25 @@ export class Partition {
       generations: (frozen === undefined ? 0 : 1) + (growing === undefined ? 0 : 1),
       counts: { ...this.#core.counts, copiesDropped: ids.dropped },
     };
+  }
+
+  /** Returns when H has reached `upTo`, when it is too late, or when waiting does not help. */
+  async #reach(upTo: number): Promise<void> {
+    const core = this.#core;
+    await withTimeout(core.ports.clock, REACH_MS, 'reading the log', async (signal) => {
+      const goesOn = (): boolean => core.phase === 'following' && !core.stopReading.signal.aborted && !signal.aborted;
+      while (goesOn() && core.state.consumed < upTo) await core.moved.wait();
+    }).catch(() => undefined);
+  }
+
+  #behind(upTo: number): KilnError {
+    const { state, paused, trouble, ports, stopReading } = this.#core;
+    const why = stopReading.signal.aborted ? 'it is stopping' : (trouble ?? paused ?? 'it is reading them');
+    return new KilnError(
+      'unavailable',
+      `partition ${ports.log.partition} has ${upTo - state.consumed} records of its log still to read (${why}): an answer now would lack them, try again`,
+      { reason: 'behind', retryAfterSeconds: 1 },
+    );
   }
 
   async #run(): Promise<void> {

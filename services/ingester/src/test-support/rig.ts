@@ -158,7 +158,7 @@ export class Rig {
     from = -1,
     partition = this.partition,
   ): Promise<{ sums: Record<string, number>; gaps: readonly Gap[] }> {
-    const answer = partition.answer(tenant, BY_MARK, from);
+    const answer = await partition.answer({ tenant, query: BY_MARK, from, upTo: await this.log.endOffset() });
     return { sums: await this.sum(tenant, answer), gaps: answer.gaps };
   }
 

@@ -1,10 +1,10 @@
 import type { Random } from '@kiln/async';
 import { systemClock } from '@kiln/async';
-import { KilnError, type TenantId } from '@kiln/model';
-import type { Query, QueryLimits } from '@kiln/query';
+import { KilnError } from '@kiln/model';
 import { getRandomValues } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Budget } from '../budget.ts';
+import type { Question } from '../partition-answer.ts';
 import { Partition } from '../partition.ts';
 import { nodeCodecs } from './node-codecs.ts';
 import { Moved, movable, PortRpc } from '@kiln/threads';
@@ -17,8 +17,8 @@ const setup = workerData as WorkerSetup;
 const partitions = new Map<number, Partition>();
 
 const rpc = new PortRpc(parentPort!, {
-  answer(slot: number, tenant: TenantId, query: Query, from: number, limits: QueryLimits) {
-    const answer = of(slot).answer(tenant, query, from, limits);
+  async answer(slot: number, question: Question) {
+    const answer = await of(slot).answer(question);
     const partial = movable(answer.partial);
     return new Moved({ ...answer, partial: partial.value }, partial.transfer);
   },

@@ -1,12 +1,11 @@
 import type { Clock } from '@kiln/async';
-import { KilnError, type TenantId } from '@kiln/model';
+import { KilnError } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import type { OpenLog } from '@kiln/partition-log';
-import type { Query, QueryLimits } from '@kiln/query';
 import type { Logger } from '@kiln/telemetry';
 import { Worker } from 'node:worker_threads';
 import type { Budget } from '../budget.ts';
-import type { PartitionAnswer } from '../partition-answer.ts';
+import type { PartitionAnswer, Question } from '../partition-answer.ts';
 import type { PartitionHost } from '../partition-host.ts';
 import { absentStatus, type PartitionStatus } from '../partition-status.ts';
 import { PortRpc } from '@kiln/threads';
@@ -44,15 +43,9 @@ export class WorkerHost implements PartitionHost {
     this.#running = this.#run();
   }
 
-  async answer(
-    slot: number,
-    tenant: TenantId,
-    query: Query,
-    from: number,
-    limits: QueryLimits,
-  ): Promise<PartitionAnswer> {
+  async answer(slot: number, question: Question): Promise<PartitionAnswer> {
     if (this.#rpc === undefined) throw this.#absent();
-    return (await this.#rpc.call('answer', slot, tenant, query, from, limits)) as PartitionAnswer;
+    return (await this.#rpc.call('answer', slot, question)) as PartitionAnswer;
   }
 
   async status(slot: number): Promise<PartitionStatus> {
