@@ -11,8 +11,18 @@ import type { OpenLog, PartitionLog } from './partition-log.ts';
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const random = seededRandom(11);
 
+/** Reads come from the files: nothing is kept in memory. */
 function openOn(disk: MemoryDisk, options: Partial<FileLogOptions> = {}): Promise<PartitionLog> {
-  return openFileLog({ disk, root: '/d/log', partitions: 1, clock: new ManualClock(50), crc32, random, ...options });
+  return openFileLog({
+    disk,
+    root: '/d/log',
+    partitions: 1,
+    clock: new ManualClock(50),
+    crc32,
+    random,
+    recentBytes: 0,
+    ...options,
+  });
 }
 
 async function read(one: OpenLog): Promise<string[]> {

@@ -20,6 +20,8 @@ export interface FileLogOptions {
   readonly lingerMs?: number;
   /** A segment that has reached it is followed by a new one; 64 MiB by default. */
   readonly segmentBytes?: number;
+  /** Of the newest records of a partition, kept so that a reader which follows closely needs no file; 256 KiB by default. */
+  readonly recentBytes?: number;
   /** Makes the id of a new log: give good randomness. */
   readonly random: Random;
 }
@@ -30,14 +32,25 @@ export interface FileLogOptions {
  * disk is in trouble.
  */
 export async function openFileLog(options: FileLogOptions): Promise<PartitionLog> {
-  const { disk, root, partitions, clock, crc32, lingerMs = 0, segmentBytes = 64 << 20 } = options;
+  const {
+    disk,
+    root,
+    partitions,
+    clock,
+    crc32,
+    lingerMs = 0,
+    segmentBytes = 64 << 20,
+    recentBytes = 256 << 10,
+  } = options;
   const opened: FilePartition[] = [];
   try {
     const writer = await prepareFolder(disk, root, partitions, options.random);
     for (let partition = 0; partition < partitions; partition++) {
       const folder = joinPath(root, String(partition));
       const id = makeLogId(writer, partition);
-      opened.push(await openPartition({ disk, id, partition, folder, clock, crc32, lingerMs, segmentBytes }));
+      opened.push(
+        await openPartition({ disk, id, partition, folder, clock, crc32, lingerMs, segmentBytes, recentBytes }),
+      );
     }
   } catch (error) {
     for (const partition of opened) await partition.close();

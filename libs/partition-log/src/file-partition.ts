@@ -2,8 +2,9 @@ import type { Clock } from '@kiln/async';
 import { diskTrouble, errorCode, removeIfThere, type Disk, type DiskFile } from '@kiln/disk';
 import { KilnError, type LogId } from '@kiln/model';
 import { takeBatch, type PendingAppend } from './append-queue.ts';
-import { encodeFrames, FrameReader, MAX_RECORD_BYTES, type Crc32 } from './frame.ts';
+import { encodeFrames, FrameReader, HEADER_BYTES, MAX_RECORD_BYTES, type Crc32 } from './frame.ts';
 import type { Appended, LogEntry, OpenLog } from './partition-log.ts';
+import { Recent } from './recent.ts';
 import { SegmentCursor } from './segment-cursor.ts';
 import { mark, markBefore, segmentAt, type LogEnd, type Segment } from './segment.ts';
 import { Waiters } from './waiters.ts';
@@ -18,6 +19,8 @@ export interface PartitionOptions {
   readonly crc32: Crc32;
   readonly lingerMs: number;
   readonly segmentBytes: number;
+  /** Of the newest records, kept for readers. */
+  readonly recentBytes: number;
 }
 
 /** A partition as it was found: everything before `end` is durable. */
@@ -40,6 +43,7 @@ export class FilePartition implements OpenLog {
   readonly #options: PartitionOptions;
   readonly #segments: Segment[];
   readonly #waiters = new Waiters();
+  readonly #recent: Recent;
   readonly #queue: PendingAppend[] = [];
   #file: DiskFile;
   #end: LogEnd;
@@ -61,6 +65,7 @@ export class FilePartition implements OpenLog {
     this.partition = options.partition;
     this.#options = options;
     this.#segments = opened.segments;
+    this.#recent = new Recent(options.recentBytes);
     this.#file = opened.file;
     this.#end = opened.end;
     this.#appendMs = opened.appendMs;
@@ -93,6 +98,15 @@ export class FilePartition implements OpenLog {
         const next = this.#segments[index + 1];
         if (at >= last.offset) {
           await this.#waiters.wait(signal);
+          continue;
+        }
+        const recent = this.#recent.from(at);
+        if (recent.length > 0) {
+          await open?.file.close();
+          open = undefined;
+          at = recent.at(-1)!.offset + 1;
+          appendMs = recent.at(-1)!.appendMs;
+          yield recent;
           continue;
         }
         if (open?.segment !== segment) {
@@ -166,10 +180,21 @@ export class FilePartition implements OpenLog {
       this.#appendMs = appendMs;
       mark(this.#segments.at(-1)!, this.#end);
       this.#end = { offset: offset + batch.length, position: position + frames.length };
+      this.#remember(records, frames, offset, appendMs);
       for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs });
       this.#waiters.wake();
     } catch (error) {
       await this.#fail(batch, error, written);
+    }
+  }
+
+  /** As views of the frames: the records belong to who appended them. */
+  #remember(records: readonly Uint8Array[], frames: Uint8Array, offset: number, appendMs: number): void {
+    let at = 0;
+    for (const [index, { length }] of records.entries()) {
+      at += HEADER_BYTES;
+      this.#recent.add({ offset: offset + index, appendMs, record: frames.subarray(at, at + length) });
+      at += length;
     }
   }
 

@@ -17,10 +17,13 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const random = seededRandom(1);
-const settings = { partitions: 3, crc32, random, segmentBytes: 1_000 };
+const settings = { partitions: 3, crc32, random, segmentBytes: 1_000, recentBytes: 0 };
 logContract('memory', async (clock) => memoryLog({ partitions: 3, clock }));
 logContract('files on the power-loss double', (clock) =>
   openFileLog({ ...settings, clock, disk: new MemoryDisk({ random }), root: '/data/log' }),
+);
+logContract('files on the power-loss double, the newest records in memory', (clock) =>
+  openFileLog({ ...settings, clock, disk: new MemoryDisk({ random }), root: '/data/log', recentBytes: 1_000 }),
 );
 logContract('files on this disk', (clock) =>
   openFileLog({ ...settings, clock, disk: realDisk(), root: join(folder, String(logs++), 'log') }),

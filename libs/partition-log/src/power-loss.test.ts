@@ -70,6 +70,7 @@ class Known {
 /** Several lives of a log on one disk, each ended by a power loss, a kill or a close at a random call. */
 class Run {
   readonly #seed: number;
+  readonly #recentBytes: number;
   readonly #random: Random;
   readonly #count: Counts;
   readonly #known = Array.from({ length: PARTITIONS }, () => new Known());
@@ -86,6 +87,8 @@ class Run {
     this.#seed = seed;
     this.#random = seededRandom(seed);
     this.#count = count;
+    // A missing fsync shows in what the files hold.
+    this.#recentBytes = ignoreSites.size > 0 ? 0 : (seed % 2) * 2_000;
     const fault = (operation: DiskOperation): string | undefined => this.#fault(operation);
     this.#disk = new MemoryDisk({ random: this.#random, ignoreSites, fault });
   }
@@ -148,6 +151,7 @@ class Run {
       crc32,
       random: this.#random,
       segmentBytes: 500 + Math.floor(this.#random() * 3_000),
+      recentBytes: this.#recentBytes,
     });
   }
 

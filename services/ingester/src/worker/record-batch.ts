@@ -1,47 +1,62 @@
 import type { LogEntry } from '@kiln/partition-log';
 import { Moved } from '@kiln/threads';
 
-/** Log entries as they cross threads: columns, and all records in one buffer. */
+/** Log entries as they cross threads: columns and all records in one buffer, because each buffer that moves costs more than its bytes. */
 export interface RecordBatch {
-  readonly offset: Float64Array<ArrayBuffer>;
-  readonly appendMs: Float64Array<ArrayBuffer>;
-  /** Bytes of each record, -1 for a damaged frame. */
-  readonly length: Int32Array<ArrayBuffer>;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly count: number;
+  /** Offset f64, append ms f64, bytes of the record i32 (-1 for a damaged frame), `count` of each, then the records. */
+  readonly buffer: ArrayBuffer;
 }
 
 /**
- * Entries in buffers of their own, ready to be moved: one copy, because a log does not promise that the bytes it hands out are nobody else's.
+ * Entries in a buffer of their own, ready to be moved: one copy, because a log does not promise that the bytes it hands out are nobody else's.
  */
 export function packEntries(entries: readonly LogEntry[]): Moved<RecordBatch> {
+  const count = entries.length;
   let total = 0;
   for (const { record } of entries) total += record?.byteLength ?? 0;
-  const batch: RecordBatch = {
-    offset: new Float64Array(entries.length),
-    appendMs: new Float64Array(entries.length),
-    length: new Int32Array(entries.length),
-    bytes: new Uint8Array(total),
-  };
+  const buffer = new ArrayBuffer(count * ENTRY_BYTES + total);
+  const { offset, appendMs, length, bytes } = columns({ count, buffer });
   let at = 0;
-  for (const [i, { offset, appendMs, record }] of entries.entries()) {
-    batch.offset[i] = offset;
-    batch.appendMs[i] = appendMs;
-    batch.length[i] = record?.byteLength ?? -1;
-    if (record !== undefined) batch.bytes.set(record, at);
-    at += record?.byteLength ?? 0;
+  for (let i = 0; i < count; i++) {
+    const entry = entries[i]!;
+    offset[i] = entry.offset;
+    appendMs[i] = entry.appendMs;
+    length[i] = entry.record?.byteLength ?? -1;
+    if (entry.record !== undefined) bytes.set(entry.record, at);
+    at += entry.record?.byteLength ?? 0;
   }
-  return new Moved(batch, [batch.offset.buffer, batch.appendMs.buffer, batch.length.buffer, batch.bytes.buffer]);
+  return new Moved({ count, buffer }, [buffer]);
 }
 
 /** The entries of a batch; records are views of its buffer. */
-export function unpackEntries({ offset, appendMs, length, bytes }: RecordBatch): LogEntry[] {
+export function unpackEntries(batch: RecordBatch): LogEntry[] {
+  const { offset, appendMs, length, bytes } = columns(batch);
   const entries: LogEntry[] = [];
   let at = 0;
-  for (let i = 0; i < offset.length; i++) {
+  for (let i = 0; i < batch.count; i++) {
     const size = length[i]!;
     const record = size < 0 ? undefined : bytes.subarray(at, at + size);
     entries.push({ offset: offset[i]!, appendMs: appendMs[i]!, record });
     at += Math.max(0, size);
   }
   return entries;
+}
+
+const ENTRY_BYTES = 8 + 8 + 4;
+
+interface Columns {
+  readonly offset: Float64Array;
+  readonly appendMs: Float64Array;
+  readonly length: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+function columns({ count, buffer }: RecordBatch): Columns {
+  return {
+    offset: new Float64Array(buffer, 0, count),
+    appendMs: new Float64Array(buffer, count * 8, count),
+    length: new Int32Array(buffer, count * 16, count),
+    bytes: new Uint8Array(buffer, count * ENTRY_BYTES),
+  };
 }
