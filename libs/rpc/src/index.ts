@@ -1,6 +1,6 @@
 export { isGrpc, sendGrpcError } from './grpc-error.ts';
-export { smallBody } from './small-body.ts';
-export { mediaType, UnaryCall, type BodyReader } from './unary-call.ts';
+export { inflateSmall, readSmallBody } from './small-body.ts';
+export { mediaType, UnaryCall, type Body } from './unary-call.ts';
 export { unaryService, type UnaryContext, type UnaryMethods, type UnaryService } from './unary-service.ts';
 export { ProfileSchema, type Profile as PprofMessage } from './gen/google/v1/profile_pb.ts';
 export * from './gen/querier/v1/querier_pb.ts';

@@ -35,12 +35,10 @@ export function unaryType(request: IncomingMessage, response: ServerResponse): s
   );
 }
 
-/** How a caller reads bodies: within its limits, and counted. */
-export interface BodyReader {
-  /** The body, `Content-Encoding` undone. */
-  read(): Promise<Uint8Array>;
-  /** What a gzip holds. */
-  gunzip(compressed: Uint8Array): Promise<Uint8Array>;
+/** A body or message as it came; who reads it decompresses it, in the thread and within the limits that it likes. */
+export interface Body {
+  readonly bytes: Uint8Array;
+  readonly isGzip: boolean;
 }
 
 /**
@@ -71,19 +69,18 @@ export class UnaryCall {
     this.timeoutMs = timeoutOf(headerOf(request, grpc ? 'grpc-timeout' : 'connect-timeout-ms'));
   }
 
-  /** @throws KilnError by the reader, or for a body that is not one message. */
-  async message(body: BodyReader): Promise<Uint8Array> {
-    const bytes = await body.read();
-    if (!isGrpc(this.#type)) return bytes;
-    const { compressed, content } = unframe(bytes);
-    if (!compressed) return content;
+  /** The message in the body. @throws KilnError for a body that is not one message. */
+  message(body: Body): Body {
+    if (!isGrpc(this.#type)) return body;
+    const { compressed, content } = unframe(body.bytes);
+    if (!compressed) return { bytes: content, isGzip: false };
     const encoding = headerOf(this.#request, 'grpc-encoding') ?? 'identity';
     if (encoding !== 'gzip')
       throw new KilnError(
         'invalid_argument',
         `the message is compressed, grpc-encoding is ${JSON.stringify(encoding)}: send gzip`,
       );
-    return body.gunzip(content);
+    return { bytes: content, isGzip: true };
   }
 
   /** @param isGzip whether the message is compressed, which only a client that accepts it understands. */

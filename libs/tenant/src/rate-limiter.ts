@@ -22,11 +22,20 @@ export class RateLimiter {
   }
 
   /**
-   * Takes the bytes of one profile. A profile larger than the burst passes when the bucket is full and leaves a debt, so that every size passes at last.
+   * Takes the bytes of one request. One larger than the burst passes when the bucket is full and leaves a debt, so that every size passes at last.
    * @throws KilnError `resource_exhausted` with `Retry-After` when the tenant is over its rate; nothing is then taken.
    */
   take(tenant: TenantId, bytes: number, limits: Limits): void {
     if (limits.ingestionRateMb === 0) return;
+    this.#check(tenant, bytes, limits).bytes -= bytes;
+  }
+
+  /** As `take`, but takes nothing. */
+  check(tenant: TenantId, bytes: number, limits: Limits): void {
+    if (limits.ingestionRateMb > 0) this.#check(tenant, bytes, limits);
+  }
+
+  #check(tenant: TenantId, bytes: number, limits: Limits): Bucket {
     const rate = limits.ingestionRateMb * MIB;
     const burst = Math.max(limits.ingestionBurstSizeMb * MIB, limits.maxProfileSizeBytes);
     const nowMs = this.#clock.nowMs();
@@ -36,9 +45,9 @@ export class RateLimiter {
     bucket.atMs = nowMs;
     const missing = Math.min(bytes, burst) - bucket.bytes;
     if (missing > 0) throw overRate(limits, bytes, missing / rate);
-    bucket.bytes -= bytes;
     this.#buckets.set(tenant, bucket);
     if (this.#buckets.size > SWEEP_AT) this.#sweep(nowMs, rate, burst);
+    return bucket;
   }
 
   #sweep(nowMs: number, rate: number, burst: number): void {

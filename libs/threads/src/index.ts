@@ -1,2 +1,3 @@
-export { Moved, movable, PortRpc, type Handlers, type MessageEnd } from './port-rpc.ts';
-export { Thread, type ThreadOptions } from './thread.ts';
+export { errorAsData, errorFromData, Moved, movable, PortRpc } from './port-rpc.ts';
+export type { ErrorAsData, Handlers, MessageEnd } from './port-rpc.ts';
+export { Thread, Threads, type ThreadOptions } from './thread.ts';

@@ -26,7 +26,8 @@ type Message =
   | { readonly kind: 'done'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorAsData };
 
-interface ErrorAsData {
+/** A KilnError as plain data. */
+export interface ErrorAsData {
   readonly code: Code;
   readonly message: string;
   readonly reason: string | undefined;
@@ -55,11 +56,16 @@ export class PortRpc {
 
   /** Calls `method` on the other side. @throws KilnError the other side's error, or the one given to `close`. */
   async call(method: string, ...args: unknown[]): Promise<unknown> {
+    return this.callMoving([], method, ...args);
+  }
+
+  /** As `call`; the buffers of `transfer` are moved to the other side. */
+  async callMoving(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
     if (this.#closed !== undefined) throw this.#closed;
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
-    this.#end.postMessage({ kind: 'call', id, method, args } satisfies Message);
+    this.#end.postMessage({ kind: 'call', id, method, args } satisfies Message, transfer);
     return promise;
   }
 
@@ -78,7 +84,7 @@ export class PortRpc {
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
     if (message.kind === 'done') waiting?.resolve(message.value);
-    else waiting?.reject(fromData(message.error));
+    else waiting?.reject(errorFromData(message.error));
   }
 
   async #answer(id: number, method: string, args: unknown[]): Promise<void> {
@@ -92,7 +98,7 @@ export class PortRpc {
       else this.#end.postMessage({ kind: 'done', id, value } satisfies Message);
     } catch (error) {
       if (this.#closed === undefined) {
-        this.#end.postMessage({ kind: 'failed', id, error: toData(KilnError.from(error)) } satisfies Message);
+        this.#end.postMessage({ kind: 'failed', id, error: errorAsData(KilnError.from(error)) } satisfies Message);
       }
     }
   }
@@ -105,11 +111,12 @@ export function movable(bytes: Uint8Array): Moved<Uint8Array> {
   return new Moved(whole, [whole.buffer as ArrayBuffer]);
 }
 
-function toData({ code, message, reason, retryAfterSeconds, httpStatus }: KilnError): ErrorAsData {
+/** What crosses; the cause stays. */
+export function errorAsData({ code, message, reason, retryAfterSeconds, httpStatus }: KilnError): ErrorAsData {
   return { code, message, reason, retryAfterSeconds, httpStatus };
 }
 
-function fromData({ code, message, reason, retryAfterSeconds, httpStatus }: ErrorAsData): KilnError {
+export function errorFromData({ code, message, reason, retryAfterSeconds, httpStatus }: ErrorAsData): KilnError {
   return new KilnError(code, message, {
     ...(reason !== undefined && { reason }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),

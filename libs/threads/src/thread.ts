@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { Worker, type Transferable } from 'node:worker_threads';
 import { withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { Logger } from '@kiln/telemetry';
@@ -43,12 +43,15 @@ export class Thread {
     return this.#underWay;
   }
 
-  /** @throws KilnError what the thread threw; `unavailable` when it is not running or died meanwhile. */
-  async call(method: string, ...args: unknown[]): Promise<unknown> {
+  /**
+   * @param transfer buffers that are moved to the thread.
+   * @throws KilnError what the thread threw; `unavailable` when it is not running or died meanwhile.
+   */
+  async call(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
     if (this.#rpc === undefined) throw this.#gone(this.#death);
     this.#underWay++;
     try {
-      return await this.#rpc.call(method, ...args);
+      return await this.#rpc.callMoving(transfer, method, ...args);
     } finally {
       this.#underWay--;
     }
@@ -98,5 +101,25 @@ export class Thread {
     return new KilnError('unavailable', `the ${this.#options.name} thread is not running: ${reason}`, {
       retryAfterSeconds: 1,
     });
+  }
+}
+
+/** Threads that do the same work: a call goes to the one with the fewest under way. */
+export class Threads {
+  readonly #threads: readonly Thread[];
+
+  /** @param count 1 or more. */
+  constructor(count: number, options: ThreadOptions) {
+    this.#threads = Array.from({ length: count }, () => new Thread(options));
+  }
+
+  /** @throws KilnError as `Thread.call`. */
+  call(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
+    const idlest = this.#threads.reduce((a, b) => (b.underWay < a.underWay ? b : a));
+    return idlest.call(transfer, method, ...args);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.stop()));
   }
 }

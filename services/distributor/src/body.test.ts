@@ -3,19 +3,21 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KilnError } from '@kiln/model';
-import { gunzipSized, readBody } from './body.ts';
+import { gunzipSized, inflateBody, readBody } from './body.ts';
 import { drain } from './drain.ts';
 import { InFlight } from './in-flight.ts';
 
 const LIMIT = 1_000_000;
 const server = createServer((request, response) => {
-  readBody(request, LIMIT, new InFlight(Infinity).open()).then(
-    (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
-    (error: KilnError) => {
-      drain(request);
-      response.writeHead(error.httpStatus ?? 400, { connection: 'close' }).end(`${error.code}: ${error.message}`);
-    },
-  );
+  readBody(request, LIMIT, new InFlight(Infinity).open())
+    .then((body) => inflateBody(body, LIMIT))
+    .then(
+      (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
+      (error: KilnError) => {
+        drain(request);
+        response.writeHead(error.httpStatus ?? 400, { connection: 'close' }).end(`${error.code}: ${error.message}`);
+      },
+    );
 });
 beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
 afterAll(() => new Promise((resolve) => server.close(resolve)));

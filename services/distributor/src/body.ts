@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
-import { constants, createGunzip, gunzipSync } from 'node:zlib';
+import { constants, gunzipSync } from 'node:zlib';
 import { KilnError } from '@kiln/model';
+import type { Body } from '@kiln/rpc';
 import type { Held } from './in-flight.ts';
 
 /** The body was too large for a limit. The edge answers 413, or the code where the protocol has no such status. */
@@ -16,12 +16,11 @@ export class BodyTooLargeError extends KilnError {
 }
 
 /**
- * Reads a request's body, decoding `Content-Encoding: gzip`, into one buffer. The limit holds before the first byte is read (Content-Length), while
- * reading, and while decompressing, so that a bomb costs no memory.
+ * Reads a request's body into one buffer, as it came. The limit holds before the first byte is read (Content-Length) and while reading.
  * @param limitBytes 0 = no limit. @param held counts the bytes as they come; refuses an announced length that does not fit.
- * @throws BodyTooLargeError; KilnError `invalid_argument` for broken gzip, `unimplemented` for another encoding, `canceled` when the client left.
+ * @throws BodyTooLargeError; KilnError `unimplemented` for an encoding but gzip, `canceled` when the client left.
  */
-export async function readBody(request: IncomingMessage, limitBytes: number, held: Held): Promise<Uint8Array> {
+export async function readBody(request: IncomingMessage, limitBytes: number, held: Held): Promise<Body> {
   const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limit) throw new BodyTooLargeError(limitBytes, `${announced} bytes announced`);
@@ -36,22 +35,25 @@ export async function readBody(request: IncomingMessage, limitBytes: number, hel
       },
     );
   }
-  const raw = await collect(request, limit, limitBytes, 'bytes received', held);
-  // Some clients name an encoding that the body does not have; the magic number is the truth, as for parts inside.
-  if (encoding !== 'gzip' || !isGzip(raw)) return raw;
-  return gunzipBody(raw, limitBytes, held);
+  return { bytes: await collect(request, limit, limitBytes, held), isGzip: encoding === 'gzip' };
 }
 
 /**
- * What a gzip holds that came as a body, or as the message in one.
+ * What a body or message holds; the limit holds while decompressing, so that a bomb costs no memory. In one go: not for the thread of the sockets.
+ * @param limitBytes 0 = no limit.
  * @throws BodyTooLargeError; KilnError `invalid_argument` for broken gzip.
  */
-export async function gunzipBody(raw: Uint8Array, limitBytes: number, held: Held): Promise<Uint8Array> {
-  const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
-  if (raw.length >= SYNC_LIMIT) return gunzipLarge(raw, limit, limitBytes, held);
-  const body = gunzipSmall(raw, limit, limitBytes);
-  held.grow(body.length);
-  return body;
+export function inflateBody({ bytes, isGzip: isSaid }: Body, limitBytes: number): Uint8Array {
+  // Some clients name an encoding that the body does not have; the magic number is the truth, as for parts inside.
+  if (!isSaid || !isGzip(bytes)) return bytes;
+  try {
+    return gunzipSized(bytes, limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new BodyTooLargeError(limitBytes, `more than that decompressed from ${bytes.length}`);
+    }
+    throw badGzip(error);
+  }
 }
 
 /** Starts with the magic number of gzip. */
@@ -59,52 +61,26 @@ export function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-const SYNC_LIMIT = 256 * 1024;
-
-async function collect(
-  source: Readable,
-  limit: number,
-  limitBytes: number,
-  what: string,
-  held: Held,
-): Promise<Uint8Array> {
+async function collect(source: IncomingMessage, limit: number, limitBytes: number, held: Held): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of chunksOf(source)) {
       length += chunk.length;
-      if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} ${what}`);
+      if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} bytes received`);
       held.grow(chunk.length);
       chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof KilnError) throw error;
-    if ((error as NodeJS.ErrnoException).code?.startsWith('Z_')) throw badGzip(error);
     throw new KilnError('canceled', `the client left after ${length} bytes of the body`, { cause: error });
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
 }
 
 /** Leaving early must not destroy a request: its socket still has to carry the answer. */
-function chunksOf(source: Readable): AsyncIterable<Buffer> {
+function chunksOf(source: IncomingMessage): AsyncIterable<Buffer> {
   return { [Symbol.asyncIterator]: () => source.iterator({ destroyOnReturn: false }) as NodeJS.AsyncIterator<Buffer> };
-}
-
-function gunzipSmall(raw: Uint8Array, limit: number, limitBytes: number): Uint8Array {
-  try {
-    return gunzipSized(raw, limit);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new BodyTooLargeError(limitBytes, `more than that decompressed from ${raw.length}`);
-    }
-    throw badGzip(error);
-  }
-}
-
-function gunzipLarge(raw: Uint8Array, limit: number, limitBytes: number, held: Held): Promise<Uint8Array> {
-  const gunzip = createGunzip({ chunkSize: 256 * 1024 });
-  gunzip.end(raw);
-  return collect(gunzip, limit, limitBytes, 'bytes decompressed', held);
 }
 
 /**

@@ -1,13 +1,13 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
-import type { Codecs, Compression } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
 import type { OpenLog } from '@kiln/partition-log';
 import type { Metrics } from '@kiln/telemetry';
 import { acceptedAgeMs, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
 import { Distributor } from './distributor.ts';
 import { InFlight } from './in-flight.ts';
-import { Intake, type IntakeObserver, type WriteLimits } from './intake.ts';
+import { Intake, type IntakeObserver, type Reader } from './intake.ts';
+import type { WriteLimits } from './profile-reader.ts';
 import { PushHttp, TENANT_OF_WRITE } from './push.http.ts';
 
 export interface DistributorModulePorts {
@@ -16,9 +16,8 @@ export interface DistributorModulePorts {
   readonly limits: (tenant: TenantId) => Limits;
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
-  readonly codecs: Codecs;
-  /** Of the records in the log. */
-  readonly compression: Compression;
+  /** Reads requests: here, or in other threads. */
+  readonly reader: Reader;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
@@ -30,12 +29,16 @@ class DistributorModule {}
 
 /** Wires the distributor. */
 export function distributorModule(ports: DistributorModulePorts): DynamicModule {
-  const { limits, tenantOf, clock, metrics } = ports;
+  const { logs, limits, tenantOf, reader, clock, metrics } = ports;
   const rates = new RateLimiter(clock);
   const intake = new Intake({
-    distributor: new Distributor(ports),
+    reader,
+    distributor: new Distributor(logs),
     limits: (tenant) => writeLimits(limits(tenant)),
-    rate: { take: (tenant, bytes) => rates.take(tenant, bytes, limits(tenant)) },
+    rate: {
+      check: (tenant, bytes) => rates.check(tenant, bytes, limits(tenant)),
+      take: (tenant, bytes) => rates.take(tenant, bytes, limits(tenant)),
+    },
     clock,
     observe: observer(metrics),
   });
@@ -43,7 +46,7 @@ export function distributorModule(ports: DistributorModulePorts): DynamicModule 
   metrics.gaugeOf(
     {
       name: 'kiln_distributor_in_flight_bytes',
-      help: 'Bytes of bodies and decompressed profiles of pushes not answered yet.',
+      help: 'Bytes of the bodies of pushes not answered yet.',
     },
     () => inFlight.usedBytes,
   );

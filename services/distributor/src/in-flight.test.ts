@@ -44,7 +44,7 @@ describe('bytes in flight', () => {
     const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
       const held = all.open();
       const outcome = await readBody(incoming, 0, held).then(
-        (body) => `read ${body.length}`,
+        ({ bytes }) => `read ${bytes.length}`,
         (error: Error) => error.message,
       );
       before.push(all.usedBytes - 600);

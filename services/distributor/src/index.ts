@@ -1,3 +1,5 @@
 export { distributorModule, type DistributorModulePorts } from './distributor.module.ts';
-export { readBody } from './body.ts';
 export { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';
+export { Placer, type PlacerPorts } from './placer.ts';
+export { ProfileReader, type Reading, type WriteCall, type WriteLimits } from './profile-reader.ts';
+export type { Reader } from './intake.ts';

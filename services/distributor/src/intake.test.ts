@@ -2,13 +2,16 @@ import { constants, crc32, gzipSync, zstdCompressSync, zstdDecompressSync } from
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '@kiln/async';
 import { decodeRecord, type Codecs, type LogRecord } from '@kiln/block';
-import { makeLogId, parseTenantId, KilnError, type Label } from '@kiln/model';
+import type { IngestSource } from '@kiln/formats';
+import { makeLogId, parseTenantId, KilnError, type Label, type TenantId } from '@kiln/model';
 import { memoryLog, type OpenLog } from '@kiln/partition-log';
 import { tinyPprof } from '../../../test/process/tiny-pprof.ts';
-import { Distributor } from './distributor.ts';
-import { Intake, type WriteLimits } from './intake.ts';
-import { InFlight } from './in-flight.ts';
-import { readIngestRequest } from './ingest-request.ts';
+import { Distributor, type Written } from './distributor.ts';
+import { Intake, type WriteRate } from './intake.ts';
+import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
+import { Placer } from './placer.ts';
+import { ProfileReader, type WriteLimits } from './profile-reader.ts';
+import type { PushedSeries } from './push-request.ts';
 
 const NOW = 1_800_000_000_000;
 const tenant = parseTenantId('acme');
@@ -33,8 +36,15 @@ const limits: WriteLimits = {
   ingestionBodyLimitBytes: 1_000_000,
 };
 
+/** The two halves together: what a request holds, and what is stored of it. */
+interface Writer {
+  push(tenant: TenantId, series: readonly PushedSeries[]): Promise<Written[]>;
+  ingest(tenant: TenantId, source: IngestSource, body: IngestProfile | undefined): Promise<Written[]>;
+}
+
 interface Harness {
-  intake: Intake;
+  intake: Writer;
+  whole: Intake;
   records(): Promise<LogRecord[]>;
   seen: string[];
 }
@@ -42,15 +52,22 @@ interface Harness {
 async function harness(
   some: Partial<WriteLimits> = {},
   wrap: (log: OpenLog) => OpenLog = (log) => log,
+  rate: WriteRate = { check: () => undefined, take: () => undefined },
 ): Promise<Harness> {
   const clock = new ManualClock(NOW);
   const log = memoryLog({ partitions: 4, clock });
   const logs = await Promise.all([0, 1, 2, 3].map((partition) => log.open(partition)));
   const seen: string[] = [];
-  const intake = new Intake({
-    distributor: new Distributor({ logs: logs.map(wrap), codecs, compression: 'none', clock }),
-    limits: () => ({ ...limits, ...some }),
-    rate: { take: () => undefined },
+  const reader = new ProfileReader({
+    placer: new Placer({ partitions: 4, codecs, compression: 'none', clock }),
+    clock,
+  });
+  const own = { ...limits, ...some };
+  const whole = new Intake({
+    reader,
+    distributor: new Distributor(logs.map(wrap)),
+    limits: () => own,
+    rate,
     clock,
     observe: {
       stored: (_, profiles) => void seen.push(`stored ${profiles}`),
@@ -58,7 +75,11 @@ async function harness(
       truncated: () => undefined,
     },
   });
-  return { intake, seen, records: () => readAll(logs) };
+  const intake: Writer = {
+    push: async (tenantId, series) => whole.store(tenantId, reader.push(tenantId, series, own)),
+    ingest: async (tenantId, source, body) => whole.store(tenantId, reader.ingest(tenantId, source, body, own)),
+  };
+  return { intake, whole, seen, records: () => readAll(logs) };
 }
 
 async function readAll(logs: readonly OpenLog[]): Promise<LogRecord[]> {
@@ -113,15 +134,30 @@ const ids = (records: LogRecord[]): string[] =>
   );
 
 describe('a push', () => {
-  test('that finds no room for what it decompresses stores nothing, so that sending it again counts nothing twice', async () => {
-    const { intake, records } = await harness();
-    const inFlight = new InFlight(1000);
-    inFlight.open().grow(700);
-    const held = inFlight.open();
-    const packed = sample(gzipSync(profile(1n, BigInt(NOW) * 1_000_000n)));
-    const pushed = intake.push(tenant, [{ labels: labels('shop'), samples: [packed, packed, packed, packed] }], held);
-    await expect(pushed).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 });
-    expect(await records()).toEqual([]);
+  test('over the rate of its tenant stores nothing, and is not even read when its body alone is too much', async () => {
+    let left = 1_000;
+    const over = (_: TenantId, bytes: number): void => {
+      if (bytes > left) throw new KilnError('resource_exhausted', 'over', { retryAfterSeconds: 2 });
+    };
+    const take = (owner: TenantId, bytes: number): void => {
+      over(owner, bytes);
+      left -= bytes;
+    };
+    const { whole, records, seen } = await harness({}, undefined, { check: over, take });
+    const call = (bytes: Uint8Array) => ({
+      tenant,
+      body: { bytes, isGzip: false },
+      form: { kind: 'ingest', url: '/ingest?name=a&format=pprof', contentType: '' } as const,
+    });
+    const small = profile(1n);
+    expect(await whole.write(call(small))).toHaveLength(1);
+    await expect(whole.write(call(new Uint8Array(1_001)))).rejects.toMatchObject({ code: 'resource_exhausted' });
+    const packed = gzipSync(Buffer.concat([small, ...hugeStrings(2_000)]));
+    expect(packed.length).toBeLessThan(left);
+    await expect(whole.write(call(packed))).rejects.toMatchObject({ code: 'resource_exhausted', retryAfterSeconds: 2 });
+    expect(await records()).toHaveLength(1);
+    expect(seen).toEqual(['stored 1', 'discarded rate_limited', 'discarded rate_limited']);
+    expect(left).toBe(1_000 - small.length);
   });
 
   test('with a profile that no record can hold is refused, and what is acknowledged can be read', async () => {

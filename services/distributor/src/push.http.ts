@@ -3,12 +3,11 @@ import { Controller, Inject } from '@nestjs/common';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
 import { UnaryCall } from '@kiln/rpc';
-import { gunzipBody, readBody } from './body.ts';
+import { readBody } from './body.ts';
 import { drain } from './drain.ts';
 import { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import { Intake } from './intake.ts';
-import { readPushRequest, readPushRequestJson } from './push-request.ts';
 import type { Written } from './distributor.ts';
 
 /** How the edge learns whose a request is; decides by the header and the multitenancy setting. */
@@ -40,12 +39,8 @@ export class PushHttp {
     try {
       const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
       const limit = this.#intake.bodyLimitBytes(tenant);
-      const body = await call.message({
-        read: () => readBody(request, limit, held),
-        gunzip: (compressed) => gunzipBody(compressed, limit, held),
-      });
-      const series = call.isJson ? readPushRequestJson(text(body)) : readPushRequest(body);
-      const written = await this.#intake.push(tenant, series, held);
+      const body = call.message(await readBody(request, limit, held));
+      const written = await this.#intake.write({ tenant, body, form: { kind: 'push', isJson: call.isJson } });
       call.answer(call.isJson ? '{}' : '', writeToken(written));
     } catch (thrown) {
       drain(request);
@@ -61,10 +56,15 @@ export class PushHttp {
     const held = this.#inFlight.open();
     try {
       const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
-      const type = header(request, 'content-type') ?? '';
-      const { source, read } = readIngestRequest(request.url ?? '', type, this.#intake.nowNanos());
+      const form = {
+        kind: 'ingest',
+        url: request.url ?? '',
+        contentType: header(request, 'content-type') ?? '',
+      } as const;
+      // What its head says wrong is refused before the body is read.
+      readIngestRequest(form.url, form.contentType, this.#intake.nowNanos());
       const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
-      const written = await this.#intake.ingest(tenant, source, await read(body), held);
+      const written = await this.#intake.write({ tenant, body, form });
       response.writeHead(200, { 'Content-Length': '0', ...writeToken(written) }).end();
     } catch (thrown) {
       drain(request);
@@ -94,8 +94,4 @@ function asConnect(thrown: unknown): KilnError {
 function header(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-function text(body: Uint8Array): string {
-  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
 }

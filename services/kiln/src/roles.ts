@@ -3,7 +3,7 @@ import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import { realDisk } from '@kiln/disk';
-import { distributorModule } from '@kiln/distributor';
+import { distributorModule, Placer, ProfileReader } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
@@ -14,6 +14,7 @@ import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
 import { QueryService } from './reading/query-service.ts';
 import { limitsIn, QueryThreads } from './reading/query-threads.ts';
+import { WriteThreads } from './writing/write-threads.ts';
 import { compressionOf, type StartConfig } from './settings.ts';
 
 /** What the roles of a process are made from: all real things, made once, here at the edge. */
@@ -78,6 +79,11 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       dieAt,
     });
     const owners = { answer: ingester.answer.bind(ingester) };
+    const writeSetup = { partitions, compression: compressionOf(config.storage) };
+    const writeCount = config.distributor.threads;
+    const writeLog = log.with({ role: 'distributor' });
+    const writers =
+      writeCount === 0 ? undefined : new WriteThreads({ count: writeCount, setup: writeSetup, clock, log: writeLog });
     const service = new QueryService({ objects, owners, codecs, clock });
     const count = config.querier.threads;
     const setup = { objects: directory.objects };
@@ -92,8 +98,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           logs,
           limits: limitsOf,
           tenantOf: (header) => tenants.forWrite(header),
-          codecs,
-          compression: compressionOf(config.storage),
+          reader: writers ?? new ProfileReader({ placer: new Placer({ ...writeSetup, codecs, clock }), clock }),
           clock,
           metrics,
         }),
@@ -105,7 +110,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       ],
       checks: [{ name: 'ingester', reason: () => ingester.notReady() }],
       close: async () => {
-        await threads?.stop();
+        await Promise.all([threads?.stop(), writers?.stop()]);
         await ingester.stop();
         await partitionLog[Symbol.asyncDispose]();
       },

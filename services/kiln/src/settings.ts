@@ -183,6 +183,22 @@ const ingesterSettings: SettingsFor<IngesterConfig> = {
 
 const compressions: readonly Compression[] = ['none', 'zstd'];
 
+/** The threads that read pushes. */
+export interface DistributorConfig {
+  readonly threads: number;
+}
+
+const distributorSettings: SettingsFor<DistributorConfig> = {
+  threads: setting({
+    key: 'distributor.threads',
+    type: 'int',
+    default: 2,
+    max: 64,
+    unit: 'threads',
+    meaning: 'Threads that decompress and decode pushes; 0 = none, the main thread does it',
+  }),
+};
+
 /** The threads that answer queries. */
 export interface QuerierConfig {
   readonly threads: number;
@@ -231,6 +247,7 @@ export const startSchema: {
   readonly server: SettingsFor<ServerConfig>;
   readonly auth: SettingsFor<AuthConfig>;
   readonly storage: SettingsFor<StorageConfig>;
+  readonly distributor: SettingsFor<DistributorConfig>;
   readonly ingester: SettingsFor<IngesterConfig>;
   readonly querier: SettingsFor<QuerierConfig>;
   readonly limits: SettingsFor<Limits>;
@@ -239,6 +256,7 @@ export const startSchema: {
   server: serverSettings,
   auth: authSettings,
   storage: storageSettings,
+  distributor: distributorSettings,
   ingester: ingesterSettings,
   querier: querierSettings,
   limits: limitSettings,

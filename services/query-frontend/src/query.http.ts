@@ -3,7 +3,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { TimeoutError, withTimeout, type Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { smallBody, UnaryCall } from '@kiln/rpc';
+import { inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
 import type { QueryAnswerer, QueryReply } from './query-calls.ts';
 
 export interface QueryHttpPorts {
@@ -34,7 +34,8 @@ export class QueryHttp {
     const { isJson, acceptsGzip } = call;
     const org = request.headers['x-scope-orgid'];
     const tenants = tenantsOf(Array.isArray(org) ? org[0] : org);
-    const message = await call.message(smallBody(request, MAX_REQUEST_BYTES));
+    const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES));
+    const message = await inflateSmall(body, MAX_REQUEST_BYTES);
     const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
     const headers = { accept: request.headers.accept ?? '' };
     const reply = await this.#inTime(call.timeoutMs, () =>

@@ -44,6 +44,7 @@ async function start(...flags: string[]): Promise<{ kiln: Running; url: string }
     dataDir(),
     '--ingester.workers=0',
     '--querier.threads=0',
+    '--distributor.threads=0',
     '--log.level=error',
     ...flags,
   ]);

@@ -5,7 +5,7 @@ import type { QueryAnswerer, QueryCall, QueryReply } from '@kiln/query-frontend'
 import type { Query } from '@kiln/query';
 import type { Logger } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
-import { Moved, movable, Thread } from '@kiln/threads';
+import { Moved, movable, Threads } from '@kiln/threads';
 import type { LimitsByTenant } from './query-service.ts';
 
 /** What a query thread is started with. */
@@ -25,7 +25,7 @@ export interface QueryThreadsOptions {
 
 /** Queries in threads of their own, so that a large merge or answer holds up nobody else. */
 export class QueryThreads implements QueryAnswerer {
-  readonly #threads: readonly Thread[];
+  readonly #threads: Threads;
   readonly #limits: LimitsOf;
 
   constructor({ count, setup, owners, limits, clock, log }: QueryThreadsOptions) {
@@ -34,18 +34,15 @@ export class QueryThreads implements QueryAnswerer {
       'owners.answer': async (tenant: TenantId, query: Query, from: readonly LogFrom[]) =>
         moved(await owners.answer(tenant, query, from)),
     };
-    this.#threads = Array.from({ length: count }, () => {
-      return new Thread({ name: 'query', entry: entry(), data: setup, handlers, clock, log });
-    });
+    this.#threads = new Threads(count, { name: 'query', entry: entry(), data: setup, handlers, clock, log });
   }
 
   async answer(call: QueryCall): Promise<QueryReply> {
-    const idlest = this.#threads.reduce((a, b) => (b.underWay < a.underWay ? b : a));
-    return (await idlest.call('answer', call, limitsIn(call, this.#limits))) as QueryReply;
+    return (await this.#threads.call([], 'answer', call, limitsIn(call, this.#limits))) as QueryReply;
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.stop()));
+  stop(): Promise<void> {
+    return this.#threads.stop();
   }
 }
 
