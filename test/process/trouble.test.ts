@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -123,6 +123,37 @@ describe.skipIf(!built)('a start is refused with a sentence', { timeout: 60_000 
     );
     expect(startRefused([`--config.file=${join(dir, 'none.yaml')}`]).output).toContain('none.yaml');
   });
+});
+
+describe.skipIf(!built)('a process that loses its data directory', { timeout: 60_000 }, () => {
+  test.each([
+    ['its lock is removed', 'somebody removed it', (dataDir: string) => rm(join(dataDir, 'lock.1'))],
+    ['another one takes it', 'another process took', (dataDir: string) => writeFile(join(dataDir, 'lock.2'), '{}')],
+  ])('because %s ends with one sentence, cuts nothing and leaves the files as they are', async (_, why, lose) => {
+    const dataDir = join(dir, 'data');
+    const kiln = await start(dataDir);
+    expect((await push(kiln.url, 7n)).status).toBe(200);
+    await lose(dataDir);
+    const files = await filesOf(dataDir);
+    expect(await kiln.ended).toBe(1);
+    expect(await filesOf(dataDir)).toEqual(files);
+    const told = kiln.output().slice(kiln.output().indexOf('kiln start: '));
+    expect(told).toMatch(new RegExp(`^kiln start: the data directory ${dataDir} is not this process's any more .*\n$`));
+    expect(told).toContain(why);
+    await rm(join(dataDir, 'lock.2'), { force: true });
+    await totalBecomes((await start(dataDir)).url, 7n);
+  });
+
+  /** Path, size and time of everything but the locks. */
+  async function filesOf(folder: string): Promise<string[]> {
+    const found: string[] = [];
+    for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+      const path = join(entry.parentPath, entry.name);
+      const { size, mtimeMs } = await stat(path);
+      if (entry.isFile() && !entry.name.startsWith('lock.')) found.push(`${path} ${size} ${mtimeMs}`);
+    }
+    return found.toSorted((a, b) => (a < b ? -1 : 1));
+  }
 });
 
 describe.skipIf(!built || !canMount)('a disk in trouble', { timeout: 120_000 }, () => {

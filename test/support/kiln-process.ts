@@ -7,6 +7,8 @@ export interface RunningKiln {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   readonly pid: number;
+  /** Its exit code, once it has ended by itself or was told to. */
+  readonly ended: Promise<number | null>;
   /** SIGTERM, and its exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL. */
@@ -60,6 +62,7 @@ export async function startKiln({ dataDir, flags = [], timeoutMs = 30_000 }: Sta
   return {
     url,
     pid: child.pid!,
+    ended: exited,
     stop: () => {
       child.kill('SIGTERM');
       return exited;

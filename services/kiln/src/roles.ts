@@ -2,7 +2,7 @@ import { hostname, totalmem } from 'node:os';
 import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
-import { realDisk } from '@kiln/disk';
+import type { Disk } from '@kiln/disk';
 import { distributorModule, Placer, ProfileReader } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
@@ -21,6 +21,8 @@ import { compressionOf, type StartConfig } from './settings.ts';
 export interface RoleContext {
   readonly config: StartConfig;
   readonly directory: DataDirectory;
+  /** Of the directory. */
+  readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
   readonly codecs: Codecs;
@@ -47,9 +49,8 @@ export interface Roles {
  * @throws KilnError of the adapters: a disk in trouble, a newer layout, another number of partitions.
  */
 export async function openRoles(context: RoleContext): Promise<Roles> {
-  const { config, directory, clock, random, codecs, log, metrics, tenants, limitsOf, dieAt } = context;
+  const { config, directory, disk, clock, random, codecs, log, metrics, tenants, limitsOf, dieAt } = context;
   const { partitions } = config.storage;
-  const disk = realDisk();
   const objects = await openDirectoryStore({ disk, root: directory.objects });
   const catalog: Catalog = { objects, crc32: (bytes, seed) => codecs.crc32(bytes, seed), clock, random };
   await openCluster(catalog, { partitions });

@@ -8,6 +8,7 @@ import { openDirectoryStore } from '@kiln/objstore';
 import { inspectFileLog } from '@kiln/partition-log';
 import { dataSettings, readDataDirectory, type DataReader } from '../data-dir/data-reader.ts';
 import { lockDirectory } from '../data-dir/directory-lock.ts';
+import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { tableText } from '../table-text.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
 
@@ -41,9 +42,9 @@ function logIdOf(name: string): LogId {
 async function close(dataDir: string, log: LogId, terminal: Terminal): Promise<number> {
   const reader = await readDataDirectory({ dataDir });
   const clock = systemClock();
-  await using _lock = await lockDirectory(reader.directory.root, { clock, onLost: () => undefined });
+  await using lock = await lockDirectory(reader.directory.root, { clock, onLost: () => undefined });
   await refuseIfThere(reader, log);
-  const objects = await openDirectoryStore({ disk: realDisk(), root: reader.directory.objects });
+  const objects = await openDirectoryStore({ disk: lockedDisk(realDisk(), lock), root: reader.directory.objects });
   const catalog = { ...reader, objects, clock, random: Math.random };
   const end = await closeLog(catalog, { log, writer: `${hostname()}/${process.pid}` });
   terminal.out(

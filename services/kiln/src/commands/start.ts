@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
-import { diskTrouble } from '@kiln/disk';
+import { diskTrouble, realDisk, type Disk } from '@kiln/disk';
 import { KilnError, type TenantId } from '@kiln/model';
 import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
@@ -12,6 +12,7 @@ import { buildInfo } from '../build-info.ts';
 import { nodeCodecs } from '@kiln/ingester';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
+import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { httpOptions } from '../http-options.ts';
 import { followOverrides } from '../overrides-file.ts';
 import { openRoles } from '../roles.ts';
@@ -45,9 +46,26 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
     nowMs: () => clock.nowMs(),
   });
   const directory = dataDirectory(config.process.dataDir);
-  const lost = Promise.withResolvers<string>();
-  await using _lock = await takeDirectory(directory, clock, lost.resolve);
+  const lost = Promise.withResolvers<never>();
+  lost.promise.catch(() => undefined); // perhaps before anybody waits for it
+  await using lock = await takeDirectory(directory, clock, (why) => lost.reject(lostDirectory(directory, why)));
+  const disk = lockedDisk(realDisk(), lock);
+  // A process that has lost its directory has nothing to finish: it leaves everything as it is and ends.
+  return await Promise.race([serve({ config, http, clock, log, directory, disk, terminal }), lost.promise]);
+}
 
+interface Serving {
+  readonly config: StartConfig;
+  readonly http: HttpOptions;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly directory: DataDirectory;
+  readonly disk: Disk;
+  readonly terminal: Terminal;
+}
+
+/** Runs the roles until a signal comes. @returns the exit code. */
+async function serve({ config, http, clock, log, directory, disk, terminal }: Serving): Promise<number> {
   const metrics = createMetrics({ ofProcess: true });
   const tenants = tenantResolver(config, log, metrics);
   const limits = new TenantLimits(config.limits);
@@ -60,6 +78,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   const context = {
     config,
     directory,
+    disk,
     clock,
     random: Math.random,
     codecs,
@@ -83,16 +102,15 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });
-    const stopping = Promise.race([terminal.stopAsked, lost.promise]);
-    await Promise.race([untilReady(platform, clock, log), stopping]);
+    await Promise.race([untilReady(platform, clock, log), terminal.stopAsked]);
     await banner(terminal, http, platform, directory);
-    const why = await stopping;
+    const why = await terminal.stopAsked;
     const began = clock.nowMs();
     log.info('stopping', { why });
     await platform.stop();
     await roles.close();
     log.info('stopped', { ms: clock.nowMs() - began });
-    return why.startsWith('SIG') ? 0 : 1;
+    return 0;
   } catch (error) {
     await roles.close();
     throw error;
@@ -114,6 +132,13 @@ async function untilReady({ checks }: Platform, clock: Clock, log: Logger): Prom
     }
     await clock.sleep(LOOK_MS);
   }
+}
+
+function lostDirectory({ root }: DataDirectory, why: string): KilnError {
+  return new KilnError(
+    'failed_precondition',
+    `the data directory ${root} is not this process's any more (${why}): stopped at once, nothing more was written; what was acknowledged is in its log`,
+  );
 }
 
 /** Makes, locks and marks the directory. What the disk has to say becomes a sentence that names it. */

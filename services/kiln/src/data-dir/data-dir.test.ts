@@ -1,11 +1,17 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ManualClock, systemClock } from '@kiln/async';
+import { ManualClock, seededRandom, systemClock } from '@kiln/async';
+import { MemoryDisk } from '@kiln/disk';
+import { KilnError } from '@kiln/model';
+import { openDirectoryStore } from '@kiln/objstore';
+import { openFileLog } from '@kiln/partition-log';
 import { claimLayout, dataDirectory, folderSize, makeDirectory } from './layout.ts';
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts';
+import { lockedDisk } from './locked-disk.ts';
 import { ownIdentity } from './process-identity.ts';
 
 let folder: string;
@@ -62,16 +68,44 @@ describe('the lock', () => {
     expect(lock.path).toBe(join(folder, 'lock.2'));
   });
 
-  test('is touched while it is held, and its loss is noticed', async () => {
+  test('is touched while it is held', async () => {
     const clock = new ManualClock(Date.now() + 1_000_000);
+    await using lock = await lockDirectory(folder, { clock, onLost: never });
+    for (let n = 1; n <= 3; n++) {
+      await clock.advance(5_000);
+      while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      expect((await stat(lock.path)).mtimeMs).toBe(clock.nowMs());
+      lock.assertHeld();
+    }
+  });
+
+  test.each([
+    ['a higher one is there', 'another process took', () => writeFile(join(folder, 'lock.9'), 'other')],
+    ['it is another process’s file', 'another process took', () => writeFile(join(folder, 'lock.1'), 'other')],
+    ['it was removed', 'lock.1 is gone: somebody removed it', () => rm(join(folder, 'lock.1'))],
+  ])('is lost when %s; from then on nothing is written, and a stop leaves what is there', async (_, why, lose) => {
+    const clock = new ManualClock(Date.now());
     const lost = Promise.withResolvers<string>();
-    await using lock = await lockDirectory(folder, { clock, onLost: lost.resolve });
-    while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    await writeFile(join(folder, 'lock.9'), '');
+    const lock = await lockDirectory(folder, { clock, onLost: lost.resolve });
+    lock.assertHeld();
+    await lose();
+    const left = await readdir(folder);
     await clock.advance(5_000);
-    expect(await lost.promise).toContain('another process took');
-    expect((await readdir(folder)).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['lock.1', 'lock.9']);
-    expect(lock.path).toBe(join(folder, 'lock.1'));
+    expect(await lost.promise).toContain(why);
+    expect(() => lock.assertHeld()).toThrow(why);
+    await lock[Symbol.asyncDispose]();
+    expect(await readdir(folder)).toEqual(left);
+  });
+
+  test('that its holder has not seen for half a minute, because it slept, must be seen again before anything is written', async () => {
+    const clock = new ManualClock(Date.now());
+    await using lock = await lockDirectory(folder, { clock, onLost: never });
+    const { nowMs } = clock;
+    clock.nowMs = () => nowMs.call(clock) + 31_000; // it wakes, and has not looked yet
+    expect(() => lock.assertHeld()).toThrow('the last look was 31 s ago, another process may have it');
+    await clock.advance(5_000);
+    while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    lock.assertHeld();
   });
 
   test('is won by exactly one of many that start at once, also over a dead holder', async () => {
@@ -90,6 +124,53 @@ describe('the lock', () => {
 async function takeAfter(turns: number): Promise<DirectoryLock> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
   return take();
+}
+
+test('without the lock no record, object or trim changes the disk; what is there can be read', async () => {
+  const memory = new MemoryDisk({ random: seededRandom(1) });
+  let isHeld = true;
+  const assertHeld = (): void => {
+    if (!isHeld) throw new KilnError('unavailable', 'not ours');
+  };
+  const disk = lockedDisk(memory, { path: '', assertHeld, [Symbol.asyncDispose]: () => Promise.resolve() });
+  const clock = new ManualClock(1);
+  const options = { disk, root: '/log', partitions: 1, clock, crc32, random: seededRandom(2), segmentBytes: 50 };
+  const log = await (await openFileLog(options)).open(0);
+  const objects = await openDirectoryStore({ disk, root: '/objects' });
+  for (let i = 0; i < 4; i++) await log.append(new Uint8Array(40));
+  for (const key of ['a/b', 'c/d']) await objects.put(key, Uint8Array.of(1));
+  const { etag } = (await objects.get('a/b'))!;
+  const files = async (): Promise<string> => JSON.stringify(await everyFile(memory, '/'));
+  const before = await files();
+
+  isHeld = false;
+  const refused = async (work: Promise<unknown>): Promise<void> => {
+    await expect(work).rejects.toMatchObject({ code: 'unavailable', message: /not ours/ });
+    expect(await files()).toBe(before);
+  };
+  await refused(log.append(new Uint8Array(40)));
+  await refused(log.trim(2));
+  await refused(objects.put('a/b', Uint8Array.of(2)));
+  await refused(objects.putIfAbsent('a/c', Uint8Array.of(2)));
+  await refused(objects.putIfMatch('a/b', Uint8Array.of(2), etag));
+  await refused(objects.delete('a/b'));
+  await refused(openDirectoryStore({ disk, root: '/others' }));
+  expect((await objects.get('c/d'))?.bytes).toEqual(Uint8Array.of(1));
+  expect(await log.endOffset()).toBe(3);
+
+  isHeld = true;
+  expect(await log.append(new Uint8Array(40))).toMatchObject({ offset: 4 });
+});
+
+/** Path and bytes of all there is. */
+async function everyFile(disk: MemoryDisk, root: string): Promise<[string, string][]> {
+  const found: [string, string][] = [];
+  for (const name of (await disk.readDir(root)).toSorted((a, b) => (a < b ? -1 : 1))) {
+    const path = root + name;
+    if (name.endsWith('/')) found.push(...(await everyFile(disk, path)));
+    else found.push([path, Buffer.from(await disk.readFile(path)).toString('hex')]);
+  }
+  return found;
 }
 
 describe('the layout', () => {

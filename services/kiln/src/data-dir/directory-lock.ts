@@ -8,16 +8,23 @@ import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity
 /** Held while the process owns the directory. */
 export interface DirectoryLock extends AsyncDisposable {
   readonly path: string;
+  /** @throws KilnError `unavailable` when the directory is, or may be, another process's: then nothing may be written to it. */
+  assertHeld(): void;
 }
 
 /** How often the holder touches its file, and for how long an untouched one of another host counts. */
 const TOUCH_MS = 5_000;
 const SILENCE_MS = 60_000;
+/** A holder that has not seen its own lock for this long may have slept so long that another host took it. */
+const SURE_MS = 30_000;
 const ATTEMPTS = 10;
 
 export interface LockOptions {
   readonly clock: Clock;
-  /** Called when another process took the directory although this one lives: it slept too long on another host's disk. */
+  /**
+   * Called once when the lock is lost although this process lives: it slept too long on a disk that another host shares, or somebody removed the
+   * file. `assertHeld` refuses from then on.
+   */
   readonly onLost: (reason: string) => void;
 }
 
@@ -37,7 +44,7 @@ export async function lockDirectory(directory: string, options: LockOptions): Pr
       // Somebody may have seen the same dead holder and made a higher one meanwhile.
       if ((await highestLock(directory)) !== highest + 1) continue;
       await removeBelow(directory, highest + 1);
-      return new HeldLock(directory, highest + 1, options);
+      return new HeldLock(directory, highest + 1, identity, options);
     }
   } finally {
     await unlink(draft).catch(() => undefined);
@@ -47,40 +54,72 @@ export async function lockDirectory(directory: string, options: LockOptions): Pr
 
 class HeldLock implements DirectoryLock {
   readonly path: string;
+  readonly #directory: string;
+  readonly #number: number;
+  readonly #line: string;
+  readonly #options: LockOptions;
   readonly #stop = new AbortController();
-  readonly #touching: Promise<void>;
+  readonly #watching: Promise<void>;
+  /** When the lock was last seen to be this process's. */
+  #seenMs: number;
+  #lost: string | undefined;
 
-  constructor(directory: string, number: number, { clock, onLost }: LockOptions) {
+  constructor(directory: string, number: number, identity: ProcessIdentity, options: LockOptions) {
     this.path = lockPath(directory, number);
-    this.#touching = this.#touch(directory, number, clock, onLost);
+    this.#directory = directory;
+    this.#number = number;
+    this.#line = lineOf(identity);
+    this.#options = options;
+    this.#seenMs = options.clock.nowMs();
+    this.#watching = this.#watch();
   }
 
-  async #touch(directory: string, number: number, clock: Clock, onLost: (reason: string) => void): Promise<void> {
+  assertHeld(): void {
+    if (this.#lost !== undefined) throw new KilnError('unavailable', `nothing is written any more: ${this.#lost}`);
+    const unseenMs = this.#options.clock.nowMs() - this.#seenMs;
+    if (unseenMs <= SURE_MS) return;
+    throw new KilnError(
+      'unavailable',
+      `nothing is written until ${this.path} is seen again: the last look was ${Math.round(unseenMs / 1000)} s ago, another process may have it`,
+      { retryAfterSeconds: 1 },
+    );
+  }
+
+  async #watch(): Promise<void> {
+    const { clock, onLost } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      const slept = await clock.sleep(TOUCH_MS, signal).then(
-        () => true,
-        () => false,
-      );
-      if (!slept) return;
+    while (this.#lost === undefined) {
+      await clock.sleep(TOUCH_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const lookedMs = clock.nowMs();
       try {
-        const now = new Date(clock.nowMs());
-        await utimes(this.path, now, now);
-        if ((await highestLock(directory)) === number) continue;
-        onLost(`another process took ${directory}`);
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code;
-        // A full or sick disk is somebody else's trouble; only a lock that is gone is this one's.
-        if (code !== 'ENOENT') continue;
-        onLost(`${this.path} is gone: somebody removed it`);
+        this.#lost = await this.#look(new Date(lookedMs));
+        this.#seenMs = lookedMs;
+      } catch {
+        // A full or sick disk is somebody else's trouble: the lock is where it was. But it has not been seen.
       }
-      return;
+    }
+    onLost(this.#lost);
+  }
+
+  /** Touches the lock. @returns why it is lost, undefined while it is this process's. */
+  async #look(now: Date): Promise<string | undefined> {
+    try {
+      const taken = `another process took ${this.#directory}`;
+      if ((await highestLock(this.#directory)) > this.#number) return taken;
+      if ((await readFile(this.path, 'utf8')) !== this.#line) return taken;
+      await utimes(this.path, now, now);
+      return undefined;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return `${this.path} is gone: somebody removed it`;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#touching;
+    await this.#watching;
+    if (this.#lost !== undefined) return; // what lies there is not ours
     await unlink(this.path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
@@ -122,11 +161,15 @@ async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
 async function writeDraft(path: string, identity: ProcessIdentity): Promise<void> {
   const file = await open(path, 'w');
   try {
-    await file.writeFile(`${JSON.stringify(identity)}\n`);
+    await file.writeFile(lineOf(identity));
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+function lineOf(identity: ProcessIdentity): string {
+  return `${JSON.stringify(identity)}\n`;
 }
 
 async function linked(draft: string, path: string): Promise<boolean> {
