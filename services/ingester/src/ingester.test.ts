@@ -242,6 +242,43 @@ test('a worker that dies makes it not ready with the reason, and is started agai
   expect(H).toBe(0);
 });
 
+describe('a worker that hangs', () => {
+  const answersPing = `
+    import { parentPort } from 'node:worker_threads';
+    parentPort.on('message', ({ id, method }) => {
+      if (method === 'ping') parentPort.postMessage({ kind: 'done', id });
+      if (method === 'status') parentPort.postMessage({ kind: 'failed', id, error: { message: 'no status' } });
+    });`;
+
+  test.each([
+    ['for ever in one step', 'for (;;);', 'status of a worker thread did not end within 5000 ms', 'ping'],
+    ['only when it shall stop', answersPing, 'no status', 'stop'],
+  ])('%s is ended: it is not ready, a stop takes seconds and says so', async (_, code, reason, method) => {
+    const clock = systemClock();
+    const quick: Clock = { nowMs: () => clock.nowMs(), sleep: (ms, signal) => clock.sleep(ms / 20, signal) };
+    const lines: string[] = [];
+    const log = createLogger({ level: 'warn', nowMs: () => 0, write: (line) => lines.push(line) });
+    const target = new Ingester(
+      { ...ingesterDefaults, workers: 1 },
+      {
+        logs: await openLogs(2, clock),
+        objects: memoryStore(),
+        clock: quick,
+        random: seededRandom(5),
+        telemetry: { ...noTelemetry, log },
+        writer: 'test',
+        workerEntry: new URL(`data:text/javascript,${encodeURIComponent(code)}`),
+      },
+    );
+    target.start();
+    await until(clock, async () => (await target.notReady())!.includes(reason));
+    const began = clock.nowMs();
+    await target.stop();
+    expect(clock.nowMs() - began).toBeLessThan(5_000);
+    expect(lines.join('')).toMatch(new RegExp(`did not stop and is ended.*${method} of a worker thread did not end`));
+  });
+});
+
 test('what each partition holds and has done is in the metrics, what was lost in the log', async () => {
   const clock = new ManualClock(1_700_000_000_000);
   const logs = await openLogs(2, clock);

@@ -30,6 +30,8 @@ export interface IngesterPorts {
   readonly writer: string;
   /** For tests of crashes: the step of a cut at which the process kills itself (`before-segment`, `after-segment`, `after-manifest`, `after-drop`, …). */
   readonly dieAt?: string | undefined;
+  /** For tests of a worker that hangs: its file. */
+  readonly workerEntry?: URL | undefined;
 }
 
 /** From where a reader wants a log of a partition: above max(W, T). */
@@ -103,11 +105,11 @@ export class Ingester {
     return Promise.all(this.#places.map(({ slot }) => this.#host(slot).status(slot)));
   }
 
-  /** Stops following. With `cutOnStop` the heads are committed first, if the store takes them. */
+  /** Stops following. With `cutOnStop` the heads are committed first, if the store takes them. Ends in any case, whatever hangs. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#observing;
-    await Promise.all([...new Set(this.#hosts)].map((host) => host.stop(this.#config.cutOnStop)));
+    const hosts = [...new Set(this.#hosts)];
+    await Promise.all([this.#observing, ...hosts.map((host) => host.stop(this.#config.cutOnStop))]);
   }
 
   /** The end is looked up here, in the log's own thread: it costs no call when the partition is up to date, which is nearly always. */
@@ -148,7 +150,7 @@ export class Ingester {
   }
 
   #workerHosts(): PartitionHost[] {
-    const { logs, objects, clock, telemetry, writer, dieAt } = this.#ports;
+    const { logs, objects, clock, telemetry, writer, dieAt, workerEntry } = this.#ports;
     const workers = Math.min(this.#config.workers, logs.length);
     const hosts = Array.from({ length: workers }, (_, w) => {
       const places = this.#places.filter(({ slot }) => slot % workers === w);
@@ -159,6 +161,7 @@ export class Ingester {
         budget: this.#budget,
         clock,
         log: telemetry.log,
+        entry: workerEntry,
       });
     });
     return this.#places.map(({ slot }) => hosts[slot % workers]!);

@@ -22,6 +22,7 @@ const rpc = new PortRpc(parentPort!, {
     const partial = movable(answer.partial);
     return new Moved({ ...answer, partial: partial.value }, partial.transfer);
   },
+  ping: () => undefined,
   status: (slot: number) => of(slot).status(),
   async stop(cut: boolean) {
     await Promise.all([...partitions.values()].map((partition) => partition.stop(cut)));

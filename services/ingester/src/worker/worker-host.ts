@@ -1,4 +1,4 @@
-import type { Clock } from '@kiln/async';
+import { withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import type { OpenLog } from '@kiln/partition-log';
@@ -22,12 +22,18 @@ export interface WorkerHostPorts {
   readonly budget: Budget;
   readonly clock: Clock;
   readonly log: Logger;
+  /** For tests of a worker that hangs: its file, the one beside this by default. */
+  readonly entry?: URL | undefined;
 }
 
 const RESTART_BASE_MS = 200;
 const RESTART_MAX_MS = 30_000;
 /** A worker that lived this long starts the waiting anew. */
 const STEADY_MS = 60_000;
+/** A worker that has not answered for this long hangs: nothing it does in one go takes seconds. */
+const HANGS_MS = 5_000;
+/** How long a stop may take: a partition gives the store 20 s to take its last cut. */
+const STOP_MS = 25_000;
 
 /** Partitions in a worker thread. One that dies is started again, later each time, and opens from the chain; until then status says why. */
 export class WorkerHost implements PartitionHost {
@@ -36,6 +42,8 @@ export class WorkerHost implements PartitionHost {
   #rpc: PortRpc | undefined;
   #worker: Worker | undefined;
   #death: string | undefined;
+  /** What the worker that lives said last, by slot. */
+  readonly #seen = new Map<number, PartitionStatus>();
   readonly #running: Promise<void>;
 
   constructor(ports: WorkerHostPorts) {
@@ -50,28 +58,47 @@ export class WorkerHost implements PartitionHost {
 
   async status(slot: number): Promise<PartitionStatus> {
     const { partition, logId } = this.#ports.setup.places.find((place) => place.slot === slot)!;
+    const rpc = this.#rpc;
+    let why = this.#death;
     try {
-      if (this.#rpc !== undefined) return (await this.#rpc.call('status', slot)) as PartitionStatus;
+      if (rpc !== undefined) {
+        const status = (await this.#ask(rpc, HANGS_MS, 'status', slot)) as PartitionStatus;
+        this.#seen.set(slot, status);
+        return status;
+      }
     } catch (error) {
-      this.#death ??= KilnError.from(error).message;
+      why = KilnError.from(error).message;
+      const seen = this.#seen.get(slot);
+      if (seen !== undefined) return { ...seen, lag: undefined, error: why }; // it hangs: what it has done is not undone
     }
-    return absentStatus(partition, logId, this.#stopping.signal.aborted ? 'stopped' : 'opening', this.#death);
+    return absentStatus(partition, logId, this.#stopping.signal.aborted ? 'stopped' : 'opening', why);
   }
 
+  /** Ends within seconds, and half a minute when the store is slow with the last cut: a worker that hangs or dies is ended, the log has what it held. */
   async stop(cut: boolean): Promise<void> {
+    this.#stopping.abort();
+    const rpc = this.#rpc;
     try {
-      this.#stopping.abort();
-      await this.#rpc?.call('stop', cut);
+      if (rpc !== undefined) {
+        await this.#ask(rpc, HANGS_MS, 'ping');
+        await this.#ask(rpc, STOP_MS, 'stop', cut);
+      }
     } catch (error) {
-      this.#ports.log.warn('a worker died while stopping; the log has what it held', { error: KilnError.from(error) });
+      this.#ports.log.warn('a worker did not stop and is ended; the log has what it held', {
+        error: KilnError.from(error),
+      });
     }
-    await this.#worker?.terminate();
+    await this.crash();
     await this.#running;
   }
 
   /** Ends the worker at once, as a crash would. */
   async crash(): Promise<void> {
     await this.#worker?.terminate();
+  }
+
+  #ask(rpc: PortRpc, ms: number, method: string, ...args: unknown[]): Promise<unknown> {
+    return withTimeout(this.#ports.clock, ms, `${method} of a worker thread`, () => rpc.call(method, ...args));
   }
 
   async #run(): Promise<void> {
@@ -89,9 +116,9 @@ export class WorkerHost implements PartitionHost {
 
   /** Runs one worker until it ends. @returns why it did. */
   async #live(): Promise<string> {
-    const { setup, logs, objects, budget } = this.#ports;
+    const { setup, logs, objects, budget, entry = besideThis() } = this.#ports;
     const server = new LogServer(logs);
-    const worker = new Worker(entry(), {
+    const worker = new Worker(entry, {
       workerData: setup,
       name: `ingester ${setup.places.map((p) => p.partition).join()}`,
     });
@@ -104,6 +131,7 @@ export class WorkerHost implements PartitionHost {
     const reason = await promise;
     this.#rpc = undefined;
     this.#worker = undefined;
+    this.#seen.clear();
     rpc.close(new KilnError('unavailable', `the worker thread of this partition died: ${reason}`));
     server.close();
     for (const { slot } of setup.places) budget.set(slot, { openBytes: 0, frozenBytes: 0, fixedBytes: 0 });
@@ -119,7 +147,7 @@ export class WorkerHost implements PartitionHost {
 }
 
 /** The worker beside this file: TypeScript when this runs from source, else what the compiler made of it. */
-function entry(): URL {
+function besideThis(): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`partition.worker.${extension}`, import.meta.url);
 }
