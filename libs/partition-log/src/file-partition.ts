@@ -2,6 +2,7 @@ import type { Clock } from '@kiln/async';
 import { diskTrouble, errorCode, removeIfThere, type Disk, type DiskFile } from '@kiln/disk';
 import { KilnError, type LogId } from '@kiln/model';
 import { takeBatch, type PendingAppend } from './append-queue.ts';
+import { AppendStamps } from './append-stamps.ts';
 import { encodeFrames, FrameReader, HEADER_BYTES, MAX_RECORD_BYTES, type Crc32 } from './frame.ts';
 import type { Appended, LogEntry, OpenLog } from './partition-log.ts';
 import { Recent } from './recent.ts';
@@ -47,7 +48,7 @@ export class FilePartition implements OpenLog {
   readonly #queue: PendingAppend[] = [];
   #file: DiskFile;
   #end: LogEnd;
-  #appendMs: number;
+  readonly #stamps: AppendStamps;
   /** The file may hold more than `#end`. */
   #overhang = false;
   /**
@@ -68,7 +69,7 @@ export class FilePartition implements OpenLog {
     this.#recent = new Recent(options.recentBytes);
     this.#file = opened.file;
     this.#end = opened.end;
-    this.#appendMs = opened.appendMs;
+    this.#stamps = new AppendStamps(options.clock, opened.appendMs);
     this.#mustRoll = opened.end.position > 0;
   }
 
@@ -163,12 +164,12 @@ export class FilePartition implements OpenLog {
   }
 
   async #store(batch: readonly PendingAppend[]): Promise<void> {
-    const { clock, crc32 } = this.#options;
+    const { crc32 } = this.#options;
     let written = false;
     try {
       await this.#heal();
       await this.#rollWhenDue();
-      const appendMs = Math.max(this.#appendMs, clock.nowMs());
+      const appendMs = this.#stamps.next();
       const records = batch.map((pending) => pending.record);
       const frames = encodeFrames(records, appendMs, crc32);
       const { offset, position } = this.#end;
@@ -177,7 +178,6 @@ export class FilePartition implements OpenLog {
       await this.#file.write(frames, position);
       await this.#file.sync('log-data');
       this.#overhang = false;
-      this.#appendMs = appendMs;
       mark(this.#segments.at(-1)!, this.#end);
       this.#end = { offset: offset + batch.length, position: position + frames.length };
       this.#remember(records, frames, offset, appendMs);

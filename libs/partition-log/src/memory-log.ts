@@ -1,5 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, makeLogId, type LogId } from '@kiln/model';
+import { AppendStamps } from './append-stamps.ts';
 import { noPartition } from './file-log.ts';
 import { MAX_RECORD_BYTES } from './frame.ts';
 import type { Appended, LogEntry, OpenLog, PartitionLog } from './partition-log.ts';
@@ -28,17 +29,16 @@ export function memoryLog(options: MemoryLogOptions): PartitionLog {
 class MemoryPartition implements OpenLog {
   readonly id: LogId;
   readonly partition: number;
-  readonly #clock: Clock;
+  readonly #stamps: AppendStamps;
   readonly #waiters = new Waiters();
   #entries: LogEntry[] = [];
   #start = 0;
-  #appendMs = 0;
   #closed = false;
 
   constructor(id: LogId, partition: number, clock: Clock) {
     this.id = id;
     this.partition = partition;
-    this.#clock = clock;
+    this.#stamps = new AppendStamps(clock, 0);
   }
 
   async append(record: Uint8Array): Promise<Appended> {
@@ -48,8 +48,7 @@ class MemoryPartition implements OpenLog {
         `record of ${record.length} bytes, a log takes up to ${MAX_RECORD_BYTES}`,
       );
     if (this.#closed) throw new KilnError('failed_precondition', 'the log is closed');
-    this.#appendMs = Math.max(this.#appendMs, this.#clock.nowMs());
-    const appended = { offset: this.#start + this.#entries.length, appendMs: this.#appendMs };
+    const appended = { offset: this.#start + this.#entries.length, appendMs: this.#stamps.next() };
     this.#entries.push({ ...appended, record: record.slice() });
     this.#waiters.wake();
     return appended;

@@ -4,7 +4,7 @@ import type { LogId } from '@kiln/model';
 export interface Appended {
   /** Position in the log, from 0, without holes. */
   readonly offset: number;
-  /** The log's own stamp, Unix milliseconds, never going back within a log. */
+  /** The log's own stamp, Unix milliseconds, never going back within a log, and going on with the clock: after that was set back, at half its pace. */
   readonly appendMs: number;
 }
 

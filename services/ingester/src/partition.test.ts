@@ -220,6 +220,26 @@ describe('a retried push counts once', () => {
     expect((await rig.read(ANN)).sums).toEqual({ m: 6 });
   });
 
+  test('until its window has passed also when the clock went ahead by a year and back', async () => {
+    let nowMs = 1_700_000_000_000;
+    const clock = { nowMs: (): number => nowMs, sleep: (): Promise<void> => Promise.resolve() };
+    const rig = await Rig.open({ log: await memoryLog({ partitions: 1, clock }).open(0) });
+    rig.start();
+    await rig.caughtUp();
+    const pushAgain = async (): Promise<Record<string, number>> => {
+      await rig.log.append(recordOf('ann', [marked('m', 3)], 600_000));
+      return (await rig.read(ANN)).sums;
+    };
+    nowMs += 365 * 86_400_000;
+    expect(await pushAgain()).toEqual({ m: 3 });
+    nowMs -= 365 * 86_400_000;
+    expect(await pushAgain()).toEqual({ m: 3 });
+    nowMs += 600_000;
+    expect(await pushAgain(), 'half its pace').toEqual({ m: 3 });
+    nowMs += 600_000;
+    expect(await pushAgain()).toEqual({ m: 6 });
+  });
+
   test('also on the log that follows a closed one', async () => {
     const rig = await Rig.open();
     const partition = rig.start();
