@@ -6,7 +6,7 @@ export interface Gap {
   readonly upTo: number;
   /** For people: what happened. */
   readonly reason: string;
-  /** Append times around it, Unix milliseconds, as far as known: an answer whose range can touch them is flagged. */
+  /** Append times around it, Unix milliseconds, as far as known, 0 = not: an answer whose range can touch them is flagged. */
   readonly fromMs: number;
   readonly toMs: number;
 }

@@ -191,15 +191,24 @@ export class LogFollower {
   }
 
   #passOver(first: number, last: number, reason: string, entry: LogEntry, nowMs: number): void {
-    const fromMs = this.#core.state.appendMs === 0 ? entry.appendMs : this.#core.state.appendMs;
-    const gap = { after: first - 1, upTo: last, reason, fromMs, toMs: Math.max(fromMs, entry.appendMs) };
     this.#core.state.pass(
-      gap,
+      { after: first - 1, upTo: last, reason, ...this.#timesAround(first, entry, nowMs) },
       last === entry.offset ? entry.appendMs : 0,
       last === entry.offset ? (entry.record?.byteLength ?? 0) : 0,
       nowMs,
     );
     this.#core.counts.gaps++;
+  }
+
+  /**
+   * Between which append times a gap lies that ends at or right before `entry`; a start of 0 is not known. A damaged frame has no stamp of its own
+   * (the log gives the one before it, which may be hours old); a stamp in the future tells that the clock was ahead, so it bounds nothing.
+   */
+  #timesAround(first: number, entry: LogEntry, nowMs: number): { fromMs: number; toMs: number } {
+    const isStamped = entry.record !== undefined;
+    const fromMs = isStamped && first === entry.offset ? entry.appendMs : this.#core.state.appendMs;
+    const toMs = isStamped ? entry.appendMs : nowMs;
+    return { fromMs: fromMs > nowMs ? 0 : fromMs, toMs: Math.max(fromMs, toMs) };
   }
 
   #reasonOf({ record }: LogEntry): string {

@@ -514,6 +514,42 @@ describe('what cannot be read', () => {
     expect((await rig.read(ANN)).sums).toEqual(sums(0, 1));
   });
 
+  test('is a gap whose append times hold the lost record: what is not known of them is any time, never too short', async () => {
+    const HOUR = 3_600_000;
+    const startMs = 1_700_000_000_000;
+    let aheadMs = 0;
+    const clock = { nowMs: (): number => rig.clock.nowMs() + aheadMs, sleep: (): Promise<void> => Promise.resolve() };
+    const inner = await memoryLog({ partitions: 1, clock }).open(0);
+    let lastMs = 0;
+    // As a file log: a damaged frame comes with the stamp before it.
+    const log = damaged(inner, (entry) => {
+      if (entry.offset % 2 === 1) return { ...entry, appendMs: lastMs, record: undefined };
+      lastMs = entry.appendMs;
+      return entry;
+    });
+    const rig = await Rig.open({ log });
+    rig.start();
+    const timesOf = async (offset: number): Promise<{ fromMs: number | string; toMs: number }> => {
+      await rig.caughtUp();
+      const { fromMs, toMs } = (await rig.read(ANN)).gaps.find(({ upTo }) => upTo === offset)!;
+      return { fromMs: fromMs === 0 ? 'any' : fromMs - startMs, toMs: toMs - startMs };
+    };
+    await pushes(rig, 0, 1);
+    await rig.caughtUp();
+    await rig.clock.advance(3 * HOUR);
+    await pushes(rig, 1, 2);
+    expect(await timesOf(1), 'after an idle time').toEqual({ fromMs: 0, toMs: 3 * HOUR });
+    await rig.log.append(Uint8Array.of(1, 2, 3));
+    expect(await timesOf(2), 'with a stamp of its own').toEqual({ fromMs: 3 * HOUR, toMs: 3 * HOUR });
+    await pushes(rig, 3, 4);
+    await rig.caughtUp();
+    aheadMs = 24 * HOUR;
+    await pushes(rig, 4, 5);
+    aheadMs = 0;
+    await pushes(rig, 5, 6);
+    expect(await timesOf(5), 'after a clock that was ahead').toEqual({ fromMs: 'any', toMs: 27 * HOUR });
+  });
+
   test('a damaged frame is a gap with nothing to keep', async () => {
     const inner = await memoryLog({ partitions: 1, clock: { nowMs: () => 5, sleep: () => Promise.resolve() } }).open(0);
     const log = damaged(inner, (entry) => (entry.offset === 1 ? { ...entry, record: undefined } : entry));
