@@ -91,12 +91,20 @@ describe('a reader', () => {
       w.u16(65535);
       w.u32(4294967295);
       w.u64(2n ** 64n - 1n);
+      w.f64(2 ** 52 - 1);
       w.text('größe');
       w.align(8);
       w.bytes(new Uint8Array([1, 2]));
     });
     const r = new ByteReader(bytes, 'x');
-    expect([r.u8(), r.u16(), r.u32(), r.u64(), r.text()]).toEqual([7, 65535, 4294967295, 2n ** 64n - 1n, 'größe']);
+    expect([r.u8(), r.u16(), r.u32(), r.u64(), r.f64(), r.text()]).toEqual([
+      7,
+      65535,
+      4294967295,
+      2n ** 64n - 1n,
+      2 ** 52 - 1,
+      'größe',
+    ]);
     r.position = Math.ceil(r.position / 8) * 8;
     expect([...r.take(2)]).toEqual([1, 2]);
     expect(r.left).toBe(0);

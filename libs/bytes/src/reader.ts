@@ -40,6 +40,10 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#take(8), true);
   }
 
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
   /** A view of the next `count` bytes. */
   take(count: number): Uint8Array {
     const at = this.#take(count);

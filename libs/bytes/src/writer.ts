@@ -53,6 +53,11 @@ export class ByteWriter {
     this.#view.setBigUint64(at, value, true);
   }
 
+  f64(value: number): void {
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value, true);
+  }
+
   /** Overwrites four bytes at `at`, which must have been written already. */
   setU32(at: number, value: number): void {
     this.#view.setUint32(at, value, true);

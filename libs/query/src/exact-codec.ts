@@ -14,12 +14,7 @@ export function writeExact(writer: ByteWriter, lo: number, hi: number): void {
     writer.varint(lo * 4);
     return;
   }
-  if (hi > MAX_HI) {
-    throw new KilnError(
-      'out_of_range',
-      'a merged value is above 2^92, which no partial result can carry; ask for a shorter time range',
-    );
-  }
+  if (hi > MAX_HI) refuseHigh();
   const middle = Math.floor(lo / LOW);
   writer.varint((lo - middle * LOW) * 4 + (middle > 0 ? 1 : 0) + (hi > 0 ? 2 : 0));
   if (middle > 0) writer.varint(middle);
@@ -40,6 +35,34 @@ export function readExact(reader: ByteReader, lo: Float64Array, hi: Float64Array
   if (value >= SPILL || high > MAX_HI) reader.fail('value parts above 2^52 and 2^40');
   lo[row] = value;
   hi[row] = high;
+}
+
+/** Reads a low part that was written as a double. */
+export function readLow(reader: ByteReader): number {
+  const lo = reader.f64();
+  if (!(lo >= 0 && lo < SPILL && Math.floor(lo) === lo))
+    reader.fail(`low value part ${lo}, want a whole number below 2^52`);
+  return lo;
+}
+
+/** A high part alone. */
+export function writeHigh(writer: ByteWriter, hi: number): void {
+  if (hi > MAX_HI) refuseHigh();
+  writer.varint(hi);
+}
+
+/** Reads what `writeHigh` wrote. */
+export function readHigh(reader: ByteReader): number {
+  const hi = reader.varint();
+  if (hi > MAX_HI) reader.fail('high value part above 2^40');
+  return hi;
+}
+
+function refuseHigh(): never {
+  throw new KilnError(
+    'out_of_range',
+    'a merged value is above 2^92, which no partial result can carry; ask for a shorter time range',
+  );
 }
 
 const LOW = 2 ** 29;

@@ -1,4 +1,4 @@
-import { ExactSums } from '@kiln/model';
+import { SPILL } from '@kiln/model';
 
 /** Time steps of a chunk. More would waste memory when points are far apart, fewer would cost a look-up more often. */
 export const CHUNK = 8;
@@ -6,18 +6,29 @@ export const CHUNK = 8;
 /**
  * Sums by (group, bucket); a bucket is the number of a time step, a whole double. Buckets that lie side by side share a chunk:
  * bucket b is entry b % CHUNK of chunk number floor(b / CHUNK) of its group, and chunk i has entries i * CHUNK and on.
- * Chunks are in order of first sight.
+ * Chunks are in order of first sight. Columns are replaced as the table grows: hoist them only between calls.
  */
 export class PointTable {
-  chunkGroup: Uint32Array = new Uint32Array(16);
-  chunkNumber: Float64Array = new Float64Array(16);
-  sums: ExactSums = new ExactSums(16 * CHUNK);
-  /** Rows added; 0 is no point. */
-  count: Float64Array = new Float64Array(16 * CHUNK);
+  chunkGroup: Uint32Array = new Uint32Array(FIRST);
+  /** -1 where there is no chunk yet. */
+  chunkNumber: Float64Array = new Float64Array(FIRST).fill(-1);
+  /** By chunk: bit i is set when entry i is a point. */
+  mask: Uint8Array = new Uint8Array(FIRST);
+  /** Exact sums by entry (see model's exact integers); `hi` is absent while all are below 2^52. */
+  lo: Float64Array = new Float64Array(FIRST * CHUNK);
+  hi: Float64Array | undefined;
+  /** Rows added, by entry; absent when only sums are wanted. */
+  rows: Float64Array | undefined;
   /** Open addressing, chunk + 1, 0 is free; at most half full. */
-  #slots: Uint32Array = new Uint32Array(64);
+  #slots: Uint32Array = new Uint32Array(4 * FIRST);
+  /** By group: the chunk last used. Rows of one series come in order of time, so it is nearly always the one wanted. */
+  #lastOf: Uint32Array = new Uint32Array(FIRST);
   #chunks = 0;
-  #last = 0;
+
+  /** @param countsRows whether rows are counted, as means need. */
+  constructor(countsRows: boolean) {
+    this.rows = countsRows ? new Float64Array(FIRST * CHUNK) : undefined;
+  }
 
   get chunks(): number {
     return this.#chunks;
@@ -30,30 +41,41 @@ export class PointTable {
     if (need * 2 > this.#slots.length) this.#rehash(need);
   }
 
-  /** Hot: once per row. */
+  /** Hot: once per row. The time does not depend on how many groups there are. */
   add(group: number, bucket: number, lo: number, hi: number): void {
     const number = Math.floor(bucket / CHUNK);
-    const at = this.chunk(group, number) * CHUNK + (bucket - number * CHUNK);
-    this.sums.add(at, lo, hi);
-    this.count[at] = this.count[at]! + 1;
+    this.addTo(this.chunk(group, number), bucket - number * CHUNK, lo, hi, 1);
   }
 
-  /** The chunk of a group with that number, made when there is none. Rows come in runs, so the last one is tried first. */
+  /** Hot: adds to entry `i` of a chunk what `rows` rows sum up to. */
+  addTo(chunk: number, i: number, lo: number, hi: number, rows: number): void {
+    const at = chunk * CHUNK + i;
+    const sum = this.lo[at]! + lo;
+    if (sum >= SPILL || hi !== 0) this.#addHigh(at, sum, hi);
+    else this.lo[at] = sum;
+    this.mask[chunk] = this.mask[chunk]! | (1 << i);
+    if (this.rows !== undefined) this.rows[at] = this.rows[at]! + rows;
+  }
+
+  /** The chunk of a group with that number, made when there is none. */
   chunk(group: number, number: number): number {
-    const last = this.#last;
-    if (this.chunkNumber[last] === number && this.chunkGroup[last] === group && last < this.#chunks) return last;
+    const last = group < this.#lastOf.length ? this.#lastOf[group]! : 0;
+    if (this.chunkNumber[last] === number && this.chunkGroup[last] === group) return last;
+    return this.#find(group, number);
+  }
+
+  #find(group: number, number: number): number {
     const mask = this.#slots.length - 1;
     let slot = mix(group, number) & mask;
-    for (;;) {
-      const entry = this.#slots[slot]!;
-      if (entry === 0) break;
-      if (this.chunkNumber[entry - 1] === number && this.chunkGroup[entry - 1] === group) {
-        this.#last = entry - 1;
-        return entry - 1;
-      }
+    let chunk = this.#slots[slot]! - 1;
+    while (chunk >= 0 && (this.chunkNumber[chunk] !== number || this.chunkGroup[chunk] !== group)) {
       slot = (slot + 1) & mask;
+      chunk = this.#slots[slot]! - 1;
     }
-    return this.#append(slot, group, number);
+    if (chunk < 0) chunk = this.#append(slot, group, number);
+    if (group >= this.#lastOf.length) this.#lastOf = larger(Uint32Array, this.#lastOf, group * 2);
+    this.#lastOf[group] = chunk;
+    return chunk;
   }
 
   #append(slot: number, group: number, number: number): number {
@@ -62,22 +84,26 @@ export class PointTable {
     this.chunkGroup[chunk] = group;
     this.chunkNumber[chunk] = number;
     this.#slots[slot] = chunk + 1;
-    this.#last = chunk;
     if (this.#chunks * 2 > this.#slots.length) this.#rehash(this.#chunks * 2);
     return chunk;
   }
 
+  #addHigh(at: number, sum: number, hi: number): void {
+    this.hi ??= new Float64Array(this.lo.length);
+    const carry = sum >= SPILL ? 1 : 0;
+    this.lo[at] = sum - carry * SPILL;
+    this.hi[at] = this.hi[at]! + hi + carry;
+  }
+
   #grow(length: number): void {
-    const { chunkGroup, chunkNumber, sums, count } = this;
-    this.chunkGroup = new Uint32Array(length);
-    this.chunkGroup.set(chunkGroup);
-    this.chunkNumber = new Float64Array(length);
-    this.chunkNumber.set(chunkNumber);
-    this.sums = new ExactSums(length * CHUNK);
-    this.sums.lo.set(sums.lo);
-    this.sums.hi.set(sums.hi);
-    this.count = new Float64Array(length * CHUNK);
-    this.count.set(count);
+    const { chunks } = this;
+    this.chunkGroup = larger(Uint32Array, this.chunkGroup, length);
+    this.chunkNumber = larger(Float64Array, this.chunkNumber, length);
+    this.chunkNumber.fill(-1, chunks);
+    this.mask = larger(Uint8Array, this.mask, length);
+    this.lo = larger(Float64Array, this.lo, length * CHUNK);
+    if (this.hi !== undefined) this.hi = larger(Float64Array, this.hi, length * CHUNK);
+    if (this.rows !== undefined) this.rows = larger(Float64Array, this.rows, length * CHUNK);
   }
 
   #rehash(chunks: number): void {
@@ -92,12 +118,23 @@ export class PointTable {
   }
 }
 
+/** Chunks that a new table has room for; a power of two. */
+const FIRST = 16;
+
+function larger<T extends Uint8Array | Uint32Array | Float64Array>(
+  kind: new (length: number) => T,
+  column: T,
+  length: number,
+): T {
+  const copy = new kind(length);
+  copy.set(column);
+  return copy;
+}
+
 /** A number may need more than 32 bits: both halves are mixed. */
 function mix(group: number, number: number): number {
   let h =
-    Math.imul(group, 0x9e3779b1) ^
-    Math.imul(number % 4294967296, 0x85ebca77) ^
-    Math.imul(Math.floor(number / 4294967296), 0x27d4eb2f);
+    Math.imul(group, 0x9e3779b1) ^ Math.imul(number | 0, 0x85ebca77) ^ Math.imul((number * 2 ** -32) | 0, 0x27d4eb2f);
   h ^= h >>> 15;
   h = Math.imul(h, 0x2c1b3c6d);
   return h ^ (h >>> 13);

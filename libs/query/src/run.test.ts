@@ -37,6 +37,8 @@ function outcome(act: () => unknown): unknown {
   }
 }
 
+const lowAt = (bytes: Uint8Array, at: number): DataView => new DataView(bytes.buffer, bytes.byteOffset + at, 8);
+
 test('a query survives its bytes, and worker borders', () => {
   for (const query of QUERIES) {
     expect(decodeQuery(encodeQuery(query))).toEqual(query);
@@ -73,6 +75,19 @@ describe('bad bytes', () => {
       }),
       { numRuns: LONG ? 20_000 : 2000 },
     );
+  });
+
+  test('with a low part of a sum that is no whole number below 2^52 are refused as corrupt', () => {
+    const query = QUERIES[3]!;
+    const partial = runQuery(query, [toTables(cpuDataset({ a: 7n }))]);
+    const at = partial.findIndex((_, i) => i + 8 <= partial.length && lowAt(partial, i).getFloat64(0, true) === 7);
+    expect(at).toBeGreaterThan(0);
+    for (const low of [-1, 1.5, 2 ** 52, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const damaged = partial.slice();
+      lowAt(damaged, at).setFloat64(0, low, true);
+      expect(outcome(() => finishQuery(query, damaged))).toBe('corrupt');
+      expect(outcome(() => mergePartials(query, [damaged, partial]))).toBe('corrupt');
+    }
   });
 
   test('made from good ones by one changed byte, or by a cut, never crash', () => {

@@ -1,24 +1,26 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { labelValue, type Label } from '@kiln/model';
-import { readExact, writeExact } from './exact-codec.ts';
-import { GroupTable } from './group-table.ts';
+import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
 import { CHUNK, PointTable } from './point-table.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
+import { SeriesTable } from './series-table.ts';
 import { toTimeSeries, type TimeSeries } from './time-series.ts';
 
 /*
- * partial := version u8 | label lists of groups | n | n * (group, zigzag delta | chunk number, zigzag delta | mask u8
- *            | sum, exact, per bit of the mask | for averages: rows per bit of the mask)
+ * partial := version u8 | label lists of groups | n | n * chunk
+ * chunk   := group, zigzag delta | chunk number, zigzag delta | mask u8 | high mask u8 | low part f64 per bit of the mask
+ *            | high part varint per bit of the high mask | for averages: rows varint per bit of the mask
  *
- * Bit i of the mask of chunk c stands for bucket 8 * c + i. Bucket b holds the rows of (start + (b - 1) * step, start + b * step].
+ * Bit i of the masks of chunk c stands for bucket 8 * c + i. Bucket b holds the rows of (start + (b - 1) * step, start + b * step].
+ * A sum is high * 2^52 + low; the low part is a double as it is, because a varint of most sums is not shorter and takes longer.
  * No points are no bytes.
  */
-const VERSION = 1;
+const VERSION = 2;
 const FORMAT = 'select series partial';
 
 /** Sums of row totals by group and time step. */
@@ -28,15 +30,15 @@ export function runSelectSeries(
   limits: QueryLimits = {},
 ): Uint8Array {
   const selection = compileProfileSelection(query, rowRange(query));
-  const groups = new GroupTable(limits);
-  const points = new PointTable();
+  const groups = new SeriesTable(limits);
+  const points = new PointTable(query.aggregation === 'average');
   for (const tables of datasets) {
     const types = matchTypes(tables, selection);
     const mask = types.length === 0 ? undefined : matchSeries(tables, selection);
     for (const type of types)
       addRows(points, tables, type, selection, new SeriesGroups(tables, type, mask, query.groupBy, groups), query);
   }
-  return encode(query, groups, points);
+  return encode(groups, points);
 }
 
 export function mergeSelectSeries(
@@ -46,16 +48,16 @@ export function mergeSelectSeries(
 ): Uint8Array {
   const full = partials.filter((partial) => partial.length > 0);
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
-  const groups = new GroupTable(limits);
-  const points = new PointTable();
+  const groups = new SeriesTable(limits);
+  const points = new PointTable(query.aggregation === 'average');
   for (const partial of full) decode(query, partial, groups, points);
-  return encode(query, groups, points);
+  return encode(groups, points);
 }
 
 /** Largest total first, then by labels; points in order of time, none where there are no rows. */
 export function finishSelectSeries(query: SelectSeriesQuery, partial: Uint8Array): TimeSeries[] {
-  const groups = new GroupTable({});
-  const points = new PointTable();
+  const groups = new SeriesTable({});
+  const points = new PointTable(query.aggregation === 'average');
   decode(query, partial, groups, points);
   return toTimeSeries(query, groups.lists, points);
 }
@@ -67,14 +69,14 @@ class SeriesGroups {
   readonly #tables: DatasetTables;
   readonly #virtual: readonly Label[];
   readonly #names: readonly string[];
-  readonly #groups: GroupTable;
+  readonly #groups: SeriesTable;
 
   constructor(
     tables: DatasetTables,
     type: number,
     mask: Uint8Array | undefined,
     groupBy: readonly string[],
-    groups: GroupTable,
+    groups: SeriesTable,
   ) {
     this.#tables = tables;
     this.#virtual = virtualLabels(tables, type);
@@ -131,12 +133,10 @@ function addRows(
   }
 }
 
-function encode(query: SelectSeriesQuery, groups: GroupTable, points: PointTable): Uint8Array {
-  const { chunks, chunkGroup, chunkNumber, sums, count } = points;
+function encode(groups: SeriesTable, points: PointTable): Uint8Array {
+  const { chunks, chunkGroup, chunkNumber, mask } = points;
   if (chunks === 0) return new Uint8Array(0);
-  const isSum = query.aggregation === 'sum';
-  const { lo, hi } = sums;
-  const writer = new ByteWriter(64 + chunks * CHUNK * 6);
+  const writer = new ByteWriter(64 + chunks * (CHUNK * 8 + 8));
   writer.u8(VERSION);
   writeLabelLists(writer, groups.lists);
   writer.varint(chunks);
@@ -145,60 +145,61 @@ function encode(query: SelectSeriesQuery, groups: GroupTable, points: PointTable
     writer.zigzag(chunkNumber[chunk]! - number);
     group = chunkGroup[chunk]!;
     number = chunkNumber[chunk]!;
-    const first = chunk * CHUNK;
-    let mask = 0;
-    for (let i = 0; i < CHUNK; i++) if (count[first + i]! > 0) mask |= 1 << i;
-    writer.u8(mask);
-    for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writeExact(writer, lo[at]!, hi[at]!);
-    if (isSum) continue;
-    for (let at = first; at < first + CHUNK; at++) if (count[at]! > 0) writer.varint(count[at]!);
+    writeChunk(writer, points, chunk * CHUNK, mask[chunk]!);
   }
   return writer.toBytes();
 }
 
+/** Hot: once per point. The sums and rows of the bits of a mask in the entries from `first` on. */
+function writeChunk(writer: ByteWriter, { lo, hi, rows }: PointTable, first: number, mask: number): void {
+  let highMask = 0;
+  if (hi !== undefined) for (let i = 0; i < CHUNK; i++) if (hi[first + i]! > 0) highMask |= 1 << i;
+  writer.u8(mask);
+  writer.u8(highMask);
+  for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.f64(lo[first + i]!);
+  if (highMask !== 0)
+    for (let i = 0; i < CHUNK; i++) if ((highMask & (1 << i)) !== 0) writeHigh(writer, hi![first + i]!);
+  if (rows !== undefined) for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
+}
+
 /** Adds a partial to groups and points. */
-function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: GroupTable, points: PointTable): void {
+function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: SeriesTable, points: PointTable): void {
   if (partial.length === 0) return;
   const reader = new ByteReader(partial, FORMAT);
   const version = reader.u8();
   if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
-  const target = readLabelLists(reader).map((labels) => groups.number(labels));
+  const target = Uint32Array.from(readLabelLists(reader), (labels) => groups.number(labels));
   const lastBucket = Math.floor((query.endMs - query.startMs) / query.stepMs);
-  const chunks = reader.count(4);
-  const isSum = query.aggregation === 'sum';
+  const chunks = reader.count(CHUNK_BYTES);
   points.reserve(chunks);
   for (let i = 0, group = 0, number = 0; i < chunks; i++) {
     group += reader.zigzag();
     number += reader.zigzag();
     const mask = reader.u8();
+    const highMask = reader.u8();
     if (group < 0 || group >= target.length) reader.fail(`group ${group} of ${target.length}`);
     if (number < 0 || mask === 0 || number * CHUNK + (31 - Math.clz32(mask)) > lastBucket) {
       reader.fail(`time steps ${mask} of chunk ${number}, the last step is ${lastBucket}`);
     }
-    readChunk(reader, isSum, points, points.chunk(target[group]!, number) * CHUNK, mask);
+    if ((highMask & ~mask) !== 0) reader.fail(`high parts ${highMask} of time steps ${mask}`);
+    readChunk(reader, points, points.chunk(target[group]!, number), mask, highMask);
   }
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
 }
 
-/** Hot: once per point. Adds the sums and rows of the bits of a mask to the entries from `first` on. */
-function readChunk(reader: ByteReader, isSum: boolean, points: PointTable, first: number, mask: number): void {
-  const { sums, count } = points;
-  scratchHi.fill(0);
-  for (let i = 0; i < CHUNK; i++) {
-    if ((mask & (1 << i)) === 0) continue;
-    readExact(reader, scratchLo, scratchHi, i);
-    sums.add(first + i, scratchLo[i]!, scratchHi[i]!);
-    if (isSum) count[first + i] = count[first + i]! + 1;
-  }
-  if (isSum) return;
+/** Hot: once per point. Adds the sums and rows of the bits of a mask to a chunk. */
+function readChunk(reader: ByteReader, points: PointTable, chunk: number, mask: number, highMask: number): void {
+  const countsRows = points.rows !== undefined;
+  for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) points.addTo(chunk, i, readLow(reader), 0, 0);
+  for (let i = 0; i < CHUNK; i++) if ((highMask & (1 << i)) !== 0) points.addTo(chunk, i, 0, readHigh(reader), 0);
+  if (!countsRows) return;
   for (let i = 0; i < CHUNK; i++) {
     if ((mask & (1 << i)) === 0) continue;
     const rows = reader.varint();
     if (rows === 0) reader.fail('a point of no rows');
-    count[first + i] = count[first + i]! + rows;
+    points.addTo(chunk, i, 0, 0, rows);
   }
 }
 
-/** Used and done with inside one call. */
-const scratchLo = new Float64Array(CHUNK);
-const scratchHi = new Float64Array(CHUNK);
+/** A chunk of one point: two deltas, two masks, a low part. */
+const CHUNK_BYTES = 12;

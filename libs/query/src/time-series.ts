@@ -14,6 +14,8 @@ export interface TimeSeries {
   readonly value: Float64Array;
 }
 
+type Points = Pick<TimeSeries, 'timeMs' | 'value'>;
+
 /** Points as series in the order of contract/pyroscope.md §5.11, cut to the query's limit. */
 export function toTimeSeries(
   query: SelectSeriesQuery,
@@ -30,7 +32,8 @@ export function toTimeSeries(
     .filter((group) => group.chunks.length > 0)
     .toSorted((a, b) => b.total.hi - a.total.hi || b.total.lo - a.total.lo || compareLabelLists(a.labels, b.labels));
   const kept = query.limit > 0 ? sorted.slice(0, query.limit) : sorted;
-  return kept.map((group) => pointsOf(query, group.labels, points, group.chunks));
+  const columns = new PointColumns(kept.reduce((sum, group) => sum + group.chunks.length, 0));
+  return kept.map((group) => ({ labels: group.labels, ...columns.add(query, points, group.chunks) }));
 }
 
 /** The chunks of each group in order of time. They mostly come in that order, so only groups out of it are sorted. */
@@ -52,11 +55,7 @@ function chunksOfGroups(groups: number, { chunks, chunkGroup, chunkNumber }: Poi
 }
 
 function isAscending(run: Uint32Array, key: Float64Array): boolean {
-  let before = -1;
-  for (const row of run) {
-    if (key[row]! < before) return false;
-    before = key[row]!;
-  }
+  for (let i = 1; i < run.length; i++) if (key[run[i]!]! < key[run[i - 1]!]!) return false;
   return true;
 }
 
@@ -65,58 +64,68 @@ interface Total {
   readonly hi: number;
 }
 
-function exactTotal({ sums }: PointTable, chunks: Uint32Array): Total {
-  let lo = 0;
-  let hi = 0;
+function exactTotal({ lo, hi }: PointTable, chunks: Uint32Array): Total {
+  let totalLo = 0;
+  let totalHi = 0;
   for (let i = 0; i < chunks.length; i++) {
     const first = chunks[i]! * CHUNK;
     for (let at = first; at < first + CHUNK; at++) {
-      lo += sums.lo[at]!;
-      hi += sums.hi[at]!;
-      if (lo < SPILL) continue;
-      lo -= SPILL;
-      hi += 1;
+      totalLo += lo[at]!;
+      if (hi !== undefined) totalHi += hi[at]!;
+      if (totalLo < SPILL) continue;
+      totalLo -= SPILL;
+      totalHi += 1;
     }
   }
-  return { lo, hi };
+  return { lo: totalLo, hi: totalHi };
 }
 
 /** The values shown, added in order of time, so that the order of series does not depend on that of partials. */
-function totalOfMeans({ sums, count }: PointTable, chunks: Uint32Array): Total {
+function totalOfMeans({ lo, hi, rows }: PointTable, chunks: Uint32Array): Total {
   let total = 0;
-  for (const chunk of chunks) {
-    for (let at = chunk * CHUNK; at < (chunk + 1) * CHUNK; at++) {
-      if (count[at]! > 0) total += (sums.hi[at]! * SPILL + sums.lo[at]!) / count[at]!;
+  for (let i = 0; i < chunks.length; i++) {
+    const first = chunks[i]! * CHUNK;
+    for (let at = first; at < first + CHUNK; at++) {
+      if (rows![at]! > 0) total += ((hi === undefined ? 0 : hi[at]! * SPILL) + lo[at]!) / rows![at]!;
     }
   }
   return { lo: total, hi: 0 };
 }
 
-/** Hot: once per point of the answer. @throws KilnError `out_of_range` for a point above int64, though a double could hold it: all answers keep one rule. */
-function pointsOf(
-  query: SelectSeriesQuery,
-  labels: readonly Label[],
-  { chunkNumber, sums, count }: PointTable,
-  chunks: Uint32Array,
-): TimeSeries {
-  const timeMs = new Float64Array(chunks.length * CHUNK);
-  const value = new Float64Array(chunks.length * CHUNK);
-  let length = 0;
-  const { lo, hi } = sums;
-  const { startMs, stepMs } = query;
-  const isSum = query.aggregation === 'sum';
-  for (let i = 0; i < chunks.length; i++) {
-    const first = chunks[i]! * CHUNK;
-    const bucket = chunkNumber[chunks[i]!]! * CHUNK;
-    for (let k = 0; k < CHUNK; k++) {
-      const rows = count[first + k]!;
-      if (rows === 0) continue;
-      if (hi[first + k]! >= INT64_HI) refuseAboveInt64(lo[first + k]!, hi[first + k]!, query);
-      const sum = hi[first + k]! * SPILL + lo[first + k]!;
-      timeMs[length] = startMs + (bucket + k) * stepMs;
-      value[length] = isSum ? sum : sum / rows;
-      length++;
-    }
+/** The points of an answer's series one behind the other: a column for all is much cheaper to make than two per series. */
+class PointColumns {
+  readonly #timeMs: Float64Array;
+  readonly #value: Float64Array;
+  #length = 0;
+
+  constructor(chunks: number) {
+    this.#timeMs = new Float64Array(chunks * CHUNK);
+    this.#value = new Float64Array(chunks * CHUNK);
   }
-  return { labels, timeMs: timeMs.subarray(0, length), value: value.subarray(0, length) };
+
+  /** Hot: once per point of the answer. @throws KilnError `out_of_range` for a point above int64, though a double could hold it: all answers keep one rule. */
+  add(query: SelectSeriesQuery, { chunkNumber, mask, lo, hi, rows }: PointTable, chunks: Uint32Array): Points {
+    const timeMs = this.#timeMs;
+    const value = this.#value;
+    const begin = this.#length;
+    let length = begin;
+    const { startMs, stepMs } = query;
+    for (let i = 0; i < chunks.length; i++) {
+      const chunk = chunks[i]!;
+      const first = chunk * CHUNK;
+      const bucket = chunkNumber[chunk]! * CHUNK;
+      const points = mask[chunk]!;
+      for (let k = 0; k < CHUNK; k++) {
+        if ((points & (1 << k)) === 0) continue;
+        const high = hi === undefined ? 0 : hi[first + k]!;
+        if (high >= INT64_HI) refuseAboveInt64(lo[first + k]!, high, query);
+        const sum = high * SPILL + lo[first + k]!;
+        timeMs[length] = startMs + (bucket + k) * stepMs;
+        value[length] = rows === undefined ? sum : sum / rows[first + k]!;
+        length++;
+      }
+    }
+    this.#length = length;
+    return { timeMs: timeMs.subarray(begin, length), value: value.subarray(begin, length) };
+  }
 }
