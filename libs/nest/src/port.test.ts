@@ -126,6 +126,25 @@ describe('one port', () => {
     expect(await http1(number, new Uint8Array(2))).toBe('1.1 POST /one 2');
   }, 30_000);
 
+  test('a client that leaves HTTP/2 in the middle of a request leaves nothing behind', async () => {
+    let left = 0;
+    const port = new Port((request, response) => {
+      request.on('error', () => undefined);
+      response.once('close', () => left++);
+      request.once('data', () => response.end('no'));
+    }, options);
+    ports.push(port);
+    await new Promise<void>((resolve) => port.server.listen(0, '127.0.0.1', resolve));
+    const session = connectHttp2(`http://127.0.0.1:${(port.server.address() as AddressInfo).port}`);
+    const stream = session.request({ ':method': 'POST', ':path': '/' }).on('error', () => undefined);
+    stream.write(new Uint8Array(5 * 1024 * 1024));
+    stream.once('data', () => session.destroy());
+    await expect.poll(() => left).toBe(1);
+    await expect
+      .poll(() => new Promise((resolve) => port.server.getConnections((_error, count) => resolve(count))))
+      .toBe(0);
+  });
+
   test('retires: what is under way is answered, connections close, also those that never spoke', async () => {
     const { port, number } = await listen({ headersTimeoutMs: 60_000, keepAliveMs: 60_000 });
     const silent = connect(number, '127.0.0.1');

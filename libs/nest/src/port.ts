@@ -65,8 +65,13 @@ export class Port {
     const [http1] = this.server.listeners(event) as ((socket: Socket) => void)[];
     this.server.removeAllListeners(event);
     const take = (socket: Socket, isHttp2: boolean): void => {
-      if (isHttp2) this.#http2.emit('connection', socket);
-      else http1!.call(this.server, socket);
+      if (!isHttp2) {
+        http1!.call(this.server, socket);
+        return;
+      }
+      // Sockets of Node's HTTP/1.1 server stay open when the client closes its side; a session would then live on until it is idle for long.
+      socket.allowHalfOpen = false;
+      this.#http2.emit('connection', socket);
     };
     if (tls === undefined) this.server.on('connection', (socket) => this.#sniff(socket, take));
     else this.server.on('secureConnection', (socket: TLSSocket) => take(socket, socket.alpnProtocol === 'h2'));
