@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KilnError, type Code } from '@kiln/model';
-import { isGrpc, mediaType, sendGrpcError } from '@kiln/rpc';
+import { grpcErrorAnswer, isGrpc, mediaType } from '@kiln/rpc';
 
 /** Connect's table of codes and statuses (contract/pyroscope.md §1.4). */
 const statusOfCode: Readonly<Record<Code, number>> = {
@@ -57,17 +57,50 @@ export function sendError(request: IncomingMessage, response: ServerResponse, th
   }
   const type = mediaType(request);
   const { status, code } = httpStatusOf(error);
-  if (isGrpc(type) && status !== 405 && status !== 415) {
-    sendGrpcError(response, type, error);
-    return error;
-  }
-  const headers: Record<string, string> = {
-    'Content-Type': 'application/json',
-    'X-Content-Type-Options': 'nosniff',
-  };
+  const inTrailers = isGrpc(type) && status !== 405 && status !== 415;
+  const { headers, body } = inTrailers
+    ? grpcErrorAnswer(type, error)
+    : jsonAnswer(`${JSON.stringify({ code, message: error.message })}\n`);
   if (error.retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(error.retryAfterSeconds));
-  response.writeHead(status, headers).end(`${JSON.stringify({ code, message: error.message })}\n`);
+  response.writeHead(inTrailers ? 200 : status, { ...headers, 'Content-Length': String(body.length) });
+  endWhenSent(request, response, body);
   return error;
+}
+
+function jsonAnswer(text: string): { headers: Record<string, string>; body: Uint8Array } {
+  return {
+    headers: { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' },
+    body: Buffer.from(text),
+  };
+}
+
+/** What is read and dropped of a refused request at most. */
+const MAX_DRAINED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Gives a client that is still sending its answer whole, and ends it when all is sent: a connection that closes meanwhile is reset, and the client would
+ * learn nothing. What still comes is dropped; past 64 MB the connection is cut, and the server's request timeout bounds the time.
+ */
+function endWhenSent(request: IncomingMessage, response: ServerResponse, body: Uint8Array): void {
+  if (request.complete || request.destroyed || request.httpVersionMajor > 1) {
+    response.end(body);
+  } else {
+    response.flushHeaders();
+    if (body.length > 0) response.write(body);
+    request.once('end', () => response.end()).once('error', () => response.destroy());
+  }
+  drain(request);
+}
+
+function drain(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  let dropped = 0;
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > MAX_DRAINED_BYTES) request.destroy();
+  });
+  request.on('error', () => undefined);
+  request.resume();
 }
 
 /** Whether the fault is ours: worth a line in the log. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { Controller, Module, type DynamicModule } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '@kiln/async';
@@ -129,6 +130,19 @@ describe('a raw route', () => {
       expect(await response.text()).toBe(
         path.replace(/^\/\/ingest/, '/ingest').replace(/^\/\/pyroscope\/+/, '/pyroscope/'),
       );
+    }
+  });
+
+  test('that refuses a body still on its way answers whole, also when the connection closes after it', async () => {
+    for (const connection of ['close', 'keep-alive']) {
+      const answer = await new Promise<string>((resolve, reject) => {
+        const headers = { connection, 'content-type': 'application/json' };
+        const sent = httpRequest(`${url}/refuse`, { method: 'POST', headers }, (response) => {
+          void textOf(response).then(resolve, reject);
+        });
+        sent.on('error', reject).end(new Uint8Array(30 * 1024 * 1024));
+      });
+      expect(answer).toContain('too much');
     }
   });
 

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { Code, KilnError } from '@kiln/model';
 import { frame, TRAILER_FRAME } from './envelope.ts';
 
@@ -12,19 +11,18 @@ export function isGrpcWeb(contentType: string): boolean {
 }
 
 /**
- * Answers a gRPC or gRPC-Web call with an error: status 200 and no message (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md,
- * Trailers-Only; PROTOCOL-WEB.md). Nothing may have been sent before.
+ * The error form of a gRPC or gRPC-Web call, with status 200: no message, the trailers in the head or in the only frame
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, Trailers-Only; PROTOCOL-WEB.md).
  */
-export function sendGrpcError(response: ServerResponse, contentType: string, error: KilnError): void {
+export function grpcErrorAnswer(
+  contentType: string,
+  error: KilnError,
+): { headers: Record<string, string>; body: Uint8Array } {
   const trailers = grpcTrailers(error);
-  const retry =
-    error.retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfterSeconds)) };
-  if (isGrpcWeb(contentType)) {
-    const text = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
-    response
-      .writeHead(200, { 'content-type': contentType, ...retry })
-      .end(frame(TRAILER_FRAME, Buffer.from(text.join(''))));
-  } else response.writeHead(200, { 'content-type': contentType, ...trailers, ...retry }).end();
+  if (!isGrpcWeb(contentType))
+    return { headers: { 'Content-Type': contentType, ...trailers }, body: new Uint8Array(0) };
+  const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return { headers: { 'Content-Type': contentType }, body: frame(TRAILER_FRAME, Buffer.from(lines.join(''))) };
 }
 
 /** `grpc-status` and `grpc-message` of an error; of success without one. */

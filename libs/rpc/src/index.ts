@@ -1,4 +1,4 @@
-export { isGrpc, sendGrpcError } from './grpc-error.ts';
+export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';
 export { mediaType, UnaryCall, type Body } from './unary-call.ts';
 export { unaryService, type UnaryContext, type UnaryMethods, type UnaryService } from './unary-service.ts';

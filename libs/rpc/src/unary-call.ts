@@ -21,18 +21,21 @@ export function mediaType(request: IncomingMessage): string {
 }
 
 /**
- * The media type of a unary call.
- * @throws KilnError with status 415 for another one; `Accept-Post` then says which there are.
+ * The media type of a unary call whose headers its protocol allows.
+ * @throws KilnError with status 415 for another type, `Accept-Post` then says which there are; `invalid_argument` or `unimplemented` for a header.
  */
 export function unaryType(request: IncomingMessage, response: ServerResponse): string {
   const type = mediaType(request);
-  if (unaryTypes.includes(type)) return type;
-  response.setHeader('Accept-Post', unaryTypes.join(', '));
-  throw new KilnError(
-    'invalid_argument',
-    `content type ${JSON.stringify(type.slice(0, 100))} is not supported: send ${unaryTypes.join(' or ')}`,
-    { httpStatus: 415 },
-  );
+  if (!unaryTypes.includes(type)) {
+    response.setHeader('Accept-Post', unaryTypes.join(', '));
+    throw new KilnError(
+      'invalid_argument',
+      `content type ${JSON.stringify(type.slice(0, 100))} is not supported: send ${unaryTypes.join(' or ')}`,
+      { httpStatus: 415 },
+    );
+  }
+  checkHeaders(request, isGrpc(type));
+  return type;
 }
 
 /** A body or message as it came; who reads it decompresses it, in the thread and within the limits that it likes. */
@@ -55,14 +58,13 @@ export class UnaryCall {
   readonly #response: ServerResponse;
   readonly #type: string;
 
-  /** @throws KilnError `invalid_argument` with status 415 for another content type, or for headers that the protocol does not allow. */
+  /** @throws KilnError as `unaryType`. */
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
     this.#response = response;
     this.#type = unaryType(request, response);
     this.isJson = this.#type.endsWith('json');
     const grpc = isGrpc(this.#type);
-    checkHeaders(request, grpc);
     this.acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(
       headerOf(request, grpc ? 'grpc-accept-encoding' : 'accept-encoding') ?? '',
     );

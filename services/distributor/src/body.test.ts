@@ -4,7 +4,6 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KilnError } from '@kiln/model';
 import { gunzipSized, inflateBody, readBody } from './body.ts';
-import { drain } from './drain.ts';
 import { InFlight } from './in-flight.ts';
 
 const LIMIT = 1_000_000;
@@ -14,7 +13,7 @@ const server = createServer((request, response) => {
     .then(
       (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
       (error: KilnError) => {
-        drain(request);
+        request.resume();
         response.writeHead(error.httpStatus ?? 400, { connection: 'close' }).end(`${error.code}: ${error.message}`);
       },
     );

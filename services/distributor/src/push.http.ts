@@ -4,7 +4,6 @@ import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
 import { UnaryCall } from '@kiln/rpc';
 import { readBody } from './body.ts';
-import { drain } from './drain.ts';
 import { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import { Intake } from './intake.ts';
@@ -43,7 +42,6 @@ export class PushHttp {
       const written = await this.#intake.write({ tenant, body, form: { kind: 'push', isJson: call.isJson } });
       call.answer(call.isJson ? '{}' : '', writeToken(written));
     } catch (thrown) {
-      drain(request);
       throw asConnect(thrown);
     } finally {
       held.release();
@@ -66,9 +64,6 @@ export class PushHttp {
       const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
       const written = await this.#intake.write({ tenant, body, form });
       response.writeHead(200, { 'Content-Length': '0', ...writeToken(written) }).end();
-    } catch (thrown) {
-      drain(request);
-      throw thrown;
     } finally {
       held.release();
     }
