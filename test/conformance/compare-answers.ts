@@ -6,11 +6,13 @@ import {
   type Oracle,
   type OracleRange,
 } from '../oracle/index.ts';
-import { query } from '../support/http-client.ts';
+
+/** A call of QuerierService by JSON or protobuf; the answer in the shape of protobuf JSON. @throws Error when it is an error */
+export type Ask = (method: string, request: Readonly<Json>, json: boolean) => Promise<Json>;
 
 /** Asks a server and the oracle the same things. */
 export interface Comparison {
-  readonly url: string;
+  readonly ask: Ask;
   readonly tenant: string;
   readonly oracle: Oracle;
   readonly range: OracleRange;
@@ -36,7 +38,7 @@ export interface Thoroughness {
 
 /** The answers about one profile type of one service. @returns sentences, none when all agree */
 export async function compareType(
-  { url, tenant, oracle, range }: Comparison,
+  { ask, tenant, oracle, range }: Comparison,
   memo: OracleMemo,
   service: string,
   profileTypeId: string,
@@ -58,11 +60,10 @@ export async function compareType(
         const want = memo.of(`graph ${maxNodes} ${key}`, () =>
           oracle.flameGraph(tenant, { ...asked, ...(maxNodes === undefined ? {} : { maxNodes }) }),
         );
-        const answer = await query(
-          url,
+        const answer = await ask(
           'SelectMergeStacktraces',
           { ...request, ...(maxNodes === undefined ? {} : { maxNodes }) },
-          { tenant, json },
+          json,
         );
         const graph = answer['flamegraph'] as {
           names?: string[];
@@ -84,7 +85,7 @@ export async function compareType(
       });
     }
     await check(`merged profile by ${codec}`, async () => {
-      const answer = await query(url, 'SelectMergeProfile', request, { tenant, json });
+      const answer = await ask('SelectMergeProfile', request, json);
       return stacksDiffer(
         answer['profile'] as Uint8Array,
         memo.of(`pprof ${key}`, () => oracle.pprof(tenant, asked)),
@@ -93,7 +94,7 @@ export async function compareType(
     await check(`series by ${codec}`, async () => {
       const groupBy = ['form', 'service_name', 'absent'];
       const want = memo.of(`series ${key}`, () => oracle.selectSeries(tenant, { ...asked, groupBy, stepSeconds: 600 }));
-      const answer = await query(url, 'SelectSeries', { ...request, groupBy, step: 600 }, { tenant, json });
+      const answer = await ask('SelectSeries', { ...request, groupBy, step: 600 }, json);
       return jsonDiffers(seriesOf(answer), want);
     });
     if (!full) continue;
@@ -107,15 +108,14 @@ export async function compareType(
           format: json ? 'PROFILE_FORMAT_TREE' : 2,
           ...(maxNodes === undefined ? {} : { maxNodes }),
         };
-        const bytes = ((await query(url, 'SelectMergeStacktraces', asTree, { tenant, json }))['tree'] ??
-          new Uint8Array(0)) as Uint8Array;
+        const bytes = ((await ask('SelectMergeStacktraces', asTree, json))['tree'] ?? new Uint8Array(0)) as Uint8Array;
         const stacks = mapsDiffer(treeStacks(decodeTree(bytes)), treeStacks(want.roots));
         return stacks ?? (Buffer.compare(bytes, want.bytes) === 0 ? undefined : 'the same tree in other bytes');
       });
     }
     await check(`pprof by ${codec}`, async () => {
       const asPprof = { ...request, format: json ? 'PROFILE_FORMAT_PPROF' : 4 };
-      const answer = (await query(url, 'SelectMergeStacktraces', asPprof, { tenant, json }))['pprof'] as
+      const answer = (await ask('SelectMergeStacktraces', asPprof, json))['pprof'] as
         | { profile?: Uint8Array }
         | undefined;
       return stacksDiffer(
@@ -127,51 +127,55 @@ export async function compareType(
   return wrong;
 }
 
-/** ProfileTypes, LabelNames, LabelValues and Series of a whole tenant, over both codecs. */
-export async function compareDiscovery({ url, tenant, oracle, range }: Comparison): Promise<string[]> {
+const labelsAsked = [
+  'service_name',
+  '__profile_type__',
+  '__type__',
+  '__unit__',
+  '__period_type__',
+  'form',
+  'pyroscope_spy',
+  'thread_id',
+  'nowhere',
+];
+
+/** ProfileTypes, LabelNames, LabelValues and Series of a whole tenant. */
+export async function compareDiscovery(
+  { ask, tenant, oracle, range }: Comparison,
+  { codecs = [true, false], labels = labelsAsked }: { codecs?: readonly boolean[]; labels?: readonly string[] } = {},
+): Promise<string[]> {
   const wrong: string[] = [];
   const times = { start: range.startMs, end: range.endMs };
-  for (const json of [true, false]) {
-    const ask = (method: string, request: Json): Promise<Json> =>
-      query(url, method, { ...times, ...request }, { tenant, json });
+  for (const json of codecs) {
+    const asked = (method: string, request: Json): Promise<Json> => ask(method, { ...times, ...request }, json);
     const check = async (what: string, want: unknown, work: () => Promise<unknown>): Promise<void> => {
       const found = await work().then((got) => jsonDiffers(got, want), String);
       if (found !== undefined) wrong.push(`${what} by ${json ? 'JSON' : 'protobuf'}: ${found}`);
     };
     await check('ProfileTypes', oracle.profileTypes(tenant, range), async () =>
-      (((await ask('ProfileTypes', {}))['profileTypes'] ?? []) as { ID: string }[]).map(({ ID }) => ID),
+      (((await asked('ProfileTypes', {}))['profileTypes'] ?? []) as { ID: string }[]).map(({ ID }) => ID),
     );
     await check(
       'LabelNames',
       oracle.labelNames(tenant, range),
-      async () => (await ask('LabelNames', {}))['names'] ?? [],
+      async () => (await asked('LabelNames', {}))['names'] ?? [],
     );
-    for (const name of [
-      'service_name',
-      '__profile_type__',
-      '__type__',
-      '__unit__',
-      '__period_type__',
-      'form',
-      'pyroscope_spy',
-      'thread_id',
-      'nowhere',
-    ]) {
+    for (const name of labels) {
       await check(
         `LabelValues of ${name}`,
         oracle.labelValues(tenant, range, name),
-        async () => (await ask('LabelValues', { name }))['names'] ?? [],
+        async () => (await asked('LabelValues', { name }))['names'] ?? [],
       );
     }
     const matchers = ['{form=~"push.*"}'];
     await check(
       'LabelValues with a matcher',
       oracle.labelValues(tenant, range, 'service_name', { matchers }),
-      async () => (await ask('LabelValues', { name: 'service_name', matchers }))['names'] ?? [],
+      async () => (await asked('LabelValues', { name: 'service_name', matchers }))['names'] ?? [],
     );
     for (const labelNames of [[], ['service_name', '__profile_type__'], ['form']]) {
       await check(`Series of ${labelNames.join()}`, oracle.series(tenant, range, { labelNames }), async () =>
-        setsOf(await ask('Series', { labelNames })),
+        setsOf(await asked('Series', { labelNames })),
       );
     }
   }

@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Oracle, type Verdict } from '../oracle/index.ts';
 import { dataDir, whyNoData } from '../support/captured.ts';
+import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { long, requireService } from '../support/services.ts';
-import { compareDiscovery, compareType, OracleMemo } from './compare-answers.ts';
+import { compareDiscovery, compareType, OracleMemo, type Ask } from './compare-answers.ts';
 import { captureSends, fixtureSources, realSources, sendsOf, type Send } from './sends.ts';
 
 const TENANT = 'conformance';
@@ -68,7 +69,8 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
   });
 
   async function compareAll(thorough: boolean): Promise<string[]> {
-    const comparison = { url: kiln.url, tenant: TENANT, oracle, range };
+    const ask: Ask = (method, request, json) => query(kiln.url, method, request, { tenant: TENANT, json });
+    const comparison = { ask, tenant: TENANT, oracle, range };
     const wrong = await compareDiscovery(comparison);
     const sets = oracle.series(TENANT, range, { labelNames: ['service_name', '__profile_type__'] });
     // Unless long: every answer of one form of each file by one codec in turn, and of the others the flame graph, lines and series.

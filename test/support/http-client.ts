@@ -40,31 +40,40 @@ async function post(
   };
 }
 
+/** A PushRequest as protobuf. */
+export function pushBytes(series: readonly SeriesToPush[]): Uint8Array {
+  return pushMessages.request.encode({
+    series: series.map((s) => ({
+      labels: labelsOf(s),
+      samples: s.samples.map(({ profile, id }) => ({ rawProfile: profile, ID: id ?? '' })),
+    })),
+  });
+}
+
+/** A PushRequest as protobuf JSON has it. */
+export function pushJson(series: readonly SeriesToPush[]): object {
+  return {
+    series: series.map((s) => ({
+      labels: labelsOf(s),
+      samples: s.samples.map(({ profile, id }) => ({
+        rawProfile: Buffer.from(profile).toString('base64'),
+        ...(id === undefined ? {} : { ID: id }),
+      })),
+    })),
+  };
+}
+
+function labelsOf({ labels }: SeriesToPush): object[] {
+  return labels.map(([name, value]) => ({ name, value }));
+}
+
 /** `push.v1.PusherService/Push` as Connect protobuf or JSON. */
 export function connectPush(
   url: string,
   series: readonly SeriesToPush[],
   { tenant, json, gzip }: PushOptions = {},
 ): Promise<Answer> {
-  const labels = (s: SeriesToPush): object[] => s.labels.map(([name, value]) => ({ name, value }));
-  const plain = json
-    ? Buffer.from(
-        JSON.stringify({
-          series: series.map((s) => ({
-            labels: labels(s),
-            samples: s.samples.map(({ profile, id }) => ({
-              rawProfile: Buffer.from(profile).toString('base64'),
-              ...(id === undefined ? {} : { ID: id }),
-            })),
-          })),
-        }),
-      )
-    : pushMessages.request.encode({
-        series: series.map((s) => ({
-          labels: labels(s),
-          samples: s.samples.map(({ profile, id }) => ({ rawProfile: profile, ID: id ?? '' })),
-        })),
-      });
+  const plain = json ? Buffer.from(JSON.stringify(pushJson(series))) : pushBytes(series);
   const headers = {
     'Content-Type': json ? 'application/json' : 'application/proto',
     ...(gzip ? { 'Content-Encoding': 'gzip' } : {}),
@@ -126,11 +135,16 @@ export async function query(
   const answer = await rawQuery(url, method, request, options);
   if (answer.status !== 200)
     throw new Error(`${method} answered ${answer.status}: ${Buffer.from(answer.body).toString()}`);
-  if (!options.json) {
+  return readAnswer(method, answer.body, options.json ?? false);
+}
+
+/** An answer's bytes as `query` gives them. */
+export function readAnswer(method: string, body: Uint8Array, json: boolean): Record<string, unknown> {
+  if (!json) {
     const { response } = querierMessages[method]!;
-    return response === undefined ? { profile: answer.body } : response.decode(answer.body);
+    return response === undefined ? { profile: body } : response.decode(body);
   }
-  const parsed = JSON.parse(Buffer.from(answer.body).toString()) as Record<string, unknown>;
+  const parsed = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>;
   if (method === 'SelectMergeProfile') return { profile: pprofFromJson(parsed) };
   if (typeof parsed['tree'] === 'string') parsed['tree'] = new Uint8Array(Buffer.from(parsed['tree'], 'base64'));
   const pprof = parsed['pprof'] as { profile?: Record<string, unknown> } | undefined;

@@ -44,7 +44,7 @@ export async function startKiln({ dataDir, flags = [], timeoutMs = 30_000 }: Sta
     const timer = setTimeout(() => fail(new Error(`kiln was not ready after ${timeoutMs} ms:\n${output}`)), timeoutMs);
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
-      const found = /ready on (http:\/\/\S+)/.exec(output);
+      const found = /ready on (https?:\/\/\S+)/.exec(output);
       if (found === null) return;
       clearTimeout(timer);
       ready(found[1]!);
