@@ -1,3 +1,4 @@
+export { collectBody } from './collect-body.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';
 export { mediaType, UnaryCall, type Body } from './unary-call.ts';

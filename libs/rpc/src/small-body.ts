@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { KilnError } from '@kiln/model';
+import { collectBody } from './collect-body.ts';
 import type { Body } from './unary-call.ts';
 
 const gunzipAsync = promisify(gunzip);
@@ -17,7 +18,9 @@ export async function readSmallBody(request: IncomingMessage, maxBytes: number):
       'unimplemented',
       `content encoding ${JSON.stringify(encoding)} is not supported: send gzip or identity`,
     );
-  const bytes = await collect(request, maxBytes);
+  const bytes = await collectBody(request, (length) => {
+    if (length > maxBytes) throw tooLarge(maxBytes);
+  });
   return { bytes, isGzip: encoding === 'gzip' && bytes.length > 0 };
 }
 
@@ -33,24 +36,6 @@ export async function inflateSmall({ bytes, isGzip }: Body, maxBytes: number): P
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes);
     throw new KilnError('invalid_argument', `the body is not valid gzip: ${(error as Error).message}`);
   }
-}
-
-function collect(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBytes) chunks.push(chunk);
-      else {
-        chunks.length = 0; // the rest flows by: the client gets to read the answer
-        reject(tooLarge(maxBytes));
-      }
-    });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
-    const left = (): void => reject(new KilnError('canceled', `the client left after ${length} bytes of the body`));
-    request.on('error', left).on('aborted', left);
-  });
 }
 
 function tooLarge(maxBytes: number): KilnError {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { constants, gunzipSync } from 'node:zlib';
 import { KilnError } from '@kiln/model';
-import type { Body } from '@kiln/rpc';
+import { collectBody, type Body } from '@kiln/rpc';
 import type { Held } from './in-flight.ts';
 
 /** The body was too large for a limit. The edge answers 413, or the code where the protocol has no such status. */
@@ -35,7 +35,11 @@ export async function readBody(request: IncomingMessage, limitBytes: number, hel
       },
     );
   }
-  return { bytes: await collect(request, limit, limitBytes, held), isGzip: encoding === 'gzip' };
+  const bytes = await collectBody(request, (length, chunk) => {
+    if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} bytes received`);
+    held.grow(chunk);
+  });
+  return { bytes, isGzip: encoding === 'gzip' };
 }
 
 /**
@@ -59,28 +63,6 @@ export function inflateBody({ bytes, isGzip: isSaid }: Body, limitBytes: number)
 /** Starts with the magic number of gzip. */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
-}
-
-async function collect(source: IncomingMessage, limit: number, limitBytes: number, held: Held): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of chunksOf(source)) {
-      length += chunk.length;
-      if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} bytes received`);
-      held.grow(chunk.length);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof KilnError) throw error;
-    throw new KilnError('canceled', `the client left after ${length} bytes of the body`, { cause: error });
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
-}
-
-/** Leaving early must not destroy a request: its socket still has to carry the answer. */
-function chunksOf(source: IncomingMessage): AsyncIterable<Buffer> {
-  return { [Symbol.asyncIterator]: () => source.iterator({ destroyOnReturn: false }) as NodeJS.AsyncIterator<Buffer> };
 }
 
 /**
