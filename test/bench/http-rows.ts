@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,15 +8,10 @@ import { withTimeNanos } from '../support/shift-time.ts';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { ratio, row, timed, type Effort, type Row } from './measure.ts';
 import { gunzipAll, type Push } from './pipeline.ts';
+import { cpuOf } from './server.ts';
 
 /** Each worker thread of the server compiles for itself, and meets a part of the profiles only. */
 const WARM_UP = 12;
-
-/** CPU of a process so far, milliseconds: user and system (proc(5), clock ticks of 10 ms). */
-async function cpuMs(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
 
 /**
  * A whole HTTP push, through a server of its own process: CPU that the server spends on it, all roles together, over G; beside it a bare server that
@@ -43,11 +38,11 @@ export async function httpRows(pushes: readonly Push[], { rounds }: Effort): Pro
         gzip: gzipSync(withTimeNanos(new Uint8Array(gunzipSync(gzip)), nowNanos + BigInt(i) + 1n), { level: 1 }),
         labels,
       }));
-      const before = await cpuMs(kiln.pid);
+      const before = await cpuOf(kiln.pid);
       await postAll(kiln.url, fresh, agent);
       // The heads catch up within moments.
       await new Promise((done) => setTimeout(done, 300));
-      const spent = (await cpuMs(kiln.pid)) - before;
+      const spent = (await cpuOf(kiln.pid)) - before;
       const own = process.cpuUsage();
       await postAll(bareUrl, fresh, agent);
       const { user, system } = process.cpuUsage(own);

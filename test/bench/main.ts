@@ -3,15 +3,18 @@ import { join, resolve } from 'node:path';
 import { corpus } from '../support/corpus.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { readBaseline, writeBaseline } from './baseline.ts';
+import { delayRows } from './delay-rows.ts';
 import { httpRows } from './http-rows.ts';
 import { checkObject, corpusRows, realRows, sizeRows, type RealFile } from './ingest-rows.ts';
 import type { Effort, Row } from './measure.ts';
 import { headOfAnHour, seal, type Push } from './pipeline.ts';
+import { openLoopRows } from './open-loop.ts';
 import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { tableHead, tableLine } from './table.ts';
 
 /*
  * ./kiln bench [--json] [--seconds N] [--rounds N] [--full] [--write-baseline]
+ * ./kiln bench --latency [--json] [--loop-seconds 60] [--loops 5] [--rounds N]
  * Ratios in one process, alternatives in turns, medians; never a test: a target that is missed is shown and nothing fails.
  */
 const json = process.argv.includes('--json');
@@ -91,6 +94,15 @@ const add = (rows: readonly Row[]): void => {
   }
 };
 
+if (process.argv.includes('--latency')) {
+  // Wall time, on a machine that does nothing else.
+  say(tableHead());
+  const pushed = [...pushesOf({ services: 4, pods: 4, intervals: 6, draws: 2_400 })];
+  add(await openLoopRows(pushed, wholeNumber('--loop-seconds', 60, 5), wholeNumber('--loops', 5, 1)));
+  add(await delayRows(effort.rounds));
+  if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
+  process.exit(0);
+}
 const pushes = [...pushesOf(size)];
 say(
   `Node ${process.versions.node}, ${pushes.length} profiles; CPU of ${effort.rounds} rounds or more, G is one gunzip of the same bytes; baseline of ${baseline.date}, Node ${baseline.node}`,

@@ -3,18 +3,17 @@ import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import type { Disk } from '@kiln/disk';
-import { distributorModule, Placer, ProfileReader } from '@kiln/distributor';
+import { distributorModule } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
-import { queryFrontendModule, type QueryCall } from '@kiln/query-frontend';
+import { queryFrontendModule } from '@kiln/query-frontend';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
-import { QueryService } from './reading/query-service.ts';
-import { limitsIn, QueryThreads } from './reading/query-threads.ts';
-import { WriteThreads } from './writing/write-threads.ts';
+import { openAnswerer } from './reading/query-threads.ts';
+import { openReader } from './writing/write-threads.ts';
 import { compressionOf, type StartConfig } from './settings.ts';
 
 /** What the roles of a process are made from: all real things, made once, here at the edge. */
@@ -79,19 +78,23 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       writer,
       dieAt,
     });
-    const owners = { answer: ingester.answer.bind(ingester) };
-    const writeSetup = { partitions, compression: compressionOf(config.storage) };
-    const writeCount = config.distributor.threads;
-    const writeLog = log.with({ role: 'distributor' });
-    const writers =
-      writeCount === 0 ? undefined : new WriteThreads({ count: writeCount, setup: writeSetup, clock, log: writeLog });
-    const service = new QueryService({ objects, owners, codecs, clock });
-    const count = config.querier.threads;
-    const setup = { objects: directory.objects };
-    const readLog = log.with({ role: 'query-frontend' });
-    const threads =
-      count === 0 ? undefined : new QueryThreads({ count, setup, owners, limits: limitsOf, clock, log: readLog });
-    const here = { answer: (call: QueryCall) => service.answer(call, limitsIn(call, limitsOf)) };
+    const reader = openReader({
+      count: config.distributor.threads,
+      setup: { partitions, compression: compressionOf(config.storage) },
+      codecs,
+      clock,
+      log: log.with({ role: 'distributor' }),
+    });
+    const answerer = openAnswerer({
+      count: config.querier.threads,
+      setup: { objects: directory.objects },
+      owners: { answer: ingester.answer.bind(ingester) },
+      objects,
+      codecs,
+      limits: limitsOf,
+      clock,
+      log: log.with({ role: 'query-frontend' }),
+    });
     ingester.start();
     return {
       modules: [
@@ -99,19 +102,19 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           logs,
           limits: limitsOf,
           tenantOf: (header) => tenants.forWrite(header),
-          reader: writers ?? new ProfileReader({ placer: new Placer({ ...writeSetup, codecs, clock }), clock }),
+          reader,
           clock,
           metrics,
         }),
         queryFrontendModule({
-          answerer: threads ?? here,
+          answerer,
           tenantsOf: (header) => tenants.forRead(header),
           clock,
         }),
       ],
       checks: [{ name: 'ingester', reason: () => ingester.notReady() }],
       close: async () => {
-        await Promise.all([threads?.stop(), writers?.stop()]);
+        await Promise.all([reader.stop(), answerer.stop()]);
         await ingester.stop();
         await partitionLog[Symbol.asyncDispose]();
       },

@@ -6,7 +6,7 @@ import type { Query } from '@kiln/query';
 import type { Logger } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 import { Moved, movable, Threads } from '@kiln/threads';
-import type { LimitsByTenant } from './query-service.ts';
+import { QueryService, type LimitsByTenant, type QueryServicePorts } from './query-service.ts';
 
 /** What a query thread is started with. */
 export interface QuerySetup {
@@ -14,7 +14,7 @@ export interface QuerySetup {
   readonly objects: string;
 }
 
-export interface QueryThreadsOptions {
+interface QueryThreadsOptions {
   readonly count: number;
   readonly setup: QuerySetup;
   readonly owners: Owners;
@@ -24,7 +24,7 @@ export interface QueryThreadsOptions {
 }
 
 /** Queries in threads of their own, so that a large merge or answer holds up nobody else. */
-export class QueryThreads implements QueryAnswerer {
+class QueryThreads implements OpenAnswerer {
   readonly #threads: Threads;
   readonly #limits: LimitsOf;
 
@@ -46,8 +46,22 @@ export class QueryThreads implements QueryAnswerer {
   }
 }
 
+/** An answerer of queries, in `count` threads or, with 0, in this one. */
+export function openAnswerer(
+  options: QueryThreadsOptions & Pick<QueryServicePorts, 'objects' | 'codecs'>,
+): OpenAnswerer {
+  const { count, owners, objects, codecs, clock, limits } = options;
+  if (count > 0) return new QueryThreads(options);
+  const service = new QueryService({ objects, owners, codecs, clock });
+  return { answer: (call) => service.answer(call, limitsIn(call, limits)), stop: () => Promise.resolve() };
+}
+
+export interface OpenAnswerer extends QueryAnswerer {
+  stop(): Promise<void>;
+}
+
 /** The limits of a call's tenants, as they are now. */
-export function limitsIn({ tenants }: QueryCall, limits: LimitsOf): LimitsByTenant {
+function limitsIn({ tenants }: QueryCall, limits: LimitsOf): LimitsByTenant {
   return Object.fromEntries(tenants.map((tenant) => [tenant, limits(tenant)]));
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
-import type { Compression } from '@kiln/block';
-import type { Reader, Reading, WriteCall, WriteLimits } from '@kiln/distributor';
+import type { Codecs, Compression } from '@kiln/block';
+import { Placer, ProfileReader, type Reader, type Reading, type WriteCall, type WriteLimits } from '@kiln/distributor';
 import type { Logger } from '@kiln/telemetry';
 import { movable, Threads } from '@kiln/threads';
 
@@ -10,7 +10,7 @@ export interface WriteSetup {
   readonly compression: Compression;
 }
 
-export interface WriteThreadsOptions {
+interface WriteThreadsOptions {
   readonly count: number;
   readonly setup: WriteSetup;
   readonly clock: Clock;
@@ -18,7 +18,7 @@ export interface WriteThreadsOptions {
 }
 
 /** Pushes are decompressed, decoded and made records of in threads of their own: a large one holds up nobody's socket. */
-export class WriteThreads implements Reader {
+class WriteThreads implements OpenReader {
   readonly #threads: Threads;
 
   constructor({ count, setup, clock, log }: WriteThreadsOptions) {
@@ -34,6 +34,18 @@ export class WriteThreads implements Reader {
   stop(): Promise<void> {
     return this.#threads.stop();
   }
+}
+
+/** A reader of pushes, in `count` threads or, with 0, in this one. */
+export function openReader(options: WriteThreadsOptions & { readonly codecs: Codecs }): OpenReader {
+  const { count, setup, codecs, clock } = options;
+  if (count > 0) return new WriteThreads(options);
+  const reader = new ProfileReader({ placer: new Placer({ ...setup, codecs, clock }), clock });
+  return { read: (call, limits) => reader.read(call, limits), stop: () => Promise.resolve() };
+}
+
+export interface OpenReader extends Reader {
+  stop(): Promise<void>;
 }
 
 /** The worker beside this file: TypeScript when this runs from source, else what the compiler made of it. */
