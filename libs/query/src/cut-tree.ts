@@ -1,5 +1,5 @@
 import { ExactSums, SPILL } from '@kiln/model';
-import type { FunctionTree } from './function-tree.ts';
+import type { FunctionTreeColumns } from './function-tree.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import { nthLargest } from './nth-largest.ts';
 import type { QueryRange } from './query.ts';
@@ -34,7 +34,12 @@ export interface CutRules {
  * one child `other`. All are kept when maxNodes is 0 or no less than the nodes there are.
  * @throws KilnError `out_of_range` when the sum of all is above int64, naming the query's range.
  */
-export function cutTree(tree: FunctionTree, maxNodes: number, { otherIsRest }: CutRules, range: QueryRange): CutTree {
+export function cutTree(
+  tree: FunctionTreeColumns,
+  maxNodes: number,
+  { otherIsRest }: CutRules,
+  range: QueryRange,
+): CutTree {
   const total = sumTotals(tree);
   refuseAboveInt64(total.lo[0]!, total.hi[0]!, range);
   const minimum = threshold(tree.length, total, maxNodes);
@@ -43,7 +48,7 @@ export function cutTree(tree: FunctionTree, maxNodes: number, { otherIsRest }: C
 }
 
 /** Own value and those below it. One pass backwards: parents come before children. The root's own value has no frame and is left out. */
-function sumTotals({ length, parent, selfLo, selfHi }: FunctionTree): ExactSums {
+function sumTotals({ length, parent, selfLo, selfHi }: FunctionTreeColumns): ExactSums {
   const total = new ExactSums(length);
   const { lo, hi } = total;
   lo.set(selfLo.subarray(1, length), 1);
@@ -75,7 +80,7 @@ interface KeptNodes {
 }
 
 function keepNodes(
-  tree: FunctionTree,
+  tree: FunctionTreeColumns,
   total: ExactSums,
   minimum: { lo: number; hi: number },
   otherIsRest: boolean,
@@ -135,7 +140,7 @@ function keepNodes(
 }
 
 /** Puts kept nodes in breadth-first order, siblings by name. */
-function arrange(tree: FunctionTree, kept: KeptNodes, otherIsRest: boolean): CutTree {
+function arrange(tree: FunctionTreeColumns, kept: KeptNodes, otherIsRest: boolean): CutTree {
   const { length } = kept;
   const { names, rank } = rankNames(tree, kept, otherIsRest);
   const { first, children } = childrenByRank(kept, rank, names.length);
@@ -162,7 +167,7 @@ function arrange(tree: FunctionTree, kept: KeptNodes, otherIsRest: boolean): Cut
 
 /** The names in use, sorted by bytes (with `other` last when it is the rest), and the place of each node's name among them. */
 function rankNames(
-  tree: FunctionTree,
+  tree: FunctionTreeColumns,
   { length, name }: KeptNodes,
   otherIsRest: boolean,
 ): { names: string[]; rank: Uint32Array } {

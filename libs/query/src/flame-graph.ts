@@ -1,6 +1,6 @@
 import { exactToBigInt, SPILL } from '@kiln/model';
 import { cutTree, type CutTree } from './cut-tree.ts';
-import type { FunctionTree } from './function-tree.ts';
+import type { FunctionTreeColumns } from './function-tree.ts';
 import type { QueryRange } from './query.ts';
 
 /**
@@ -20,7 +20,7 @@ export interface FlameGraph {
  * The flame graph of contract/pyroscope.md §5.6, truncated to about `maxNodes` nodes (0: not at all).
  * @throws KilnError `out_of_range` when the total is above int64, naming `range`.
  */
-export function flameGraph(tree: FunctionTree, maxNodes: number, range: QueryRange): FlameGraph {
+export function flameGraph(tree: FunctionTreeColumns, maxNodes: number, range: QueryRange): FlameGraph {
   const cut = cutTree(tree, maxNodes, { otherIsRest: true }, range);
   const { names, index } = numberNames(cut);
   const isSmall = cut.total.hi[0]! < 2;

@@ -4,13 +4,24 @@ import { NameTable } from './name-table.ts';
 
 /**
  * Functions by path from the root, siblings unique by name; node 0 is the root of all. A parent's number is below its
- * children's. `selfLo` and `selfHi` are the exact value of each node itself (see model's exact integers). Columns may be longer
- * than `length`, and are replaced as the tree grows: hoist them only between calls of `child`.
+ * children's. Columns may be longer than `length`.
  */
-export class FunctionTree {
+export interface FunctionTreeColumns {
+  readonly names: NameTable;
+  /** Nodes, the root among them. */
+  readonly length: number;
+  readonly parent: Uint32Array;
+  /** Number in `names`; meaningless for the root. */
+  readonly name: Uint32Array;
+  /** The exact value of each node itself (see model's exact integers). */
+  readonly selfLo: Float64Array;
+  readonly selfHi: Float64Array;
+}
+
+/** A function tree that grows. Columns are replaced as it does: hoist them only between calls of `child`. */
+export class FunctionTree implements FunctionTreeColumns {
   readonly names: NameTable = new NameTable();
   parent: Uint32Array = new Uint32Array(64);
-  /** Number in `names`; meaningless for the root. */
   name: Uint32Array = new Uint32Array(64);
   selfLo: Float64Array = new Float64Array(64);
   selfHi: Float64Array = new Float64Array(64);
@@ -23,9 +34,15 @@ export class FunctionTree {
     this.#maxNodes = maxNodes;
   }
 
-  /** Nodes, the root among them. */
   get length(): number {
     return this.#length;
+  }
+
+  /** Makes room for that many nodes in all, as far as the limit allows them: growing step by step takes as long as adding them. */
+  reserve(nodes: number): void {
+    const length = Math.min(nodes, this.#maxNodes) + 1;
+    if (length > this.parent.length) this.#grow(length);
+    if (length * 2 > this.#slots.length) this.#rehash(length);
   }
 
   /** Hot: once per node of each source. The child of `parent` with that name, made when there is none. */
@@ -59,24 +76,23 @@ export class FunctionTree {
     const node = this.#length;
     if (node > this.#maxNodes) refuseNodes(this.#maxNodes);
     this.#length = node + 1;
-    if (node === this.parent.length) this.#grow();
+    if (node === this.parent.length) this.#grow(node * 2);
     this.parent[node] = parent;
     this.name[node] = name;
     this.#slots[slot] = node;
-    if (this.#length * 2 > this.#slots.length) this.#rehash();
+    if (this.#length * 2 > this.#slots.length) this.#rehash(this.#length * 2);
     return node;
   }
 
-  #grow(): void {
-    const length = this.parent.length * 2;
+  #grow(length: number): void {
     this.parent = copyU32(this.parent, length);
     this.name = copyU32(this.name, length);
     this.selfLo = copyF64(this.selfLo, length);
     this.selfHi = copyF64(this.selfHi, length);
   }
 
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 4);
+  #rehash(nodes: number): void {
+    const slots = new Uint32Array(2 ** Math.ceil(Math.log2(nodes * 2)));
     const mask = slots.length - 1;
     for (let node = 1; node < this.#length; node++) {
       let slot = mix(this.parent[node]!, this.name[node]!) & mask;

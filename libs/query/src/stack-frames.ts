@@ -10,6 +10,9 @@ export function addStacks(into: FunctionTree, symbols: Symbols, sums: ExactSums)
   const { length, parent, location } = symbols.tree;
   const self = sumByNode(symbols, sums);
   const used = markUsed(self, parent, length);
+  let nodes = 0;
+  for (let node = 1; node < length; node++) nodes += used[node]!;
+  into.reserve(nodes);
   const frames = new FrameNames(into, symbols);
   const nameOfFunction = frames.ofFunction;
   const { lineStart, lineFunction } = symbols.locations;

@@ -2,9 +2,9 @@ import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { readExact, writeExact } from './exact-codec.ts';
 import { flameGraph, type FlameGraph } from './flame-graph.ts';
-import { FunctionTree } from './function-tree.ts';
+import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import type { QueryLimits } from './limits.ts';
-import { readNames } from './name-table.ts';
+import { NameTable, readNames } from './name-table.ts';
 import type { StacktracesQuery } from './query.ts';
 import { compileProfileSelection } from './selection.ts';
 import { addStacks } from './stack-frames.ts';
@@ -46,14 +46,13 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
   const full = partials.filter((partial) => partial.length > 0);
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
   const tree = new FunctionTree(limits.maxResultNodes);
-  for (const partial of full) decodeTree(partial, tree);
+  for (const partial of full) addColumns(tree, decode(partial, tree.names));
   return encodeTree(tree);
 }
 
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
-  const tree = new FunctionTree();
-  decodeTree(partial, tree);
+  const tree = partial.length === 0 ? new FunctionTree() : decode(partial, new NameTable());
   return query.format === 'tree'
     ? { format: 'tree', tree: treeBytes(tree, query.maxNodes, query) }
     : { format: 'flamegraph', flameGraph: flameGraph(tree, query.maxNodes, query) };
@@ -73,25 +72,33 @@ function encodeTree(tree: FunctionTree): Uint8Array {
   return writer.toBytes();
 }
 
-/** Adds a partial to a tree. Nodes are renumbered; those of one path become one. */
-function decodeTree(partial: Uint8Array, into: FunctionTree): void {
-  if (partial.length === 0) return;
+/** A partial as the tree it was, its names interned. */
+function decode(partial: Uint8Array, into: NameTable): FunctionTreeColumns {
   const reader = new ByteReader(partial, FORMAT);
   const version = reader.u8();
   if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
-  const names = readNames(reader, into.names);
-  const count = reader.count(3);
-  const parent = readParents(reader, count + 1);
-  const target = new Uint32Array(count + 1);
-  for (let node = 1; node <= count; node++) {
-    const name = reader.varint();
-    if (name >= names.length) reader.fail(`name ${name} of ${names.length}`);
-    target[node] = into.child(target[parent[node]!]!, names[name]!);
+  const names = readNames(reader, into);
+  const length = reader.count(3) + 1;
+  const parent = readParents(reader, length);
+  const name = new Uint32Array(length);
+  for (let node = 1; node < length; node++) {
+    const number = reader.varint();
+    if (number >= names.length) reader.fail(`name ${number} of ${names.length}`);
+    name[node] = names[number]!;
   }
-  const lo = new Float64Array(count + 1);
-  const hi = new Float64Array(count + 1);
-  for (let node = 0; node <= count; node++) readExact(reader, lo, hi, node);
+  const selfLo = new Float64Array(length);
+  const selfHi = new Float64Array(length);
+  for (let node = 0; node < length; node++) readExact(reader, selfLo, selfHi, node);
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
-  for (let node = 0; node <= count; node++)
-    if (lo[node] !== 0 || hi[node] !== 0) into.add(target[node]!, lo[node]!, hi[node]!);
+  return { names: into, length, parent, name, selfLo, selfHi };
+}
+
+/** Adds to a tree with the same table of names. Nodes are renumbered; those of one path become one. Hot: once per node. */
+function addColumns(tree: FunctionTree, { length, parent, name, selfLo, selfHi }: FunctionTreeColumns): void {
+  const target = new Uint32Array(length);
+  tree.reserve(length - 1);
+  for (let node = 1; node < length; node++) target[node] = tree.child(target[parent[node]!]!, name[node]!);
+  for (let node = 0; node < length; node++) {
+    if (selfLo[node] !== 0 || selfHi[node] !== 0) tree.add(target[node]!, selfLo[node]!, selfHi[node]!);
+  }
 }

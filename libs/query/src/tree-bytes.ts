@@ -1,6 +1,6 @@
 import { ByteWriter } from '@kiln/bytes';
 import { cutTree } from './cut-tree.ts';
-import type { FunctionTree } from './function-tree.ts';
+import type { FunctionTreeColumns } from './function-tree.ts';
 import type { QueryRange } from './query.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { QueryRange } from './query.ts';
  * The first record is the root of all: no name, self 0. A tree without nodes is no bytes.
  * @throws KilnError `out_of_range` when the total is above int64, naming `range`.
  */
-export function treeBytes(tree: FunctionTree, maxNodes: number, range: QueryRange): Uint8Array {
+export function treeBytes(tree: FunctionTreeColumns, maxNodes: number, range: QueryRange): Uint8Array {
   const { length, name, names, self, firstChild, childCount } = cutTree(tree, maxNodes, { otherIsRest: false }, range);
   if (length === 1) return new Uint8Array(0);
   const encoded: Uint8Array[] = names.map((text) => encoder.encode(text));
