@@ -1,5 +1,5 @@
 import { SPILL } from '@kiln/model';
-import { refuseNodes } from './limits.ts';
+import { atMost, refuseNodes, type QueryLimits } from './limits.ts';
 import { NameTable } from './name-table.ts';
 
 /**
@@ -30,8 +30,8 @@ export class FunctionTree implements FunctionTreeColumns {
   #slots: Uint32Array = new Uint32Array(256);
   #length = 1;
 
-  constructor(maxNodes: number = Number.POSITIVE_INFINITY) {
-    this.#maxNodes = maxNodes;
+  constructor({ maxResultNodes }: QueryLimits = {}) {
+    this.#maxNodes = atMost(maxResultNodes);
   }
 
   get length(): number {

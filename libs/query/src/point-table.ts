@@ -1,4 +1,5 @@
 import { SPILL } from '@kiln/model';
+import { atMost, refusePoints, type QueryLimits } from './limits.ts';
 
 /** Time steps of a chunk. More would waste memory when points are far apart, fewer would cost a look-up more often. */
 export const CHUNK = 8;
@@ -24,9 +25,12 @@ export class PointTable {
   /** By group: the chunk last used. Rows of one series come in order of time, so it is nearly always the one wanted. */
   #lastOf: Uint32Array = new Uint32Array(FIRST);
   #chunks = 0;
+  #points = 0;
+  readonly #maxPoints: number;
 
   /** @param countsRows whether rows are counted, as means need. */
-  constructor(countsRows: boolean) {
+  constructor(countsRows: boolean, { maxResultPoints }: QueryLimits = {}) {
+    this.#maxPoints = atMost(maxResultPoints);
     this.rows = countsRows ? new Float64Array(FIRST * CHUNK) : undefined;
   }
 
@@ -34,9 +38,9 @@ export class PointTable {
     return this.#chunks;
   }
 
-  /** Makes room for that many more chunks. */
+  /** Makes room for that many more chunks, as far as the limit allows them: each has a point at least. */
   reserve(more: number): void {
-    const need = this.#chunks + more;
+    const need = Math.min(this.#chunks + more, this.#maxPoints + 1);
     if (need > this.chunkGroup.length) this.#grow(need);
     if (need * 2 > this.#slots.length) this.#rehash(need);
   }
@@ -47,13 +51,18 @@ export class PointTable {
     this.addTo(this.chunk(group, number), bucket - number * CHUNK, lo, hi, 1);
   }
 
-  /** Hot: adds to entry `i` of a chunk what `rows` rows sum up to. */
+  /** Hot: adds to entry `i` of a chunk what `rows` rows sum up to. @throws KilnError `resource_exhausted` for more points than the limit. */
   addTo(chunk: number, i: number, lo: number, hi: number, rows: number): void {
     const at = chunk * CHUNK + i;
     const sum = this.lo[at]! + lo;
     if (sum >= SPILL || hi !== 0) this.#addHigh(at, sum, hi);
     else this.lo[at] = sum;
-    this.mask[chunk] = this.mask[chunk]! | (1 << i);
+    const seen = this.mask[chunk]!;
+    const bit = 1 << i;
+    if ((seen & bit) === 0) {
+      if (++this.#points > this.#maxPoints) refusePoints(this.#maxPoints);
+      this.mask[chunk] = seen | bit;
+    }
     if (this.rows !== undefined) this.rows[at] = this.rows[at]! + rows;
   }
 

@@ -2,7 +2,7 @@ import { SymbolTable, type DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { ExactSums, KilnError, parseProfileTypeId, type ProfileType } from '@kiln/model';
 import { refuseAboveInt64 } from './int64.ts';
-import { refuseNodes, type QueryLimits } from './limits.ts';
+import { atMost, refuseNodes, type QueryLimits } from './limits.ts';
 import type { PprofQuery } from './query.ts';
 import { compileProfileSelection } from './selection.ts';
 import { sumByStack } from './stack-sums.ts';
@@ -64,8 +64,8 @@ class MergedStacks {
   readonly #maxNodes: number;
   #sums = new ExactSums(64);
 
-  constructor({ maxResultNodes = Number.POSITIVE_INFINITY }: QueryLimits) {
-    this.#maxNodes = maxResultNodes;
+  constructor({ maxResultNodes }: QueryLimits) {
+    this.#maxNodes = atMost(maxResultNodes);
   }
 
   /** Hot: once per stack. */
@@ -75,10 +75,10 @@ class MergedStacks {
       const high = hi === undefined ? 0 : hi[stack]!;
       if (lo[stack] === 0 && high === 0) continue;
       const merged = remap.stack(stack);
+      if (this.#table.tree.nodes - 1 > this.#maxNodes) refuseNodes(this.#maxNodes);
       if (merged >= this.#sums.lo.length) this.#grow();
       this.#sums.add(merged, lo[stack]!, high);
     }
-    if (this.#table.symbols().tree.length - 1 > this.#maxNodes) refuseNodes(this.#maxNodes);
   }
 
   build(): StackValues {

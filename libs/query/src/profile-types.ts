@@ -4,7 +4,7 @@ import { profileTypeId, type ProfileType } from '@kiln/model';
 import type { QueryLimits } from './limits.ts';
 import type { ProfileTypesQuery, QueryRange } from './query.ts';
 import { compileRange, matchTypes } from './selection.ts';
-import { encodeTexts, finishTexts, mergeTexts } from './text-set.ts';
+import { finishTexts, mergeTexts, TextSet } from './text-set.ts';
 import { compareUtf8 } from './utf8-order.ts';
 
 /** A profile type and its id. */
@@ -12,7 +12,7 @@ export interface ProfileTypeAnswer extends ProfileType {
   readonly id: string;
 }
 
-const FORMAT = 'profile types partial';
+const WHAT = 'profile types';
 
 /** The ids of the profile types that have a value in the range, as a set of texts: each is an id's five parts as a JSON list, since a part may hold a colon. */
 export function runProfileTypes(
@@ -21,7 +21,7 @@ export function runProfileTypes(
   limits: QueryLimits = {},
 ): Uint8Array {
   const selection = compileRange(query);
-  const found = new Set<string>();
+  const found = new TextSet(WHAT, limits);
   for (const tables of datasets) {
     for (const type of matchTypes(tables, selection)) {
       const { type: sampleType, unit, periodType, periodUnit } = tables.types[type]!;
@@ -29,7 +29,7 @@ export function runProfileTypes(
       if (!found.has(parts) && hasValue(tables, type, query)) found.add(parts);
     }
   }
-  return encodeTexts(found, limits);
+  return found.encode();
 }
 
 function hasValue({ rows }: DatasetTables, type: number, { startMs, endMs }: QueryRange): boolean {
@@ -42,12 +42,12 @@ function hasValue({ rows }: DatasetTables, type: number, { startMs, endMs }: Que
 }
 
 export function mergeProfileTypes(partials: readonly Uint8Array[], limits: QueryLimits = {}): Uint8Array {
-  return mergeTexts(partials, FORMAT, limits);
+  return mergeTexts(WHAT, partials, limits);
 }
 
 /** Sorted by id. */
 export function finishProfileTypes(partial: Uint8Array): ProfileTypeAnswer[] {
-  const answers = finishTexts(partial, FORMAT).map((text) => {
+  const answers = finishTexts(WHAT, partial).map((text) => {
     const type = readParts(text);
     return { ...type, id: profileTypeId(type.name, type) };
   });
@@ -62,7 +62,11 @@ function readParts(text: string): ProfileType {
     parts = undefined;
   }
   if (!Array.isArray(parts) || parts.length !== 5 || !parts.every((part) => typeof part === 'string')) {
-    throw new CorruptDataError(FORMAT, 0, `${JSON.stringify(text.slice(0, 100))}, want a list of five strings`);
+    throw new CorruptDataError(
+      `${WHAT} partial`,
+      0,
+      `${JSON.stringify(text.slice(0, 100))}, want a list of five strings`,
+    );
   }
   const [name, type, unit, periodType, periodUnit] = parts as [string, string, string, string, string];
   return { name, type, unit, periodType, periodUnit };

@@ -31,7 +31,7 @@ export function runSelectSeries(
 ): Uint8Array {
   const selection = compileProfileSelection(query, rowRange(query));
   const groups = new SeriesTable(limits);
-  const points = new PointTable(query.aggregation === 'average');
+  const points = new PointTable(query.aggregation === 'average', limits);
   for (const tables of datasets) {
     const types = matchTypes(tables, selection);
     const mask = types.length === 0 ? undefined : matchSeries(tables, selection);
@@ -49,7 +49,7 @@ export function mergeSelectSeries(
   const full = partials.filter((partial) => partial.length > 0);
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
   const groups = new SeriesTable(limits);
-  const points = new PointTable(query.aggregation === 'average');
+  const points = new PointTable(query.aggregation === 'average', limits);
   for (const partial of full) decode(query, partial, groups, points);
   return encode(groups, points);
 }

@@ -1,13 +1,13 @@
 import { LabelSetTable, type Label } from '@kiln/model';
-import { refuseSeries, type QueryLimits } from './limits.ts';
+import { atMost, refuseSeries, type QueryLimits } from './limits.ts';
 
 /** The series of an answer: a number per distinct list of labels, whose order counts. Not for loops over rows: ask once per series. */
 export class SeriesTable {
   readonly #lists = new LabelSetTable();
   readonly #maxSeries: number;
 
-  constructor({ maxResultSeries = Number.POSITIVE_INFINITY }: QueryLimits) {
-    this.#maxSeries = maxResultSeries;
+  constructor({ maxResultSeries }: QueryLimits) {
+    this.#maxSeries = atMost(maxResultSeries);
   }
 
   /** By number. */

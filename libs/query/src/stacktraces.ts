@@ -33,7 +33,7 @@ export function runStacktraces(
   limits: QueryLimits = {},
 ): Uint8Array {
   const selection = compileProfileSelection(query, query);
-  const tree = new FunctionTree(limits.maxResultNodes);
+  const tree = new FunctionTree(limits);
   for (const tables of datasets) {
     const sums = sumByStack(tables, selection);
     if (sums !== undefined) addStacks(tree, tables.symbols, sums);
@@ -45,7 +45,7 @@ export function runStacktraces(
 export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryLimits = {}): Uint8Array {
   const full = partials.filter((partial) => partial.length > 0);
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
-  const tree = new FunctionTree(limits.maxResultNodes);
+  const tree = new FunctionTree(limits);
   for (const partial of full) addColumns(tree, decode(partial, tree.names));
   return encodeTree(tree);
 }

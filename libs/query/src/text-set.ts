@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { refuseSeries, type QueryLimits } from './limits.ts';
+import { atMost, refuseSeries, type QueryLimits } from './limits.ts';
 import { sortUtf8 } from './utf8-order.ts';
 
 /*
@@ -7,36 +7,64 @@ import { sortUtf8 } from './utf8-order.ts';
  */
 const VERSION = 1;
 
-export function encodeTexts(texts: ReadonlySet<string>, { maxResultSeries }: QueryLimits): Uint8Array {
-  if (maxResultSeries !== undefined && texts.size > maxResultSeries) refuseSeries(maxResultSeries);
-  if (texts.size === 0) return new Uint8Array(0);
-  const writer = new ByteWriter();
-  writer.u8(VERSION);
-  writer.varint(texts.size);
-  for (const text of sortUtf8(texts)) writer.text(text);
-  return writer.toBytes();
+/** Distinct texts of a discovery answer, no more than the limit. */
+export class TextSet {
+  readonly #texts = new Set<string>();
+  readonly #what: string;
+  readonly #max: number;
+
+  /** @param what the texts are, in words, for a refusal and for errors of damaged partials. */
+  constructor(what: string, { maxResultSeries }: QueryLimits = {}) {
+    this.#what = what;
+    this.#max = atMost(maxResultSeries);
+  }
+
+  has(text: string): boolean {
+    return this.#texts.has(text);
+  }
+
+  /** @throws KilnError `resource_exhausted` when there are more than the limit. */
+  add(text: string): void {
+    this.#texts.add(text);
+    if (this.#texts.size > this.#max) refuseSeries(this.#max, this.#what);
+  }
+
+  encode(): Uint8Array {
+    if (this.#texts.size === 0) return new Uint8Array(0);
+    const writer = new ByteWriter();
+    writer.u8(VERSION);
+    writer.varint(this.#texts.size);
+    for (const text of this.sorted()) writer.text(text);
+    return writer.toBytes();
+  }
+
+  /** Adds the texts of a partial. @throws CorruptDataError */
+  decode(partial: Uint8Array): void {
+    if (partial.length === 0) return;
+    const reader = new ByteReader(partial, `${this.#what} partial`);
+    const version = reader.u8();
+    if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
+    const count = reader.count();
+    for (let i = 0; i < count; i++) this.add(reader.text());
+    if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
+  }
+
+  /** By UTF-8 bytes. */
+  sorted(): string[] {
+    return sortUtf8(this.#texts);
+  }
 }
 
-/** Adds the texts of a partial to a set. @throws CorruptDataError */
-export function decodeTexts(partial: Uint8Array, format: string, into: Set<string>): void {
-  if (partial.length === 0) return;
-  const reader = new ByteReader(partial, format);
-  const version = reader.u8();
-  if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
-  const count = reader.count();
-  for (let i = 0; i < count; i++) into.add(reader.text());
-  if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
+/** Partials of the same kind of text as one. */
+export function mergeTexts(what: string, partials: readonly Uint8Array[], limits: QueryLimits): Uint8Array {
+  const texts = new TextSet(what, limits);
+  for (const partial of partials) texts.decode(partial);
+  return texts.encode();
 }
 
-export function mergeTexts(partials: readonly Uint8Array[], format: string, limits: QueryLimits): Uint8Array {
-  const texts = new Set<string>();
-  for (const partial of partials) decodeTexts(partial, format, texts);
-  return encodeTexts(texts, limits);
-}
-
-/** Sorted by UTF-8 bytes. */
-export function finishTexts(partial: Uint8Array, format: string): string[] {
-  const texts = new Set<string>();
-  decodeTexts(partial, format, texts);
-  return sortUtf8(texts);
+/** The texts of a partial, sorted by UTF-8 bytes. */
+export function finishTexts(what: string, partial: Uint8Array): string[] {
+  const texts = new TextSet(what);
+  texts.decode(partial);
+  return texts.sorted();
 }

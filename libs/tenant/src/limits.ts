@@ -31,6 +31,9 @@ export interface Limits {
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
+  readonly maxResultNodes: number;
+  readonly maxResultSeries: number;
+  readonly maxResultPoints: number;
   readonly retentionPeriodMs: number;
 }
 
@@ -163,6 +166,30 @@ export const limitSettings: SettingsFor<Limits> = {
     default: 1_048_576,
     unit: 'nodes',
     meaning: 'Most nodes that a query may ask for. 0 = any',
+  }),
+  maxResultNodes: limit('max_result_nodes', {
+    key: 'querier.max-result-nodes',
+    type: 'int',
+    default: 4_194_304,
+    unit: 'nodes',
+    meaning:
+      'Most nodes of a merged tree before truncation: functions by path, locations by path for a pprof. Above it a query is refused with 429. 0 = any',
+  }),
+  maxResultSeries: limit('max_result_series', {
+    key: 'querier.max-result-series',
+    type: 'int',
+    default: 100_000,
+    unit: 'series',
+    meaning:
+      'Most series of a SelectSeries or Series answer before its limit, and most names, values or types of other discovery answers. Above it a query is refused with 429. 0 = any',
+  }),
+  maxResultPoints: limit('max_result_points', {
+    key: 'querier.max-result-points',
+    type: 'int',
+    default: 5_000_000,
+    unit: 'points',
+    meaning:
+      'Most points of a SelectSeries answer, of all its series together. Above it a query is refused with 429. 0 = any',
   }),
   retentionPeriodMs: limit('retention_period', {
     key: 'retention-period',

@@ -1,6 +1,6 @@
 import { partsAbove, readChain, readTrim, type CatalogReader, type Gap, type RegisteredLog } from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
-import { rowRange, type Query } from '@kiln/query';
+import { rowRange, type Query, type QueryLimits } from '@kiln/query';
 import { canTouch, type Acceptance, type Missing } from './missing.ts';
 import type { LogFrom, OwnerAnswer, Owners, PartRef } from './owners.ts';
 import { isNotOwner, isStaleIndex, StalePlan } from './stale-plan.ts';
@@ -27,16 +27,16 @@ export async function makePlan(
   ports: PlanPorts,
   tenant: TenantId,
   query: Query,
-  acceptance: Acceptance,
+  limits: Acceptance & QueryLimits,
 ): Promise<Plan> {
   const trim = await readTrim(ports.catalog);
   const partitions = Map.groupBy(trim.logs, ({ partition }) => partition);
-  const answers = await Promise.all([...partitions.values()].map((logs) => askPartition(ports, tenant, query, logs)));
+  const answers = await Promise.all(
+    [...partitions.values()].map((logs) => askPartition(ports, tenant, query, limits, logs)),
+  );
   const range = rowRange(query);
   const touched = (log: LogId, gaps: readonly Gap[]): Missing[] =>
-    gaps
-      .filter((gap) => canTouch(gap, range, acceptance))
-      .map(({ after, upTo, reason }) => ({ log, after, upTo, reason }));
+    gaps.filter((gap) => canTouch(gap, range, limits)).map(({ after, upTo, reason }) => ({ log, after, upTo, reason }));
   const plan = answers.flat();
   return {
     refs: plan.flatMap(({ refs }) => refs).filter(({ minMs, maxMs }) => minMs <= range.endMs && maxMs >= range.startMs),
@@ -54,10 +54,11 @@ async function askPartition(
   ports: PlanPorts,
   tenant: TenantId,
   query: Query,
+  limits: QueryLimits,
   logs: readonly RegisteredLog[],
 ): Promise<LogAnswer[]> {
   const from = logs.map(({ log, partition, T }): LogFrom => ({ logId: log, partition, from: T }));
-  const answers = await askOwner(ports.owners, tenant, query, from);
+  const answers = await askOwner(ports.owners, tenant, query, from, limits);
   const known = new Map(answers.map((answer) => [answer.logId, answer]));
   return Promise.all(logs.map(async (log) => known.get(log.log) ?? readLog(ports.catalog, tenant, log)));
 }
@@ -67,9 +68,10 @@ async function askOwner(
   tenant: TenantId,
   query: Query,
   from: readonly LogFrom[],
+  limits: QueryLimits,
 ): Promise<readonly OwnerAnswer[]> {
   try {
-    return await owners.answer(tenant, query, from);
+    return await owners.answer(tenant, query, from, limits);
   } catch (error) {
     if (isStaleIndex(error)) throw new StalePlan('an owner knows more than log/trim said');
     if (isNotOwner(error)) return [];

@@ -1,7 +1,7 @@
 import { closeLog, quarantineKey, readTrim } from '@kiln/catalog';
 import { KilnError, parseTenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { finishQuery, rowRange, type SelectSeriesQuery } from '@kiln/query';
+import { finishQuery, rowRange, type QueryLimits, type SelectSeriesQuery } from '@kiln/query';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { canTouch } from './missing.ts';
 import type { Owners } from './owners.ts';
@@ -100,9 +100,9 @@ describe('an answer', () => {
     await world.run(Promise.all([0, 1, 2].map((partition) => world.open(partition))));
     const asked: number[] = [];
     const owners: Owners = {
-      answer: (tenant, query, from) => {
+      answer: (tenant, query, from, limits) => {
         asked.push(...from.map(({ partition }) => partition));
-        return world.owners().answer(tenant, query, from);
+        return world.owners().answer(tenant, query, from, limits);
       },
     };
     await ask(world.querier({ owners }));
@@ -162,9 +162,9 @@ describe('a plan that is out of date', () => {
   test('a stale index leads to a new plan, three times in a row to an error', async () => {
     let stale = 2;
     const owners: Owners = {
-      answer: (tenant, query, from) => {
+      answer: (tenant, query, from, limits) => {
         if (stale-- > 0) throw new KilnError('aborted', 'stale', { reason: 'stale_index' });
-        return world.owners().answer(tenant, query, from);
+        return world.owners().answer(tenant, query, from, limits);
       },
     };
     expect((await ask(world.querier({ owners })))[0]).toBe(1111);
@@ -253,6 +253,45 @@ describe('gaps', () => {
     f(9999, 9999, true, { toMs: 0 });
     f(0, 1, true, {}, { ...window, rejectOlderThanMs: 0 });
     f(9999, 9999, true, {}, { ...window, rejectNewerThanMs: 0 });
+  });
+});
+
+describe('a limit of results', () => {
+  const query: SelectSeriesQuery = { ...all, startMs: NOW - 2 * HOUR, stepMs: HOUR };
+  const points = async (maxResultPoints: number): Promise<number> => {
+    world.limits = { ...world.limits, maxResultPoints };
+    const { partial } = await world.run(world.querier().query(a, query));
+    return finishQuery(query, partial).reduce((count, { timeMs }) => count + timeMs.length, 0);
+  };
+  const refusal = { code: 'resource_exhausted', message: expect.stringContaining('max_result_points') as string };
+
+  test('holds for a head, for an object, and for what they are together', async () => {
+    const [first, second] = [await world.open(0), await world.open(1)];
+    first.push(a, NOW, 1);
+    first.push(a, NOW - HOUR, 1);
+    expect(await points(2)).toBe(2);
+    await expect(points(1)).rejects.toMatchObject(refusal);
+    await first.cut();
+    expect(await points(2)).toBe(2);
+    await expect(points(1)).rejects.toMatchObject(refusal);
+    second.push(a, NOW - 2 * HOUR, 1);
+    await expect(points(2)).rejects.toMatchObject(refusal);
+    expect(await points(3)).toBe(3);
+    expect(await points(0)).toBe(3);
+  });
+
+  test('is told to the owners, so that a head stops at it too', async () => {
+    await world.open(0);
+    world.limits = { ...world.limits, maxResultNodes: 7, maxResultSeries: 8, maxResultPoints: 9 };
+    const told: QueryLimits[] = [];
+    const owners: Owners = {
+      answer: (tenant, asked, from, limits) => {
+        told.push(limits);
+        return world.owners().answer(tenant, asked, from, limits);
+      },
+    };
+    await ask(world.querier({ owners }));
+    expect(told).toEqual([expect.objectContaining({ maxResultNodes: 7, maxResultSeries: 8, maxResultPoints: 9 })]);
   });
 });
 

@@ -18,6 +18,9 @@ const limits: ReadLimits = {
   retentionPeriodMs: 30 * DAY,
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
+  maxResultNodes: 0,
+  maxResultSeries: 0,
+  maxResultPoints: 0,
 };
 const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 
@@ -293,6 +296,11 @@ describe('the range', () => {
   });
 });
 
+/** The partial of a set of texts. */
+function texts(...values: string[]): Uint8Array {
+  return Uint8Array.of(1, values.length, ...values.flatMap((text) => [text.length, ...new TextEncoder().encode(text)]));
+}
+
 describe('an answer', () => {
   test('from which something may be missing says what', async () => {
     const gaps = [{ log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' }];
@@ -315,6 +323,32 @@ describe('an answer', () => {
     const said = headers.get('x-kiln-partial')!;
     expect(said).toMatch(/^ab-0 \(0, 1\] kaputt: \?\?"x"; ab-0 \(1, 2\] .*; and 484 more$/);
     expect(said.length).toBeLessThan(4096);
+  });
+
+  test('over several tenants is held to the strictest of their limits', async () => {
+    const query: Query = { kind: 'labelValues', startMs: 0, endMs: 1, matchers: [], name: 'env' };
+    const valuesOf: Record<string, Uint8Array> = { x: texts('dev', 'prod'), y: texts('prod', 'test') };
+    const queries = { query: async (tenant: TenantId) => ({ partial: valuesOf[tenant]!, gaps: [] }) };
+    const ask = (x: number, y: number): Promise<Answer> => {
+      const series = (tenant: TenantId): ReadLimits => ({ ...limits, maxResultSeries: String(tenant) === 'x' ? x : y });
+      return new QueryFrontend(queries, series, new ManualClock(NOW)).query(parseTenantIds('x|y'), query);
+    };
+    for (const [x, y] of [
+      [3, 0],
+      [0, 0],
+      [5, 3],
+    ] as const)
+      expect((await ask(x, y)).partial).toEqual(texts('dev', 'prod', 'test'));
+    for (const [x, y] of [
+      [2, 0],
+      [0, 2],
+      [3, 2],
+    ] as const) {
+      await expect(ask(x, y)).rejects.toMatchObject({
+        code: 'resource_exhausted',
+        message: expect.stringContaining('max_result_series') as string,
+      });
+    }
   });
 
   test('that failed keeps the code and sentence of the failure', async () => {

@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
-import { mergePartials, type Query } from '@kiln/query';
+import { mergePartials, type Query, type QueryLimits } from '@kiln/query';
 
 /** A piece of the answer that may be missing: which log, which offsets, why. */
 export interface AnswerGap {
@@ -23,7 +23,7 @@ export interface Queries {
 }
 
 /** The limits of a tenant that concern reads; 0 = off. */
-export interface ReadLimits {
+export interface ReadLimits extends Required<QueryLimits> {
   readonly maxQueryLookbackMs: number;
   readonly maxQueryLengthMs: number;
   readonly retentionPeriodMs: number;
@@ -59,6 +59,7 @@ export class QueryFrontend {
     const partial = mergePartials(
       query,
       answers.map((answer) => answer.partial).filter(({ length }) => length > 0),
+      this.#limitsOf(tenants),
     );
     return { partial, gaps: answers.flatMap(({ gaps }) => gaps) };
   }
@@ -145,6 +146,9 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
       a.retentionPeriodMs === 0 || b.retentionPeriodMs === 0 ? 0 : Math.max(a.retentionPeriodMs, b.retentionPeriodMs),
     maxFlamegraphNodesDefault: Math.min(a.maxFlamegraphNodesDefault, b.maxFlamegraphNodesDefault),
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
+    maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
+    maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),
+    maxResultPoints: smallestOn(a.maxResultPoints, b.maxResultPoints),
   };
 }
 

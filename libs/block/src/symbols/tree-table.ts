@@ -15,6 +15,11 @@ export class TreeTable extends SlottedColumns {
     this.length = 1;
   }
 
+  /** Nodes, the root among them. */
+  get nodes(): number {
+    return this.length;
+  }
+
   /** Hot: once per tree node of a profile's table. */
   intern(parent: NodeRow, location: LocationRow): NodeRow {
     const words = this.words;

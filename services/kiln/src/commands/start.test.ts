@@ -35,6 +35,26 @@ test('a read of several tenants is the sum of theirs', async () => {
   expect(await kiln.stop()).toMatchObject({ code: 0 });
 });
 
+test('an answer above a limit is refused with 429 and the setting that changes it', async () => {
+  const { kiln, url } = await start('--querier.max-result-nodes=2');
+  expect((await run('push', '--example', '--url', url)).err).toBe('');
+  const range = { start: String(Date.now() - 600_000), end: String(Date.now() + 600_000) };
+  const response = await fetch(`${url}/querier.v1.QuerierService/SelectMergeStacktraces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ profileTypeID: target.slice(0, -2), labelSelector: '{}', ...range }),
+  });
+  expect([response.status, await response.json()]).toEqual([
+    429,
+    {
+      code: 'resource_exhausted',
+      message:
+        'the answer has more than 2 tree nodes before truncation, allowed are 2 (max_result_nodes, flag --querier.max-result-nodes): narrow the selector or the time range',
+    },
+  ]);
+  expect(await kiln.stop()).toMatchObject({ code: 0 });
+});
+
 async function start(...flags: string[]): Promise<{ kiln: Running; url: string }> {
   // Workers are built files; from source the partitions run in this thread.
   const kiln = new Running([

@@ -2,7 +2,7 @@ import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { LogFrom, OwnerAnswer, Owners } from '@kiln/querier';
 import type { QueryAnswerer, QueryCall, QueryReply } from '@kiln/query-frontend';
-import type { Query } from '@kiln/query';
+import type { Query, QueryLimits } from '@kiln/query';
 import type { Logger } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 import { Moved, movable, Threads } from '@kiln/threads';
@@ -31,8 +31,8 @@ class QueryThreads implements OpenAnswerer {
   constructor({ count, setup, owners, limits, clock, log }: QueryThreadsOptions) {
     this.#limits = limits;
     const handlers = {
-      'owners.answer': async (tenant: TenantId, query: Query, from: readonly LogFrom[]) =>
-        moved(await owners.answer(tenant, query, from)),
+      'owners.answer': async (tenant: TenantId, query: Query, from: readonly LogFrom[], bounds: QueryLimits) =>
+        moved(await owners.answer(tenant, query, from, bounds)),
     };
     this.#threads = new Threads(count, { name: 'query', entry: entry(), data: setup, handlers, clock, log });
   }

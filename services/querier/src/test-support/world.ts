@@ -4,7 +4,7 @@ import { PageBuilder, SymbolTable, writeSegment, type Codecs, type DatasetTables
 import { commitCut, readChain, registerLog, type Catalog, type Chain, type Gap } from '@kiln/catalog';
 import { KilnError, labelSet, makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
-import { runQuery, type Query } from '@kiln/query';
+import { runQuery, type Query, type QueryLimits } from '@kiln/query';
 import type { LogFrom, OwnerAnswer, Owners } from '../owners.ts';
 import { Querier, type QuerierLimits, type QuerierPorts } from '../querier.ts';
 
@@ -44,12 +44,12 @@ export class World {
 
   owners(): Owners {
     return {
-      answer: async (tenant, query, from) => {
+      answer: async (tenant, query, from, limits) => {
         const asked = from
           .map(({ logId }) => this.logs.find(({ log }) => log === logId))
           .filter((log) => log !== undefined);
         if (asked.length === 0) throw new KilnError('unavailable', 'not followed here', { reason: 'not_owner' });
-        return asked.map((log) => log.answer(tenant, query, from));
+        return asked.map((log) => log.answer(tenant, query, from, limits));
       },
     };
   }
@@ -123,7 +123,7 @@ export class OwnedLog {
     this.chain = (await commitCut(this.#world.catalog, cut)).chain!;
   }
 
-  answer(tenant: TenantId, query: Query, asked: readonly LogFrom[]): OwnerAnswer {
+  answer(tenant: TenantId, query: Query, asked: readonly LogFrom[], limits: QueryLimits): OwnerAnswer {
     const from = asked.find(({ logId }) => logId === this.log)!.from;
     const { manifests, E } = this.chain;
     const head = this.rows.filter((row) => row.tenant === tenant && row.offset > Math.max(from, E));
@@ -134,7 +134,7 @@ export class OwnedLog {
         .flatMap(({ object, tenants }) =>
           tenants.filter((part) => part.tenant === tenant).map((part) => ({ ...part, object: object! })),
         ),
-      partial: runQuery(query, head.length === 0 ? [] : [tableOf(head)]),
+      partial: runQuery(query, head.length === 0 ? [] : [tableOf(head)], limits),
       gaps: this.gaps.filter(({ upTo }) => upTo > from),
       E,
       H: this.H,
