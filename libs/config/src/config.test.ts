@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import {
+  changedTree,
+  fileTree,
   formatBytes,
   formatDuration,
   helpText,
@@ -155,6 +157,39 @@ describe('quantities', () => {
     const anyNumber = fc.integer({ min: 0, max: 2 ** 45 });
     fc.assert(fc.property(anyNumber, (n) => parseDuration(formatDuration(n)) === n));
     fc.assert(fc.property(anyNumber, (n) => parseBytes(formatBytes(n)) === n));
+  });
+});
+
+describe('settings as the tree of a file', () => {
+  test('are read back as they were', () => {
+    const argv = ['--port=1', '--ingester.cut-max-age=1500ms', '--ingester.cut-max-bytes=5000', '--names=a,b'];
+    for (const config of [load([]), load([...argv, '--auth.multitenancy-enabled', '--distributor.rate-mb=1.5'])]) {
+      expect(load([], fileTree(schema, config))).toEqual(config);
+      expect(load([], changedTree(schema, config))).toEqual(config);
+    }
+    expect(fileTree(schema, load(argv))).toMatchObject({
+      server: { http_listen_port: 1, log_level: 'info' },
+      ingester: { cut_max_age: '1s500ms', cut_max_bytes: 5000 },
+      multitenancy_enabled: false,
+      names: ['a', 'b'],
+    });
+  });
+
+  test('hold only what is not the default where that is wanted, and never what only a flag sets', () => {
+    expect(changedTree(schema, load(['--config.file=x', '--label=a=1', '--port=4040']))).toEqual({});
+    expect(changedTree(schema, load(['--names=a', '--log.level=warn']))).toEqual({
+      server: { log_level: 'warn' },
+      names: ['a'],
+    });
+  });
+
+  test('show no secret', () => {
+    const key = setting({ key: 'store.key', type: 'string', default: '', meaning: 'Key.', isSecret: true });
+    const secret = { store: { key } };
+    const config = loadConfig(secret, parseFlags(secret, ['--store.key=hunter2']));
+    expect(fileTree(secret, config)).toEqual({ store: { key: '********' } });
+    expect(changedTree(secret, config)).toEqual({ store: { key: '********' } });
+    expect(fileTree(secret, loadConfig(secret, parseFlags(secret, [])))).toEqual({ store: { key: '' } });
   });
 });
 

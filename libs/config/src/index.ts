@@ -1,4 +1,5 @@
 export { ConfigError } from './config-error.ts';
+export { changedTree, fileTree } from './file-tree.ts';
 export { parseFlags, type Flags } from './flags.ts';
 export { helpText } from './help-text.ts';
 export { loadConfig, readSettings, type YamlFile } from './load-config.ts';

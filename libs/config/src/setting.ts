@@ -33,6 +33,8 @@ export interface Setting<T extends SettingType = SettingType> {
   readonly max: number | undefined;
   /** The words allowed; strings only. */
   readonly choices: readonly string[] | undefined;
+  /** Never shown: a password, a key. */
+  readonly isSecret: boolean;
 }
 
 /** What is written down for a setting; the rest follows. */
@@ -50,6 +52,7 @@ export interface SettingSpec<T extends SettingType> {
   readonly min?: number;
   readonly max?: number;
   readonly choices?: readonly string[];
+  readonly isSecret?: boolean;
 }
 
 /** The settings of a configuration that is written down as an interface: a number may be a duration (ms), a size (bytes) or a count. */
@@ -95,6 +98,7 @@ export function setting<T extends SettingType>(spec: SettingSpec<T>): Setting<T>
     min: spec.min,
     max: spec.max,
     choices: spec.choices,
+    isSecret: spec.isSecret ?? false,
   };
 }
 

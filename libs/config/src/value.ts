@@ -2,7 +2,8 @@ import { ConfigError } from './config-error.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
 import type { Setting, SettingType } from './setting.ts';
 
-type Value = number | boolean | string | readonly string[];
+/** What a setting of any type holds. */
+export type Value = number | boolean | string | readonly string[];
 
 const forms: Readonly<Record<SettingType, string>> = {
   duration: 'a duration such as 15s, 1h30m or 7d',

@@ -42,7 +42,8 @@ pyroscope.configure(
     'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my.app"}'</pre>
 
 <h2>Look inside</h2>
-<p><a href="${at}/ready?verbose">ready?</a> · <a href="${at}/metrics">metrics</a> · <a href="${at}/api/v1/status/buildinfo">build</a></p>
+<p><a href="${at}/ready?verbose">ready?</a> · <a href="${at}/metrics">metrics</a> · <a href="${at}/api/v1/status/buildinfo">build</a>
+  · settings: <a href="${at}/api/v1/status/config">all</a>, <a href="${at}/api/v1/status/config/diff">changed</a>, <a href="${at}/api/v1/status/config/default">defaults</a></p>
 <p>A Pyroscope data source of Grafana takes the URL <code>${at}</code>.</p>
 <p><small>Kiln ${escapeHtml(version)}</small></p>
 </body>

@@ -14,6 +14,16 @@ export interface BuildInfo {
   readonly runtime: string;
 }
 
+/** The settings of the process as YAML. */
+export interface ConfigPages {
+  /** All that hold. */
+  readonly effective: string;
+  /** Those of them that are not the default. */
+  readonly diff: string;
+  /** What holds when nobody sets anything. */
+  readonly defaults: string;
+}
+
 /** What the routes of operation read. */
 export interface Operations {
   readonly checks: ReadyChecks;
@@ -22,12 +32,13 @@ export interface Operations {
   /** Of the port, and what its routes are below: for the lines to paste. */
   readonly scheme: 'http' | 'https';
   readonly pathPrefix: string;
+  readonly config: ConfigPages;
 }
 
 /** The token under which `Operations` are injected. */
 export const OPERATIONS = 'kiln:operations';
 
-/** The small public answers (contract/pyroscope.md §1.7): readiness, metrics, build, and a page for people. */
+/** The small public answers (contract/pyroscope.md §1.7): readiness, metrics, build, settings, and a page for people. */
 @Controller()
 export class OperationsHttp {
   readonly #operations: Operations;
@@ -42,7 +53,7 @@ export class OperationsHttp {
     const { ready, lines } = await this.#operations.checks.look();
     const verbose = new URL(request.url ?? '/', 'http://kiln').searchParams.has('verbose');
     const told = ready ? ['ready', ...(verbose ? lines : [])] : lines.filter((line) => verbose || isReason(line));
-    send(response, ready ? 200 : 503, 'text/plain; charset=utf-8', `${told.join('\n')}${told.length > 1 ? '\n' : ''}`);
+    send(response, ready ? 200 : 503, PLAIN, `${told.join('\n')}${told.length > 1 ? '\n' : ''}`);
   }
 
   @RawGet('/metrics')
@@ -59,6 +70,21 @@ export class OperationsHttp {
     send(response, 200, 'application/json', JSON.stringify({ status: 'success', data }, undefined, indent));
   }
 
+  @RawGet('/api/v1/status/config')
+  config(_request: IncomingMessage, response: ServerResponse): void {
+    send(response, 200, PLAIN, this.#operations.config.effective);
+  }
+
+  @RawGet('/api/v1/status/config/diff')
+  configDiff(_request: IncomingMessage, response: ServerResponse): void {
+    send(response, 200, PLAIN, this.#operations.config.diff);
+  }
+
+  @RawGet('/api/v1/status/config/default')
+  configDefaults(_request: IncomingMessage, response: ServerResponse): void {
+    send(response, 200, PLAIN, this.#operations.config.defaults);
+  }
+
   @RawGet('/')
   page(request: IncomingMessage, response: ServerResponse): void {
     const { scheme, pathPrefix, build } = this.#operations;
@@ -68,6 +94,8 @@ export class OperationsHttp {
     send(response, 200, 'text/html; charset=utf-8', html);
   }
 }
+
+const PLAIN = 'text/plain; charset=utf-8';
 
 function isReason(line: string): boolean {
   return line.includes(' not ready: ');

@@ -71,6 +71,7 @@ function start(module: DynamicModule = { module: EchoModule }, http: Partial<Htt
     metrics: createMetrics({ ofProcess: false }),
     clock: systemClock(),
     build: { version: '0.1.0', revision: 'abc', branch: 'main', runtime: 'node' },
+    config: { effective: 'a: 1\nb: 2\n', diff: 'b: 2\n', defaults: 'a: 1\nb: 1\n' },
     checks: [{ name: 'ingester', reason: () => reasons.ingester }],
     notes: () => ['the header was ignored 3 times'],
     shutdownDelayMs: 0,
@@ -284,6 +285,22 @@ describe('the small public answers', () => {
     expect(await pretty.text()).toContain('{\n  "status"');
   });
 
+  test('settings are served as text: all, changed, defaults; the page links them', async () => {
+    const page = await (await fetch(`${url}/`)).text();
+    for (const [path, want] of [
+      ['/api/v1/status/config', 'a: 1\nb: 2\n'],
+      ['/api/v1/status/config/diff', 'b: 2\n'],
+      ['/api/v1/status/config/default', 'a: 1\nb: 1\n'],
+    ] as const) {
+      const response = await fetch(`${url}${path}`);
+      expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+      expect(await response.text()).toBe(want);
+      expect(page).toContain(`href="${path}"`);
+    }
+    expect((await fetch(`${url}/api/v1/status/config`, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(`${url}/api/v1/status/config/other`)).status).toBe(404);
+  });
+
   test('the page names the address it was asked under, and quotes it', async () => {
     const page = await new Promise<string>((resolve, reject) => {
       const asked = httpRequest(`${url}/`, { headers: { host: 'kiln"><script>' } }, (response) => {
@@ -319,6 +336,7 @@ test('a port that is taken is an error with its code', async () => {
       metrics: createMetrics({ ofProcess: false }),
       clock: systemClock(),
       build: { version: '', revision: '', branch: '', runtime: '' },
+      config: { effective: '', diff: '', defaults: '' },
       checks: [],
       shutdownDelayMs: 0,
       drainMs: 0,

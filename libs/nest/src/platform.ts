@@ -9,7 +9,7 @@ import { withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
 import { isFault, pathOf, sendError } from './http-error.ts';
-import { OPERATIONS, OperationsHttp, type BuildInfo, type Operations } from './operations.http.ts';
+import { OPERATIONS, OperationsHttp, type BuildInfo, type ConfigPages, type Operations } from './operations.http.ts';
 import { Port, type Answerer, type TlsKeys } from './port.ts';
 import { RAW } from './raw-route.ts';
 import { ReadyChecks, type ReadyCheck } from './readiness.ts';
@@ -51,6 +51,7 @@ export interface PlatformOptions {
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
   readonly build: BuildInfo;
+  readonly config: ConfigPages;
   readonly checks: readonly ReadyCheck[];
   /** Lines for `/ready?verbose` that do not make the process unready. */
   readonly notes?: () => readonly string[];
@@ -87,8 +88,8 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
   });
   const requests = new Requests(adapter.getInstance(), port!, options);
   const scheme = http.tls === undefined ? 'http' : 'https';
-  const { metrics, build } = options;
-  const operations: Operations = { checks, metrics, build, scheme, pathPrefix: http.pathPrefix };
+  const { metrics, build, config } = options;
+  const operations: Operations = { checks, metrics, build, config, scheme, pathPrefix: http.pathPrefix };
   class PlatformModule {}
   const app = await NestFactory.create<NestFastifyApplication>(
     {

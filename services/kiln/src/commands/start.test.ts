@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import { run, Running } from '../test-terminal.test-support.ts';
 
 let folder: string;
@@ -163,6 +164,29 @@ test('a tenant sees its own; the header is ignored aloud when multitenancy is of
   expect((await run('ready', '--url', open.url)).out).toContain('X-Scope-OrgID was ignored in');
   expect(await (await fetch(`${open.url}/metrics`)).text()).toMatch(/^kiln_tenant_header_ignored_total [1-9]/m);
   await open.kiln.stop();
+});
+
+test('its settings are served as a file that starts another one alike', async () => {
+  const yaml = join(folder, 'kiln.yaml');
+  await writeFile(yaml, 'server: {log_level: warn}\nlimits: {retention_period: 7d}');
+  const first = await start('--config.file', yaml, '--ingester.cut-max-bytes=1MiB');
+  const get = async (url: string, path = ''): Promise<string> =>
+    (await fetch(`${url}/api/v1/status/config${path}`)).text();
+  const effective = await get(first.url);
+  expect(effective).toContain('retention_period: 7d\n');
+  // What the flags of `start` above say, and the file.
+  expect(parseYaml(await get(first.url, '/diff'))).toEqual({
+    data_dir: dataDir(),
+    server: { http_listen_port: 0, log_level: 'error' },
+    ingester: { cut_max_bytes: '1MiB', workers: 0 },
+    limits: { retention_period: '7d' },
+  });
+  expect(await get(first.url, '/default')).toContain('retention_period: 30d\n');
+  await first.kiln.stop();
+  await writeFile(yaml, effective);
+  const second = await start('--config.file', yaml);
+  expect(await get(second.url)).toBe(effective);
+  await second.kiln.stop();
 });
 
 test('another address than loopback is a warning', async () => {

@@ -9,6 +9,7 @@ import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantLimits, TenantResolver } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
+import { configPages } from '../config-pages.ts';
 import { nodeCodecs } from '@kiln/ingester';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
@@ -97,6 +98,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       metrics,
       clock,
       build: buildInfo(),
+      config: configPages(config),
       checks: roles.checks,
       notes: () => tenants.notes(),
       shutdownDelayMs: config.process.shutdownDelayMs,
