@@ -18,7 +18,8 @@ function example(one: Setting): string {
 }
 
 function unitOf(one: Setting): string {
-  const parts = [one.unit, one.choices === undefined ? '' : `one of ${one.choices.join(', ')}`];
+  const words = one.choices?.filter((word) => word !== '') ?? [];
+  const parts = [one.unit, words.length === 0 ? '' : `one of ${words.join(', ')}`];
   const told = parts.filter((part) => part !== '').join(', ');
   return told === '' ? '' : ` (${told})`;
 }
