@@ -9,6 +9,7 @@ export { normalizePprof, type DroppedSamples, type Normalized, type NormalizeReq
 export { decodePprof, PprofReader } from './pprof/decode.ts';
 export { encodePprof, type PprofContent } from './pprof/encode.ts';
 export {
+  KEPT,
   textOf,
   type Pprof,
   type PprofFunctions,

@@ -96,6 +96,16 @@ describe('the command line', () => {
     expect((await run('--version')).out).toMatch(/^kiln \d+\.\d+\.\d+/);
   });
 
+  test('help of an action tells its own flags, and query --help lists the actions', async () => {
+    const { out } = await run('query', 'series', '--help');
+    expect(out).toMatch(/^\.\/kiln query series '<type>\{selector\}' \[--by/);
+    expect(out).toContain('--step=0s');
+    expect(out).not.toContain('--limit');
+    expect((await run('help', 'query', 'series')).out).toBe(out);
+    const all = (await run('query', '--help')).out;
+    for (const name of ['profile', 'top', 'series', 'types', 'labels']) expect(all).toContain(`./kiln query ${name} `);
+  });
+
   test('nothing that answers is one sentence', async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => closed.on('listening', resolve));
@@ -266,7 +276,8 @@ describe('query', () => {
 
   test('mistakes are told without a server', async () => {
     const wrong = async (want: string, ...argv: string[]) => expect((await run('query', ...argv)).err).toContain(want);
-    await wrong("query takes: profile '<type>{selector}'", 'profile');
+    await wrong("query profile takes '<type>{selector}', the selector in quotes: found nothing", 'profile');
+    await wrong('query takes profile, top, series, types, labels; found "porfile": did you mean profile?', 'porfile');
     await wrong('found 1 parts, want 5', 'profile', 'cpu{}');
     await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
     await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');

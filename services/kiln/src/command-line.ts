@@ -19,12 +19,12 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
  */
 export async function runCommandLine(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [word = 'help', ...rest] = argv;
-  if (word === 'help' || word === '--help' || word === '-h') return help(rest[0], terminal);
+  if (word === 'help' || word === '--help' || word === '-h') return help(rest, terminal);
   const name = word === '--version' || word === '-v' ? 'version' : word;
   const load = commands.get(name);
   if (load === undefined) return unknown(name, terminal);
   const words = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
-  if (words.includes('--help') || words.includes('-h')) return help(name, terminal);
+  if (words.includes('--help') || words.includes('-h')) return help([name, ...words], terminal);
   const command = await load();
   try {
     return await command.run(rest, terminal);
@@ -41,21 +41,35 @@ function unknown(name: string, terminal: Terminal): number {
   return 2;
 }
 
-async function help(name: string | undefined, terminal: Terminal): Promise<number> {
+/** @param words the command and perhaps its action, and what else was written. */
+async function help([name, ...words]: readonly string[], terminal: Terminal): Promise<number> {
   const load = commands.get(name ?? '');
   if (load !== undefined) {
     const one = await load();
-    terminal.out(`${terminal.command} ${`${one.name} ${one.synopsis}`.trim()}\n    ${one.summary}\n\n${one.help()}`);
+    const action = one.actions?.find((each) => words.includes(each.name));
+    if (action !== undefined)
+      terminal.out(`${titleOf(one, action, terminal)}\n    ${action.summary}\n\n${action.help()}`);
+    else if (one.actions !== undefined) {
+      terminal.out(`${listed(one, terminal)}\n${terminal.command} help ${one.name} ${one.synopsis} tells more.\n`);
+    } else terminal.out(`${titleOf(one, undefined, terminal)}\n    ${one.summary}\n\n${one.help()}`);
     return 0;
   }
   if (name !== undefined && name !== 'test' && name !== 'bench') return unknown(name, terminal);
   terminal.out(`Kiln, a database for continuous profiles.\n\n`);
-  for (const loadOne of commands.values()) {
-    const one = await loadOne();
-    terminal.out(`  ${terminal.command} ${`${one.name} ${one.synopsis}`.trim()}\n      ${one.summary}\n`);
-  }
+  for (const loadOne of commands.values()) terminal.out(listed(await loadOne(), terminal));
   terminal.out(`  ${terminal.command} test [--long]\n      run every test that can run here\n`);
   terminal.out(`  ${terminal.command} bench [--json]\n      measure the hot paths\n`);
   terminal.out(`\n${terminal.command} help COMMAND tells more; --url and --tenant say where to and as whom.\n`);
   return 0;
+}
+
+/** Two lines for a command, or for each of its actions. */
+function listed(one: Command, terminal: Terminal): string {
+  const each = one.actions ?? [undefined];
+  return each.map((action) => `  ${titleOf(one, action, terminal)}\n      ${(action ?? one).summary}\n`).join('');
+}
+
+function titleOf(one: Command, action: Command | undefined, terminal: Terminal): string {
+  const words = action === undefined ? [one.name, one.synopsis] : [one.name, action.name, action.synopsis];
+  return `${terminal.command} ${words.join(' ')}`.trim();
 }

@@ -30,6 +30,8 @@ export const remoteSettings: SettingsFor<Remote> = {
 export interface Answer {
   readonly status: number;
   readonly body: Uint8Array;
+  /** What may be missing from it, as the server says; '' = nothing. */
+  readonly missing: string;
 }
 
 /**
@@ -42,7 +44,8 @@ export async function ask(
   path: string,
   body?: { type: string; bytes: Uint8Array },
 ): Promise<Answer> {
-  const headers: Record<string, string> = {};
+  // Label names beyond letters, digits and _ are told only to who asks for them.
+  const headers: Record<string, string> = { Accept: '*/*;allow-utf8-labelnames=true' };
   if (remote.tenant !== '') headers['X-Scope-OrgID'] = remote.tenant;
   if (body !== undefined) headers['Content-Type'] = body.type;
   const url = urlOf(remote, path);
@@ -52,7 +55,8 @@ export async function ask(
       headers,
       ...(body === undefined ? {} : { body: body.bytes as Uint8Array<ArrayBuffer> }),
     });
-    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
+    const missing = response.headers.get('x-kiln-partial') ?? '';
+    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing };
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(error);
@@ -72,17 +76,10 @@ export async function callConnect(
   remote: Remote,
   method: string,
   body: { type: string; bytes: Uint8Array },
-): Promise<Uint8Array> {
+): Promise<Answer> {
   const answer = await ask(remote, 'POST', `/${method}`, body);
-  if (answer.status === 200) return answer.body;
+  if (answer.status === 200) return answer;
   throw errorOf(remote, answer);
-}
-
-/** As `callConnect`, in JSON. */
-export async function callConnectJson(remote: Remote, method: string, message: object): Promise<unknown> {
-  const bytes = new TextEncoder().encode(JSON.stringify(message));
-  const answer = await callConnect(remote, method, { type: 'application/json', bytes });
-  return JSON.parse(new TextDecoder().decode(answer));
 }
 
 function errorOf({ url }: Remote, { status, body }: Answer): KilnError {

@@ -1,8 +1,11 @@
-/** Columns side by side: the first row is the head; numbers are set to the right. */
-export function tableText(rows: readonly (readonly string[])[]): string {
+import { withoutControls } from './clipped.ts';
+
+/** Columns side by side: the first row is the head; numbers and amounts are set to the right. */
+export function tableText(content: readonly (readonly string[])[]): string {
+  const rows = content.map((row) => row.map(withoutControls));
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   const numeric = widths.map(
-    (_, column) => rows.length > 1 && rows.slice(1).every((row) => /^-?[\d,]*$/.test(row[column] ?? '')),
+    (_, column) => rows.length > 1 && rows.slice(1).every((row) => AMOUNT.test(row[column] ?? '')),
   );
   return rows
     .map((row) =>
@@ -11,6 +14,9 @@ export function tableText(rows: readonly (readonly string[])[]): string {
     .map((row) => `${row.join('  ').trimEnd()}\n`)
     .join('');
 }
+
+/** `1,234`, `12.3 s`, `45.0%`, or nothing. */
+const AMOUNT = /^(-?[\d,]+(\.\d+)?(%| \S+)?)?$/;
 
 /** `2026-11-25T05:17:13.000Z` without what is zero; `-` for no time. */
 export function timeText(ms: number): string {

@@ -16,14 +16,15 @@ export class Running {
   #err = '';
   #heard: () => void = () => undefined;
 
-  constructor(argv: readonly string[]) {
+  /** @param columns characters per line of its terminal. */
+  constructor(argv: readonly string[], columns = 100) {
     const terminal: Terminal = {
       out: (text) => {
         this.#out.push(typeof text === 'string' ? Buffer.from(text) : Buffer.from(text));
         this.#heard();
       },
       err: (text) => void (this.#err += text),
-      columns: 100,
+      columns,
       isScreen: false,
       colours: false,
       showsProgress: false,

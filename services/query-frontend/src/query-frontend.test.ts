@@ -54,6 +54,7 @@ async function harness(
     metrics: createMetrics({ ofProcess: false }),
     clock,
     build: { version: '', revision: '', branch: '', runtime: '' },
+    config: { effective: '', diff: '', defaults: '' },
     checks: [],
     shutdownDelayMs: 0,
     drainMs: 0,

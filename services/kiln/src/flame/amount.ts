@@ -12,9 +12,10 @@ const byteSteps: readonly (readonly [number, string])[] = [
 ];
 
 /** A value with its unit, for people: `12.3 s`, `4.0 MiB`, `1,234 samples`. */
-export function amountText(value: bigint, unit: string): string {
+export function amountText(value: bigint | number, unit: string): string {
   const steps = unit === 'nanoseconds' ? nanoSteps : unit === 'bytes' ? byteSteps : [];
   for (const [size, name] of steps) if (Number(value) >= size) return `${(Number(value) / size).toFixed(1)} ${name}`;
   const short = unit === 'nanoseconds' ? 'ns' : unit === 'count' ? '' : unit;
-  return `${value.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')} ${short}`.trimEnd();
+  const whole = typeof value === 'number' ? BigInt(Math.round(value)) : value;
+  return `${whole.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')} ${short}`.trimEnd();
 }

@@ -1,3 +1,4 @@
+import { clipped } from '../clipped.ts';
 import { amountText } from './amount.ts';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
 
@@ -51,13 +52,6 @@ function barAt(x: number, length: number): string {
   const start = Math.floor(x);
   const eighths = Math.max(1, Math.round((x - start + length) * 8));
   return ' '.repeat(start) + '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8]!;
-}
-
-/** The end of a long name says more than its beginning. */
-function clipped(name: string, room: number): string {
-  const clean = name.replaceAll(/\p{Cc}/gu, '?');
-  const width = Math.max(8, room);
-  return clean.length <= width ? clean : `…${clean.slice(clean.length - width + 1)}`;
 }
 
 function coloured(bar: string, name: string): string {

@@ -1,0 +1,233 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { buildPprof } from '../../../../test/support/profile-builder.ts';
+import { run as runLine, Running, type Ran } from '../test-terminal.test-support.ts';
+
+const cpu = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+
+describe('of a running Kiln', () => {
+  let folder: string;
+  let kiln: Running;
+  let url: string;
+  const query = (...argv: string[]): Promise<Ran> => runLine('query', ...argv, '--url', url);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kiln-query-'));
+    kiln = new Running([
+      'start',
+      '--port=0',
+      '--data-dir',
+      join(folder, 'data'),
+      '--ingester.workers=0',
+      '--log.level=error',
+    ]);
+    url = (await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/))[1]!;
+    const pprof = buildPprof({
+      types: [['cpu', 'nanoseconds']],
+      periodType: ['cpu', 'nanoseconds'],
+      samples: [
+        { frames: [{ name: 'walk' }, { name: 'walk' }, { name: 'main' }], values: [9_007_199_254_740_993n] },
+        { frames: [{ name: 'say, "hi"' }, { name: 'main' }], values: [7n] },
+      ],
+    });
+    const file = join(folder, 'tree.pb');
+    await writeFile(file, pprof);
+    for (const pod of ['a', 'b']) {
+      const pushed = await runLine(
+        'push',
+        file,
+        '--label=service_name=shop',
+        `--label=pod=${pod}`,
+        '--label=zone.id=z',
+        '--url',
+        url,
+      );
+      if (pushed.code !== 0) throw new Error(pushed.err);
+    }
+  }, 60_000);
+  afterAll(async () => {
+    await kiln.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  test('types tells each type and what it is made of', async () => {
+    expect((await query('types')).out).toBe(
+      `profile type                                 name         sample type      period type\n${cpu}  process_cpu  cpu/nanoseconds  cpu/nanoseconds\n`,
+    );
+    expect(JSON.parse((await query('types', '--output=json')).out)).toMatchObject({ profileTypes: [{ ID: cpu }] });
+    expect((await query('types', '--output=csv')).out).toContain(`\n${cpu},process_cpu,cpu/nanoseconds,`);
+  });
+
+  test('labels lists names, all of them, and values, within a selector', async () => {
+    expect((await query('labels')).out.split('\n')).toEqual(
+      expect.arrayContaining(['__profile_type__', 'pod', 'service_name', 'zone.id']),
+    );
+    expect((await query('labels', 'pod')).out).toBe('a\nb\n');
+    expect((await query('labels', 'pod', '{pod!="a"}')).out).toBe('b\n');
+    expect((await query('labels', '{pod="none"}')).err).toMatch(/^no labels of \{pod="none"\} from /);
+    expect(await query('labels', 'nope')).toMatchObject({
+      code: 0,
+      out: '',
+      err: expect.stringMatching(/^no values of the label nope of any series from .*\n.*query labels lists the names/),
+    });
+    expect((await query('labels', 'pod', '--output=json')).out).toBe('{\n  "names": [\n    "a",\n    "b"\n  ]\n}\n');
+  });
+
+  test('top sums functions exactly, a recursion once per stack', async () => {
+    const asked = await query('top', `${cpu}{service_name="shop"}`, '--output=json');
+    expect(JSON.parse(asked.out)).toMatchObject({
+      profileType: cpu,
+      selector: '{service_name="shop"}',
+      total: '18014398509482000',
+      functionCount: 3,
+      functions: [
+        { name: 'walk', self: '18014398509481986', total: '18014398509481986' },
+        { name: 'say, "hi"', self: '14', total: '14' },
+        { name: 'main', self: '0', total: '18014398509482000' },
+      ],
+    });
+    expect((await query('top', cpu, '--sort=total', '--output=csv', '--limit=0')).out).toBe(
+      'function,self,total\nmain,0,18014398509482000\nwalk,18014398509481986,18014398509481986\n"say, ""hi""",14,14\n',
+    );
+    expect((await query('top', `${cpu}{pod="a"}`, '--limit=1')).out).toBe(
+      '150120.0 min in all\n' +
+        '        self   share         total   share  function\n' +
+        '150120.0 min  100.0%  150120.0 min  100.0%  walk\n' +
+        '2 more functions: --limit 0 lists all\n',
+    );
+  });
+
+  test('series sums by label, as lines where they fit, as points where not, as plain numbers', async () => {
+    const target = `${cpu}{service_name="shop"}`;
+    const drawn = (await query('series', target, '--by=pod')).out;
+    expect(drawn).toMatch(
+      /, 1m a point\npod {2}over time .* sum +largest +last\na {2}.*█ +150120\.0 min +150120\.0 min +/,
+    );
+    const narrow = new Running(['query', 'series', target, '--by=pod,zone.id', '--url', url], 40);
+    expect((await narrow.done).out).toMatch(/^pod {2}zone\.id {2}time +value\na +z +2\d{3}-.*Z {2}150120\.0 min\nb /);
+    expect((await query('series', target, '--output=csv', '--step=2h')).out).toMatch(
+      /^time,value\n2\d{3}-\S+Z,18014398509482000\n$/,
+    );
+    expect(JSON.parse((await query('series', target, '--output=json', '--step=2h')).out)).toMatchObject({
+      series: [{ points: [{ value: 18_014_398_509_482_000 }] }],
+    });
+  });
+
+  test('nothing found says where it was looked for and what to try', async () => {
+    for (const action of ['top', 'series', 'profile']) {
+      expect(await query(action, `${cpu}{service_name="none"}`)).toMatchObject({
+        code: 0,
+        out: '',
+        err: expect.stringMatching(
+          /^no profiles of process_cpu:\S+\{service_name="none"\} from 2\S+ to 2\S+\n\.\/kiln query types lists what there is; --from now-24h/,
+        ),
+      });
+    }
+    const range = ['--from=now-3h', '--to=now-2h'];
+    expect((await query('types', ...range)).err).toMatch(/^no profiles at all from .*\n--from now-24h/);
+    expect((await query('top', `${cpu}{service_name="none"}`, '--output=csv')).out).toBe('function,self,total\n');
+  });
+});
+
+describe('of any server', () => {
+  let server: Server;
+  let url: string;
+  let answer: { headers: Record<string, string>; body: string };
+  let seen: { path: string; tenant: string | undefined; body: string }[];
+  const query = (...argv: string[]): Promise<Ran> => runLine('query', ...argv, '--url', url);
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        seen.push({ path: request.url!, tenant: request.headers['x-scope-orgid'] as string | undefined, body });
+        response.writeHead(200, answer.headers).end(answer.body);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => server.close());
+  beforeEach(() => {
+    seen = [];
+    answer = { headers: {}, body: '{}' };
+  });
+
+  test('every question takes range and tenant', async () => {
+    const flags = ['--from=1700000000', '--to=1700000600', '--tenant=t'];
+    const range = { start: 1_700_000_000_000, end: 1_700_000_600_000 };
+    await query('types', ...flags);
+    await query('labels', ...flags);
+    await query('labels', 'pod', '{a="b"}', ...flags);
+    await query('series', `${cpu}{a="b"}`, '--by=x,y', '--step=5m', ...flags);
+    await query(...flags, 'profile', cpu);
+    expect(seen.map(({ path, tenant }) => [path.replace('/querier.v1.QuerierService/', ''), tenant])).toEqual([
+      ['ProfileTypes', 't'],
+      ['LabelNames', 't'],
+      ['LabelValues', 't'],
+      ['SelectSeries', 't'],
+      ['SelectMergeStacktraces', 't'],
+    ]);
+    const bodies = seen.map(({ body }) => JSON.parse(body) as unknown);
+    expect(bodies[0]).toEqual(range);
+    expect(bodies[1]).toEqual({ matchers: [], ...range });
+    expect(bodies[2]).toEqual({ name: 'pod', matchers: ['{a="b"}'], ...range });
+    expect(bodies[3]).toEqual({
+      profileTypeID: cpu,
+      labelSelector: '{a="b"}',
+      groupBy: ['x', 'y'],
+      step: 300,
+      start: 1_700_000_300_000,
+      end: 1_700_000_600_000,
+    });
+  });
+
+  test('a partial answer is told, and given all the same', async () => {
+    answer = { headers: { 'x-kiln-partial': 'log 7 (3, 9] owner unreachable' }, body: '{"names":["a"]}' };
+    const told = 'the answer is partial, it may lack profiles: log 7 (3, 9] owner unreachable\n';
+    expect(await query('labels')).toEqual(expect.objectContaining({ code: 0, out: 'a\n', err: told }));
+    answer.body = '';
+    expect((await query('top', cpu)).err).toContain(told);
+    answer.body = '{}';
+    for (const argv of [['types'], ['series', cpu], ['profile', cpu]])
+      expect((await query(...argv)).err).toContain(told);
+  });
+
+  test('names cannot steer the screen', async () => {
+    answer.body = JSON.stringify({ names: ['\u001b[31mred\u0007'] });
+    expect((await query('labels')).out).toBe('?[31mred?\n');
+  });
+
+  test('an answer that is no JSON is a sentence', async () => {
+    answer.body = '<html>';
+    expect(await query('types')).toMatchObject({
+      code: 1,
+      err: `kiln query: ${url} answered "<html>", which is not JSON: is it Kiln?\n`,
+    });
+  });
+
+  test('mistakes are told without a server', async () => {
+    const wrong = async (want: string, ...argv: string[]): Promise<void> => {
+      const { code, err } = await query(...argv);
+      expect(err).toContain(want);
+      expect(code).toBeGreaterThan(0);
+    };
+    await wrong('query takes profile, top, series, types, labels; found nothing');
+    await wrong('query types takes only flags, found "cpu"', 'types', 'cpu');
+    await wrong("query top takes '<type>{selector}', the selector in quotes: found 2 words", 'top', cpu, '{}');
+    await wrong('found 1 parts, want 5', 'series', 'cpu{}');
+    await wrong('query types lists those that there are', 'series', 'cpu{}');
+    await wrong('at most one name and one', 'labels', 'a', 'b');
+    await wrong('kiln query: ', 'labels', '{a=}');
+    await wrong('--step is "5", must be a duration', 'series', cpu, '--step=5');
+    await wrong('--limit is -1, must be at least 0', 'top', cpu, '--limit=-1');
+    await wrong('--output is "yaml", must be one of table, json, csv', 'types', '--output=yaml');
+    await wrong('unknown flag --limt: did you mean --limit?', 'top', cpu, '--limt=3');
+    expect(seen).toEqual([]);
+  });
+});

@@ -1,0 +1,64 @@
+import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
+import { parseSelector } from '@kiln/model';
+import { remoteSettings } from '../remote.ts';
+import { tableText } from '../table-text.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { csvText, jsonText, outputSetting } from './output.ts';
+import { askQuerierJson } from './querier.ts';
+import { rangeOf, rangeSettings, rangeText } from './range.ts';
+
+const schema = { output: { output: outputSetting }, range: rangeSettings, remote: remoteSettings };
+
+/** `kiln query labels`: the names of labels, or the values of one. */
+export const labelsAction: Command = {
+  name: 'labels',
+  synopsis: "[NAME] ['{selector}'] [--from now-1h] [--to now] [--output table|json|csv]",
+  summary: 'list the names of labels, or the values of one, a line each',
+  help: () =>
+    `With a selector only series that match it count:\n  kiln query labels pod '{service_name="my-app"}'\n\n${helpText(schema)}`,
+  run: labels,
+};
+
+async function labels(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const config = loadConfig(schema, flags);
+  const { name, selector } = wordsOf(flags.rest);
+  const range = rangeOf(config.range);
+  const message = {
+    ...(name === undefined ? {} : { name }),
+    matchers: selector === undefined ? [] : [selector],
+    start: range.startMs,
+    end: range.endMs,
+  };
+  const method = name === undefined ? 'LabelNames' : 'LabelValues';
+  const { names = [] } = await askQuerierJson<{ names?: readonly string[] }>(
+    { remote: config.remote, terminal },
+    method,
+    message,
+  );
+  if (names.length === 0) {
+    const what = name === undefined ? 'labels' : `values of the label ${name}`;
+    terminal.err(`no ${what} of ${selector ?? 'any series'} from ${rangeText(range)}\n`);
+    const other = name === undefined ? '' : `${terminal.command} query labels lists the names; `;
+    terminal.err(`${other}--from now-24h looks further back\n`);
+  }
+  const lines = names.map((text) => [text]);
+  const { output } = config.output;
+  if (output === 'json') terminal.out(jsonText({ names }));
+  else if (output === 'csv') terminal.out(csvText([[name ?? 'label'], ...lines]));
+  else terminal.out(tableText(lines));
+  return 0;
+}
+
+/** A word with a brace is a selector; the other one is a name. */
+function wordsOf(words: readonly string[]): { name: string | undefined; selector: string | undefined } {
+  const selectors = words.filter((word) => word.includes('{'));
+  const names = words.filter((word) => !word.includes('{'));
+  if (selectors.length > 1 || names.length > 1) {
+    throw new ConfigError(
+      `query labels takes at most one name and one '{selector}': found ${words.map((word) => JSON.stringify(word)).join(' ')}`,
+    );
+  }
+  if (selectors[0] !== undefined) parseSelector(selectors[0]);
+  return { name: names[0], selector: selectors[0] };
+}

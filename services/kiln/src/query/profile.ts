@@ -1,0 +1,128 @@
+import { writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { KilnError } from '@kiln/model';
+import { flameBars } from '../flame/bars.ts';
+import { collapsedStacks } from '../flame/collapsed.ts';
+import { flameTree, type FlameGraphJson } from '../flame/flame-tree.ts';
+import { flameSvg } from '../flame/svg.ts';
+import { remoteSettings } from '../remote.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { mergedPprof } from './merged-pprof.ts';
+import { jsonText } from './output.ts';
+import { askQuerierJson, type Asker } from './querier.ts';
+import { rangeOf, rangeSettings, rangeText, type Range } from './range.ts';
+import { targetHelp, targetOf, tellEmpty, type Target } from './target.ts';
+
+interface ProfileFlags {
+  readonly output: string;
+  readonly file: string;
+  readonly maxNodes: number;
+}
+
+const outputs = ['flamegraph', 'svg', 'collapsed', 'pprof', 'json'];
+const settings: SettingsFor<ProfileFlags> = {
+  output: setting({
+    key: 'output',
+    yaml: null,
+    type: 'string',
+    default: '',
+    choices: ['', ...outputs],
+    meaning: 'What to write; empty follows the name of the file, else flamegraph: bars for the terminal',
+  }),
+  file: setting({
+    key: 'o',
+    yaml: null,
+    type: 'string',
+    default: '',
+    meaning:
+      'File to write: .svg opens in any browser, .pb.gz is pprof, .txt collapsed stacks, .json the flame graph as answered',
+  }),
+  maxNodes: setting({
+    key: 'max-nodes',
+    yaml: null,
+    type: 'int',
+    default: 0,
+    unit: 'nodes',
+    meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed all it gives',
+  }),
+};
+const schema = { profile: settings, range: rangeSettings, remote: remoteSettings };
+
+/** `kiln query profile`: one merged profile, in the terminal or in a file. */
+export const profileAction: Command = {
+  name: 'profile',
+  synopsis:
+    "'<type>{selector}' [--from now-1h] [--to now] [--output flamegraph|svg|collapsed|pprof|json] [-o FILE.svg]",
+  summary: 'read one merged profile: bars in the terminal, or a file',
+  help: () => `${targetHelp}${helpText(schema)}`,
+  run: profile,
+};
+
+/** Largest number of nodes that a server gives by default. */
+const ALL_NODES = 1_048_576;
+
+async function profile(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const { profile: wanted, range: times, remote } = loadConfig(schema, flags);
+  const target = targetOf(flags.rest, 'profile');
+  const range = rangeOf(times);
+  const output = outputOf(wanted);
+  const asker = { remote, terminal };
+  const result =
+    output === 'pprof'
+      ? gzipSync(await mergedPprof(asker, target, range))
+      : await graph(asker, target, range, { ...wanted, output });
+  const { file } = wanted;
+  if (file === '') {
+    if (output === 'pprof' && terminal.isScreen)
+      throw new ConfigError('pprof is no text for a screen: name a file with -o cpu.pb.gz');
+    terminal.out(result);
+  } else {
+    await writeFile(file, result);
+    terminal.err(`wrote ${file}\n`);
+  }
+  return 0;
+}
+
+async function graph(asker: Asker, target: Target, range: Range, wanted: ProfileFlags): Promise<string> {
+  const { profileType, selector, unit } = target;
+  const { output, file } = wanted;
+  const { terminal } = asker;
+  const { flamegraph = {} } = await askQuerierJson<{ flamegraph?: FlameGraphJson }>(asker, 'SelectMergeStacktraces', {
+    profileTypeID: profileType,
+    labelSelector: selector,
+    start: range.startMs,
+    end: range.endMs,
+    maxNodes: wanted.maxNodes || (output === 'collapsed' ? ALL_NODES : 0),
+  });
+  if (output === 'json') return jsonText(flamegraph);
+  const root = flameTree(flamegraph);
+  if (root.total === 0n) tellEmpty(target, range, terminal);
+  if (output === 'svg') return flameSvg(root, `${profileType}${selector} · ${rangeText(range)}`, unit);
+  if (output === 'collapsed') return collapsedStacks(root);
+  if (root.total === 0n) return '';
+  return flameBars(root, {
+    columns: file === '' ? terminal.columns : 120,
+    colours: file === '' && terminal.colours,
+    unit,
+  });
+}
+
+function outputOf({ output, file }: ProfileFlags): string {
+  if (output !== '') return output;
+  if (file === '') return 'flamegraph';
+  const byName = [
+    [/\.svg$/i, 'svg'],
+    [/\.(pb|pprof|prof)(\.gz)?$/i, 'pprof'],
+    [/\.json$/i, 'json'],
+    [/\.(txt|collapsed|folded)$/i, 'collapsed'],
+  ] as const;
+  const found = byName.find(([pattern]) => pattern.test(file))?.[1];
+  if (found === undefined)
+    throw new KilnError(
+      'invalid_argument',
+      `${file} has no ending that says what to write: .svg, .pb.gz, .txt, .json, or add --output`,
+    );
+  return found;
+}

@@ -1,0 +1,37 @@
+import { KilnError } from '@kiln/model';
+import { callConnect, type Remote } from '../remote.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Which server is asked, and where it is told that something is missing. */
+export interface Asker {
+  readonly remote: Remote;
+  readonly terminal: Terminal;
+}
+
+/**
+ * One method of querier.v1.QuerierService; the answer as bytes. What may be missing from it is told on stderr.
+ * @throws KilnError with the code and the sentence that the server answered.
+ */
+export async function askQuerier(
+  { remote, terminal }: Asker,
+  method: string,
+  body: { type: string; bytes: Uint8Array },
+): Promise<Uint8Array> {
+  const answer = await callConnect(remote, `querier.v1.QuerierService/${method}`, body);
+  if (answer.missing !== '') terminal.err(`the answer is partial, it may lack profiles: ${answer.missing}\n`);
+  return answer.body;
+}
+
+/** As `askQuerier`, in protobuf JSON: 64-bit integers are strings, empty things are left out. */
+export async function askQuerierJson<T>(asker: Asker, method: string, message: object): Promise<T> {
+  const bytes = new TextEncoder().encode(JSON.stringify(message));
+  const text = new TextDecoder().decode(await askQuerier(asker, method, { type: 'application/json', bytes }));
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    const found = JSON.stringify(text.slice(0, 200));
+    throw new KilnError('unknown', `${asker.remote.url} answered ${found}, which is not JSON: is it Kiln?`, {
+      cause: error,
+    });
+  }
+}

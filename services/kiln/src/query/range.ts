@@ -1,0 +1,55 @@
+import { systemClock } from '@kiln/async';
+import { ConfigError, setting, type SettingsFor } from '@kiln/config';
+import { timeText } from '../table-text.ts';
+import { parseTime } from '../time-text.ts';
+
+interface RangeFlags {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** `--from` and `--to`, the same for every question. */
+export const rangeSettings: SettingsFor<RangeFlags> = {
+  from: setting({
+    key: 'from',
+    yaml: null,
+    type: 'string',
+    default: 'now-1h',
+    meaning: 'Start: now-1h30m, 2026-11-25T10:00:00Z, or Unix seconds, milliseconds, microseconds or nanoseconds',
+  }),
+  to: setting({
+    key: 'to',
+    yaml: null,
+    type: 'string',
+    default: 'now',
+    meaning: 'End, inclusive; written like --from',
+  }),
+};
+
+/** Unix milliseconds, both ends inclusive. */
+export interface Range {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** @throws ConfigError for a time that is none, and for a start after the end. */
+export function rangeOf({ from, to }: RangeFlags): Range {
+  const nowMs = systemClock().nowMs();
+  const startMs = timeOf('--from', from, nowMs);
+  const endMs = timeOf('--to', to, nowMs);
+  if (startMs > endMs) throw new ConfigError(`--from ${from} lies after --to ${to}`);
+  return { startMs, endMs };
+}
+
+/** `2026-11-25T10:00:00Z to 2026-11-25T11:00:00Z` */
+export function rangeText({ startMs, endMs }: Range): string {
+  return `${timeText(startMs)} to ${timeText(endMs)}`;
+}
+
+function timeOf(flag: string, value: string, nowMs: number): number {
+  const ms = parseTime(value, nowMs);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new ConfigError(
+    `${flag} is ${JSON.stringify(value)}, must be like now-1h, 2026-11-25T10:00:00Z or Unix seconds`,
+  );
+}

@@ -1,0 +1,101 @@
+import { formatDuration, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { amountText } from '../flame/amount.ts';
+import { remoteSettings } from '../remote.ts';
+import { tableText } from '../table-text.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { csvText, jsonText } from './output.ts';
+import { askQuerierJson } from './querier.ts';
+import { rangeOf, rangeSettings, rangeText } from './range.ts';
+import { MIN_CELLS, pointRows, sparklineRoom, sparklineRows, type Line } from './series-rows.ts';
+import { stepSeconds, stepsOf } from './steps.ts';
+import { targetHelp, targetOf, tellEmpty } from './target.ts';
+
+interface SeriesFlags {
+  readonly by: readonly string[];
+  readonly stepMs: number;
+  readonly output: string;
+}
+
+const settings: SettingsFor<SeriesFlags> = {
+  by: setting({
+    key: 'by',
+    yaml: null,
+    type: 'list',
+    default: [],
+    meaning: 'Labels by which to split; none sums everything into one series',
+  }),
+  stepMs: setting({
+    key: 'step',
+    yaml: null,
+    type: 'duration',
+    default: 0,
+    meaning: 'Time between two points; 0 = at most 60 points',
+  }),
+  output: setting({
+    key: 'output',
+    yaml: null,
+    type: 'string',
+    default: '',
+    choices: ['', 'sparkline', 'table', 'json', 'csv'],
+    meaning:
+      'sparkline is a line for each series, table one for each point; empty takes what fits. json is as answered, csv holds plain numbers',
+  }),
+};
+const schema = { series: settings, range: rangeSettings, remote: remoteSettings };
+
+/** `kiln query series`: how much, over time. */
+export const seriesAction: Command = {
+  name: 'series',
+  synopsis:
+    "'<type>{selector}' [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output sparkline|table|json|csv]",
+  summary: 'show how much over time, split by labels',
+  help: () =>
+    `A point is the sum of the step that ends at its time; the last step ends at --to.\n\n${targetHelp}${helpText(schema)}`,
+  run: series,
+};
+
+/** querier.v1.SelectSeriesResponse in protobuf JSON. */
+interface SeriesAnswer {
+  readonly series?: readonly {
+    readonly labels?: readonly { readonly name?: string; readonly value?: string }[];
+    readonly points?: readonly { readonly value?: number; readonly timestamp?: string }[];
+  }[];
+}
+
+async function series(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const { series: wanted, range: times, remote } = loadConfig(schema, flags);
+  const target = targetOf(flags.rest, 'series');
+  const range = rangeOf(times);
+  const steps = stepsOf(range, wanted.stepMs);
+  const answer = await askQuerierJson<SeriesAnswer>({ remote, terminal }, 'SelectSeries', {
+    profileTypeID: target.profileType,
+    labelSelector: target.selector,
+    start: steps.firstMs,
+    end: range.endMs,
+    step: stepSeconds(steps),
+    groupBy: wanted.by,
+  });
+  const lines = linesOf(answer, wanted.by);
+  if (lines.length === 0) tellEmpty(target, range, terminal);
+  const { output, by } = wanted;
+  if (output === 'json') terminal.out(jsonText({ series: answer.series ?? [] }));
+  else if (output === 'csv') terminal.out(csvText(pointRows(lines, by, String)));
+  else if (lines.length > 0) {
+    const show = (value: number): string => amountText(value, target.unit);
+    const room = sparklineRoom(lines, by, show, terminal.columns);
+    if (output === 'table' || (output === '' && room < MIN_CELLS)) terminal.out(tableText(pointRows(lines, by, show)));
+    else {
+      terminal.out(`${rangeText(range)}, ${formatDuration(steps.stepMs)} a point\n`);
+      terminal.out(tableText(sparklineRows(lines, { by, show, steps, cells: Math.max(room, MIN_CELLS) })));
+    }
+  }
+  return 0;
+}
+
+function linesOf({ series: answered = [] }: SeriesAnswer, by: readonly string[]): Line[] {
+  return answered.map(({ labels = [], points = [] }) => ({
+    labels: by.map((wanted) => labels.find(({ name }) => name === wanted)?.value ?? ''),
+    points: points.map(({ value = 0, timestamp = '0' }) => ({ timeMs: Number(timestamp), value })),
+  }));
+}

@@ -1,0 +1,117 @@
+import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { decodePprof } from '@kiln/formats';
+import { clipped } from '../clipped.ts';
+import { amountText } from '../flame/amount.ts';
+import { shareOf } from '../flame/flame-tree.ts';
+import { remoteSettings } from '../remote.ts';
+import { tableText } from '../table-text.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { functionSums, type FunctionSum, type FunctionSums } from './function-sums.ts';
+import { mergedPprof } from './merged-pprof.ts';
+import { csvText, jsonText, outputSetting } from './output.ts';
+import { rangeOf, rangeSettings, type Range } from './range.ts';
+import { targetHelp, targetOf, tellEmpty, type Target } from './target.ts';
+
+interface TopFlags {
+  readonly limit: number;
+  readonly sort: string;
+  readonly output: string;
+}
+
+const settings: SettingsFor<TopFlags> = {
+  limit: setting({
+    key: 'limit',
+    yaml: null,
+    type: 'int',
+    default: 20,
+    unit: 'functions',
+    meaning: 'How many to list; 0 = all',
+  }),
+  sort: setting({
+    key: 'sort',
+    yaml: null,
+    type: 'string',
+    default: 'self',
+    choices: ['self', 'total'],
+    meaning: 'Which column is largest first',
+  }),
+  output: outputSetting,
+};
+const schema = { top: settings, range: rangeSettings, remote: remoteSettings };
+
+/** `kiln query top`: the functions that cost most. */
+export const topAction: Command = {
+  name: 'top',
+  synopsis: "'<type>{selector}' [--limit 20] [--sort self|total] [--from now-1h] [--to now] [--output table|json|csv]",
+  summary: 'list the functions that cost most',
+  help: () =>
+    `self is what a function spent itself, total what was spent in it and in what it called; a stack counts once however\n` +
+    `often it recurs in it. Sums are of the whole profile, nothing is cut off.\n\n${targetHelp}${helpText(schema)}`,
+  run: top,
+};
+
+async function top(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const { top: wanted, range: times, remote } = loadConfig(schema, flags);
+  const target = targetOf(flags.rest, 'top');
+  const range = rangeOf(times);
+  const bytes = await mergedPprof({ remote, terminal }, target, range);
+  const sums = bytes.length === 0 ? { functions: [], total: 0n } : functionSums(decodePprof(bytes));
+  if (sums.total === 0n) tellEmpty(target, range, terminal);
+  const sorted = sums.functions.toSorted(wanted.sort === 'self' ? bySelf : byTotal);
+  const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
+  if (wanted.output === 'json') terminal.out(jsonText(answer(target, range, sums, shown)));
+  else if (wanted.output === 'csv') {
+    terminal.out(
+      csvText([['function', 'self', 'total'], ...shown.map((one) => [one.name, `${one.self}`, `${one.total}`])]),
+    );
+  } else if (sums.total > 0n) terminal.out(table(target, sums, shown, terminal));
+  return 0;
+}
+
+/** What --output json prints. */
+function answer(
+  { profileType, selector }: Target,
+  { startMs, endMs }: Range,
+  sums: FunctionSums,
+  shown: FunctionSum[],
+) {
+  return {
+    profileType,
+    selector,
+    startMs,
+    endMs,
+    total: `${sums.total}`,
+    functionCount: sums.functions.length,
+    functions: shown.map(({ name, self, total }) => ({ name, self: `${self}`, total: `${total}` })),
+  };
+}
+
+function table({ unit }: Target, { functions, total }: FunctionSums, shown: FunctionSum[], terminal: Terminal): string {
+  const share = (part: bigint): string => `${(shareOf(part, total) * 100).toFixed(1)}%`;
+  const rows = shown.map((one) => [
+    amountText(one.self, unit),
+    share(one.self),
+    amountText(one.total, unit),
+    share(one.total),
+    terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
+  ]);
+  const left = functions.length - shown.length;
+  const more = left === 0 ? '' : `${left} more functions: --limit 0 lists all\n`;
+  return `${amountText(total, unit)} in all\n${tableText([['self', 'share', 'total', 'share', 'function'], ...rows])}${more}`;
+}
+
+/** Characters that the columns of numbers take at most, for common units. */
+const NUMBERS_WIDTH = 40;
+
+function bySelf(a: FunctionSum, b: FunctionSum): number {
+  return larger(a.self, b.self) || larger(a.total, b.total) || (a.name < b.name ? -1 : 1);
+}
+
+function byTotal(a: FunctionSum, b: FunctionSum): number {
+  return larger(a.total, b.total) || larger(a.self, b.self) || (a.name < b.name ? -1 : 1);
+}
+
+function larger(a: bigint, b: bigint): number {
+  return a > b ? -1 : a < b ? 1 : 0;
+}

@@ -1,0 +1,64 @@
+import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
+import { remoteSettings } from '../remote.ts';
+import { tableText } from '../table-text.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { csvText, jsonText, outputSetting } from './output.ts';
+import { askQuerierJson } from './querier.ts';
+import { rangeOf, rangeSettings, rangeText } from './range.ts';
+
+const schema = { output: { output: outputSetting }, range: rangeSettings, remote: remoteSettings };
+
+/** `kiln query types`: which profile types there are. */
+export const typesAction: Command = {
+  name: 'types',
+  synopsis: '[--from now-1h] [--to now] [--output table|json|csv]',
+  summary: 'list the profile types, and what each is made of',
+  help: () => helpText(schema),
+  run: types,
+};
+
+/** querier.v1.ProfileTypesResponse in protobuf JSON. */
+interface TypesJson {
+  readonly profileTypes?: readonly {
+    readonly ID?: string;
+    readonly name?: string;
+    readonly sampleType?: string;
+    readonly sampleUnit?: string;
+    readonly periodType?: string;
+    readonly periodUnit?: string;
+  }[];
+}
+
+async function types(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const config = loadConfig(schema, flags);
+  if (flags.rest.length > 0)
+    throw new ConfigError(`query types takes only flags, found ${JSON.stringify(flags.rest[0])}`);
+  const range = rangeOf(config.range);
+  const { profileTypes = [] } = await askQuerierJson<TypesJson>({ remote: config.remote, terminal }, 'ProfileTypes', {
+    start: range.startMs,
+    end: range.endMs,
+  });
+  const { output } = config.output;
+  if (profileTypes.length === 0) {
+    terminal.err(`no profiles at all from ${rangeText(range)}\n`);
+    terminal.err(`--from now-24h looks further back; ${terminal.command} push --example sends a first profile\n`);
+  }
+  if (output === 'json') terminal.out(jsonText({ profileTypes }));
+  else if (output === 'csv' || profileTypes.length > 0) {
+    const rows = profileTypes.map(({ ID = '', name = '', sampleType, sampleUnit, periodType, periodUnit }) => [
+      ID,
+      name,
+      pairText(sampleType, sampleUnit),
+      pairText(periodType, periodUnit),
+    ]);
+    const table = [['profile type', 'name', 'sample type', 'period type'], ...rows];
+    terminal.out(output === 'csv' ? csvText(table) : tableText(table));
+  }
+  return 0;
+}
+
+/** A value type: `cpu/nanoseconds`. */
+function pairText(type = '', unit = ''): string {
+  return type === '' && unit === '' ? '' : `${type}/${unit}`;
+}
