@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { text as textOf } from 'node:stream/consumers';
 import { Controller, Module, type DynamicModule } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -39,6 +40,14 @@ class EchoHttp {
   @RawGet('/large')
   large(_request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200).end(Buffer.alloc(LARGE));
+  }
+
+  @RawGet('/streamed')
+  async streamed(_request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => undefined);
+    await pipeline(function* pieces() {
+      for (let i = 0; i < 64; i++) yield Buffer.alloc(LARGE / 64);
+    }, response).catch(() => undefined);
   }
 
   @RawPost('/refuse')
@@ -255,6 +264,22 @@ describe('what nobody goes on with is cut', () => {
     await ended;
     expect(bytes).toBeLessThan(LARGE);
     session.destroy();
+    await brief.stop();
+  }, 20_000);
+
+  test('an answer that is made while it is read, and those that wait behind it', async () => {
+    const brief = await start(undefined, { writeTimeoutMs: 500 });
+    const inFlight = async (): Promise<number> => {
+      const metrics = await (await fetch(`http://127.0.0.1:${brief.port}/metrics`)).text();
+      return Number(/kiln_http_requests_in_flight (\d+)/.exec(metrics)![1]);
+    };
+    const stuck = connect(brief.port, '127.0.0.1', () =>
+      stuck.pause().write('GET /streamed HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3)),
+    );
+    stuck.on('error', () => undefined);
+    await expect.poll(inFlight).toBe(4); // itself included
+    await expect.poll(inFlight, { timeout: 8_000 }).toBe(1);
+    stuck.destroy();
     await brief.stop();
   }, 20_000);
 });

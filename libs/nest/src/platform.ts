@@ -26,7 +26,7 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;
-  /** How long the reader of a whole answer may take none of it. */
+  /** How long the reader of an answer may take none of it. */
   readonly writeTimeoutMs: number;
   /** Every route is served below it; '' = none. Begins with a slash and does not end with one. */
   readonly pathPrefix: string;
@@ -129,12 +129,15 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
 interface OpenRequest {
   readonly request: IncomingMessage;
   readonly startMs: number;
-  /** Bytes that its connection had sent when it was looked at, and since when; from the end of the answer on. */
-  sent: number;
-  sentMs: number;
+  /** Counts it as over; once. */
+  readonly close: () => void;
+  /** When its answer was seen to be on its way; from then on its reader is timed. */
+  answeredMs?: number;
 }
 
-const SWEEP_MS = 2_000;
+const SWEEP_MS = 1_000;
+/** What answers that wait for their readers may hold together. */
+const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 
 /** Every request passes here first: counted, refused when nothing knows its path, or handed on unread. */
 class Requests {
@@ -216,33 +219,54 @@ class Requests {
   }
 
   #count(request: FastifyRequest, response: ServerResponse): void {
-    const start = this.#clock.nowMs();
+    const startMs = this.#clock.nowMs();
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
     const method = request.is404 ? 'any' : request.method;
-    this.#open.set(response, { request: request.raw, startMs: start, sent: -1, sentMs: start });
-    response.once('close', () => {
+    const close = (): void => {
+      if (!this.#open.delete(response)) return;
       this.#total.add(1, { route, method, status: response.headersSent ? String(response.statusCode) : 'cut' });
-      this.#seconds.observe((this.#clock.nowMs() - start) / 1000, { route });
-      this.#open.delete(response);
+      this.#seconds.observe((this.#clock.nowMs() - startMs) / 1000, { route });
       if (this.#open.size === 0) this.#idle();
-    });
+    };
+    this.#open.set(response, { request: request.raw, startMs, close });
+    response.once('close', close);
   }
 
-  /** Cuts, every few seconds, what nobody goes on with: it would be held for ever. */
+  /** Cuts, every second, what nobody goes on with: it would be held for ever. */
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { requestTimeoutMs, writeTimeoutMs } = this.#http;
     while (!signal.aborted) {
       await this.#clock.sleep(SWEEP_MS, signal).catch(() => undefined);
       const nowMs = this.#clock.nowMs();
-      for (const [response, open] of this.#open) {
-        // Node does this itself for HTTP/1.1.
-        const isLate = requestTimeoutMs > 0 && !open.request.complete && nowMs - open.startMs >= requestTimeoutMs;
-        if (isLate && open.request.httpVersionMajor > 1) response.destroy();
-        if (!response.writableEnded || writeTimeoutMs === 0) continue;
-        const sent = response.socket?.bytesWritten ?? 0;
-        if (sent !== open.sent) Object.assign(open, { sent, sentMs: nowMs });
-        else if (nowMs - open.sentMs >= writeTimeoutMs) response.destroy();
-      }
+      for (const [response, open] of this.#open) this.#look(response, open, nowMs);
+      this.#cutWaiting(nowMs);
+    }
+  }
+
+  #look(response: ServerResponse, open: OpenRequest, nowMs: number): void {
+    const { requestTimeoutMs, writeTimeoutMs } = this.#http;
+    const { request, startMs } = open;
+    if (request.httpVersionMajor > 1) {
+      // Node does this itself for HTTP/1.1.
+      const isLate = requestTimeoutMs > 0 && !request.complete && nowMs - startMs >= requestTimeoutMs;
+      if (isLate) response.destroy();
+    } else if (request.socket.destroyed) {
+      // An answer that waits behind another on its connection is not told when that breaks.
+      open.close();
+    }
+    if (!response.headersSent || response.writableFinished || open.answeredMs !== undefined) return;
+    open.answeredMs = nowMs;
+    // Node's timers see the progress of a single large write.
+    if (writeTimeoutMs > 0) response.setTimeout(writeTimeoutMs, () => cut(response, request));
+  }
+
+  /** Whoever has waited longest makes room. */
+  #cutWaiting(nowMs: number): void {
+    const answered = [...this.#open].filter(([, { answeredMs = nowMs }]) => answeredMs < nowMs);
+    let waiting = answered.reduce((sum, [response]) => sum + response.writableLength, 0);
+    for (const [response, { request }] of answered) {
+      if (waiting <= MAX_WAITING_BYTES) return;
+      waiting -= response.writableLength;
+      cut(response, request);
     }
   }
 
@@ -253,7 +277,6 @@ class Requests {
     const closed = Promise.withResolvers<void>();
     http.close(() => closed.resolve());
     this.#port.retire();
-    this.#stopSweeping.abort();
     const idle = Promise.withResolvers<void>();
     this.#idle = idle.resolve;
     if (this.#open.size === 0) idle.resolve();
@@ -262,10 +285,17 @@ class Requests {
     } catch {
       this.#log.warn('requests cut at stop', { count: this.#open.size, waitedMs: ms });
     }
+    this.#stopSweeping.abort();
     // What is left is idle, or has had its time.
     this.#port.cut();
     await closed.promise;
   }
+}
+
+/** Of HTTP/1.1 the whole connection: answers that wait behind this one would go on waiting. */
+function cut(response: ServerResponse, request: IncomingMessage): void {
+  if (request.httpVersionMajor > 1) response.destroy();
+  else request.socket.destroy();
 }
 
 function report(log: Logger, request: IncomingMessage, error: KilnError): void {

@@ -27,6 +27,9 @@ export interface PortOptions {
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 const STREAMS_PER_CONNECTION = 250;
+/** Streams that a client may reset at once, and a second: each was a request that somebody worked for. */
+const RESETS_AT_ONCE = 250;
+const RESETS_PER_SECOND = 25;
 /** What one connection may hold, answers included: a large flame graph and others beside it. */
 const SESSION_MEGABYTES = 128;
 /** Bytes that may be on their way: a push of 32 MiB should not wait for a window update each 64 KiB. */
@@ -95,6 +98,8 @@ export class Port {
     const { keepAliveMs } = this.#options;
     const http2 = createHttp2({
       maxSessionMemory: SESSION_MEGABYTES,
+      streamResetBurst: RESETS_AT_ONCE,
+      streamResetRate: RESETS_PER_SECOND,
       settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION, initialWindowSize: STREAM_WINDOW },
     });
     http2.on('request', (request, response) => {

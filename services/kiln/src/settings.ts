@@ -115,7 +115,7 @@ const serverSettings: SettingsFor<ServerConfig> = {
     key: 'server.http-write-timeout',
     type: 'duration',
     default: 60_000,
-    meaning: 'How long the reader of a whole answer may take none of it. 0 = any time',
+    meaning: 'How long the reader of an answer may take none of it. 0 = any time',
   }),
   pathPrefix: setting({
     key: 'server.path-prefix',
