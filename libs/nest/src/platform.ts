@@ -136,6 +136,10 @@ interface OpenRequest {
 }
 
 const SWEEP_MS = 1_000;
+/** How long requests of kept connections are awaited at a stop. */
+const LAST_REQUESTS_MS = 300;
+/** How long last bytes of answers are awaited after that. */
+const LAST_BYTES_MS = 1_000;
 /** What answers that wait for their readers may hold together. */
 const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 
@@ -270,12 +274,12 @@ class Requests {
     }
   }
 
-  /** Stops accepting, then waits until nothing is in flight, at most `ms`. */
+  /** Stops accepting, answers what is on its way, then waits until nothing is in flight, at most `ms`. */
   async drain(ms: number): Promise<void> {
+    const closed = this.#port.stopListening();
     this.#stopping = true;
-    const http = this.#server.server;
-    const closed = Promise.withResolvers<void>();
-    http.close(() => closed.resolve());
+    // A client may have sent a request on a connection that still looks idle here: it is answered, and told that the connection closes.
+    await this.#clock.sleep(Math.min(LAST_REQUESTS_MS, ms));
     this.#port.retire();
     const idle = Promise.withResolvers<void>();
     this.#idle = idle.resolve;
@@ -286,9 +290,10 @@ class Requests {
       this.#log.warn('requests cut at stop', { count: this.#open.size, waitedMs: ms });
     }
     this.#stopSweeping.abort();
-    // What is left is idle, or has had its time.
+    // Last bytes may still be on their way out; connections close behind them. What is left then is idle, or has had its time.
+    await withTimeout(this.#clock, LAST_BYTES_MS, 'connections', () => closed).catch(() => undefined);
     this.#port.cut();
-    await closed.promise;
+    await closed;
   }
 }
 

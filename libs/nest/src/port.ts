@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 export type Answerer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -78,6 +78,12 @@ export class Port {
     };
     if (tls === undefined) this.server.on('connection', (socket) => this.#sniff(socket, take));
     else this.server.on('secureConnection', (socket: TLSSocket) => take(socket, socket.alpnProtocol === 'h2'));
+  }
+
+  /** Takes no new connections; those that are there go on. Resolves when all of them are closed. */
+  stopListening(): Promise<void> {
+    // Node's own close of an HTTP server cuts idle connections at once.
+    return new Promise((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
   }
 
   /** Requests under way are finished; connections take no new ones and close. */
