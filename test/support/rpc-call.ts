@@ -21,6 +21,8 @@ export interface RpcRequest {
   readonly json?: boolean;
   /** Compress the message, and ask for a compressed answer. */
   readonly gzip?: boolean;
+  /** A message that is compressed already, in the place of `body`. */
+  readonly compressed?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   /** PEM text of the certificate to trust, for https. */
   readonly ca?: string;
@@ -54,9 +56,10 @@ const codeNames =
  * @throws Error when the answer has not the form of its protocol
  */
 export async function rpcCall(url: string, request: RpcRequest): Promise<RpcAnswer> {
-  const { protocol, transport, path, gzip = false, json = false } = request;
+  const { protocol, transport, path, json = false, compressed } = request;
+  const gzip = request.gzip === true || compressed !== undefined;
   const plain = Buffer.from(request.body);
-  const content = gzip ? gzipSync(plain, { level: 1 }) : plain;
+  const content = compressed ?? (gzip ? gzipSync(plain, { level: 1 }) : plain);
   const subtype = json ? 'json' : 'proto';
   const headers: Record<string, string> =
     protocol === 'connect'
