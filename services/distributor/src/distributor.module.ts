@@ -1,18 +1,17 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
-import type { OpenLog } from '@kiln/partition-log';
 import type { Metrics } from '@kiln/telemetry';
 import { acceptedAgeMs, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
-import { Distributor } from './distributor.ts';
+import type { DistributorConfig } from './config.ts';
+import type { Distributor } from './distributor.ts';
 import { InFlight } from './in-flight.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
 import type { WriteLimits } from './profile-reader.ts';
 import { PushHttp, TENANT_OF_WRITE } from './push.http.ts';
 
 export interface DistributorModulePorts {
-  /** One open log per partition, by partition number. */
-  readonly logs: readonly OpenLog[];
+  readonly distributor: Distributor;
   readonly limits: (tenant: TenantId) => Limits;
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
@@ -22,18 +21,18 @@ export interface DistributorModulePorts {
   readonly metrics: Metrics;
 }
 
-/** What all requests together may hold: one body of the largest default size. */
-const MAX_IN_FLIGHT_BYTES = 256 * 1024 * 1024;
-
 class DistributorModule {}
 
 /** Wires the distributor. */
-export function distributorModule(ports: DistributorModulePorts): DynamicModule {
-  const { logs, limits, tenantOf, reader, clock, metrics } = ports;
+export function distributorModule(
+  { inFlightMaxBytes }: DistributorConfig,
+  ports: DistributorModulePorts,
+): DynamicModule {
+  const { distributor, limits, tenantOf, reader, clock, metrics } = ports;
   const rates = new RateLimiter(clock);
   const intake = new Intake({
     reader,
-    distributor: new Distributor(logs),
+    distributor,
     limits: (tenant) => writeLimits(limits(tenant)),
     rate: {
       check: (tenant, bytes) => rates.check(tenant, bytes, limits(tenant)),
@@ -42,7 +41,7 @@ export function distributorModule(ports: DistributorModulePorts): DynamicModule 
     clock,
     observe: observer(metrics),
   });
-  const inFlight = new InFlight(MAX_IN_FLIGHT_BYTES);
+  const inFlight = new InFlight(inFlightMaxBytes);
   metrics.gaugeOf(
     {
       name: 'kiln_distributor_in_flight_bytes',

@@ -64,7 +64,7 @@ interface Share {
 function full(used: number, more: number, limitBytes: number): KilnError {
   return new KilnError(
     'unavailable',
-    `requests in flight hold ${used} bytes, ${more} more do not fit below ${limitBytes}: send again in a moment`,
+    `requests in flight hold ${used} bytes, ${more} more do not fit below ${limitBytes} (distributor.in-flight-max-bytes): send again in a moment`,
     { retryAfterSeconds: RETRY_SECONDS },
   );
 }

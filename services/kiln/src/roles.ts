@@ -3,7 +3,7 @@ import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import type { Disk } from '@kiln/disk';
-import { distributorModule } from '@kiln/distributor';
+import { Distributor, distributorModule } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
@@ -78,6 +78,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       writer,
       dieAt,
     });
+    const distributor = new Distributor({ logs, clock, random, metrics });
     const reader = openReader({
       count: config.distributor.threads,
       setup: { partitions, compression: compressionOf(config.storage) },
@@ -98,8 +99,8 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     ingester.start();
     return {
       modules: [
-        distributorModule({
-          logs,
+        distributorModule(config.distributor, {
+          distributor,
           limits: limitsOf,
           tenantOf: (header) => tenants.forWrite(header),
           reader,
@@ -112,7 +113,10 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           clock,
         }),
       ],
-      checks: [{ name: 'ingester', reason: () => ingester.notReady() }],
+      checks: [
+        { name: 'distributor', reason: () => distributor.notReady() },
+        { name: 'ingester', reason: () => ingester.notReady() },
+      ],
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop()]);
         await ingester.stop();

@@ -1,4 +1,5 @@
 import type { Compression } from '@kiln/block';
+import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
@@ -183,19 +184,22 @@ const ingesterSettings: SettingsFor<IngesterConfig> = {
 
 const compressions: readonly Compression[] = ['none', 'zstd'];
 
-/** The threads that read pushes. */
-export interface DistributorConfig {
-  readonly threads: number;
-}
-
 const distributorSettings: SettingsFor<DistributorConfig> = {
   threads: setting({
     key: 'distributor.threads',
     type: 'int',
-    default: 2,
+    default: distributorDefaults.threads,
     max: 64,
     unit: 'threads',
     meaning: 'Threads that decompress and decode pushes; 0 = none, the main thread does it',
+  }),
+  inFlightMaxBytes: setting({
+    key: 'distributor.in-flight-max-bytes',
+    type: 'bytes',
+    default: distributorDefaults.inFlightMaxBytes,
+    min: 1024 * 1024,
+    meaning:
+      'Bodies above 4 MiB that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken',
   }),
 };
 

@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -178,7 +178,9 @@ test('its settings are served as a file that starts another one alike', async ()
   expect(parseYaml(await get(first.url, '/diff'))).toEqual({
     data_dir: dataDir(),
     server: { http_listen_port: 0, log_level: 'error' },
+    distributor: { threads: 0 },
     ingester: { cut_max_bytes: '1MiB', workers: 0 },
+    querier: { threads: 0 },
     limits: { retention_period: '7d' },
   });
   expect(await get(first.url, '/default')).toContain('retention_period: 30d\n');
@@ -187,6 +189,30 @@ test('its settings are served as a file that starts another one alike', async ()
   const second = await start('--config.file', yaml);
   expect(await get(second.url)).toBe(effective);
   await second.kiln.stop();
+});
+
+test('what pushes in flight may hold is a setting with a default and a smallest value, and the 503 names it', async () => {
+  expect((await run('start', '--help')).out).toMatch(
+    /--distributor\.in-flight-max-bytes=128MiB[^]*distributor\.in_flight_max_bytes/,
+  );
+  const tooSmall = await run('start', '--data-dir', dataDir(), '--distributor.in-flight-max-bytes=5');
+  expect(tooSmall.err).toMatch(/distributor\.in-flight-max-bytes.*1MiB/);
+  const yaml = join(folder, 'kiln.yaml');
+  await writeFile(yaml, 'distributor: {in_flight_max_bytes: 1MiB}');
+  const { kiln, url } = await start('--config.file', yaml);
+  const push = { method: 'POST', headers: { 'content-type': 'application/proto' } };
+  const slow = request(`${url}/push.v1.PusherService/Push`, push).on('error', () => undefined);
+  slow.write(new Uint8Array(230_000));
+  const held = async (): Promise<boolean> =>
+    /^kiln_distributor_in_flight_bytes 230000$/m.test(await (await fetch(`${url}/metrics`)).text());
+  while (!(await held())) await new Promise((resolve) => setTimeout(resolve, 10));
+  const refused = await fetch(`${url}/push.v1.PusherService/Push`, { ...push, body: new Uint8Array(40_000) });
+  expect([refused.status, await refused.text()]).toEqual([
+    503,
+    expect.stringMatching(/below 262144 \(distributor\.in-flight-max-bytes\)/),
+  ]);
+  slow.destroy();
+  await kiln.stop();
 });
 
 test('another address than loopback is a warning', async () => {
