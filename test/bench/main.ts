@@ -10,14 +10,17 @@ import type { Effort, Row } from './measure.ts';
 import { headOfAnHour, seal, type Push } from './pipeline.ts';
 import { openLoopRows } from './open-loop.ts';
 import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
+import { readmeTable } from './readme-table.ts';
 import { tableHead, tableLine } from './table.ts';
 
 /*
- * ./kiln bench [--json] [--seconds N] [--rounds N] [--full] [--write-baseline]
+ * ./kiln bench [--json | --readme] [--seconds N] [--rounds N] [--full] [--write-baseline]
  * ./kiln bench --latency [--json] [--loop-seconds 60] [--loops 5] [--rounds N]
  * Ratios in one process, alternatives in turns, medians; never a test: a target that is missed is shown and nothing fails.
  */
 const json = process.argv.includes('--json');
+/** The table of README on stdout; the rows as they come on stderr. */
+const readme = process.argv.includes('--readme');
 const effort: Effort = { rounds: wholeNumber('--rounds', 5, 1), seconds: wholeNumber('--seconds', 0, 0) };
 /** The corpus: a few services by default, that of design engine.md §0 with --full. */
 const size = process.argv.includes('--full')
@@ -82,7 +85,7 @@ function realFiles(): RealFile[] {
 }
 
 function say(line: string): void {
-  if (!json) process.stdout.write(`${line}\n`);
+  if (!json) (readme ? process.stderr : process.stdout).write(`${line}\n`);
 }
 
 const baseline = readBaseline();
@@ -125,4 +128,5 @@ add(seriesRows(effort));
 add(await httpRows(pushes, effort));
 
 if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, ...effort, rows: all }, null, 1)}\n`);
+if (readme) process.stdout.write(readmeTable(all));
 if (process.argv.includes('--write-baseline')) writeBaseline(all, new Date().toISOString().slice(0, 10));

@@ -29,6 +29,7 @@ function line(cells: readonly string[]): string {
     .trimEnd();
 }
 
-function show(value: number): string {
+/** A number with as many digits as mean something. */
+export function show(value: number): string {
   return value >= 1_000 ? value.toFixed(0) : value >= 100 ? value.toFixed(1) : value.toFixed(2);
 }
