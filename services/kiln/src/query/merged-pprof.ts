@@ -2,12 +2,12 @@ import { ByteWriter } from '@kiln/bytes';
 import { text } from '../push-message.ts';
 import { askQuerier, type Asker } from './querier.ts';
 import type { Range } from './range.ts';
-import type { Target } from './target.ts';
+import type { Selection } from './selection.ts';
 
 /** The merged profile as google.v1.Profile, which is the answer of SelectMergeProfile itself: whole, whatever its size. Empty for no profiles. */
 export function mergedPprof(
   asker: Asker,
-  { profileType, selector }: Target,
+  { profileType, selector }: Selection,
   { startMs, endMs }: Range,
 ): Promise<Uint8Array> {
   const request = new ByteWriter();

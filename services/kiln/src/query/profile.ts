@@ -12,7 +12,7 @@ import { mergedPprof } from './merged-pprof.ts';
 import { jsonText } from './output.ts';
 import { askQuerierJson, type Asker } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from './range.ts';
-import { targetHelp, targetOf, tellEmpty, type Target } from './target.ts';
+import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
 
 interface ProfileFlags {
   readonly output: string;
@@ -55,7 +55,7 @@ export const profileAction: Command = {
   synopsis:
     "'<type>{selector}' [--from now-1h] [--to now] [--output flamegraph|svg|collapsed|pprof|json] [-o FILE.svg]",
   summary: 'read one merged profile: bars in the terminal, or a file',
-  help: () => `${targetHelp}${helpText(schema)}`,
+  help: () => `${selectionHelp}${helpText(schema)}`,
   run: profile,
 };
 
@@ -65,14 +65,14 @@ const ALL_NODES = 1_048_576;
 async function profile(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { profile: wanted, range: times, remote } = loadConfig(schema, flags);
-  const target = targetOf(flags.rest, 'profile');
+  const selection = selectionOf(flags.rest, 'profile');
   const range = rangeOf(times);
   const output = outputOf(wanted);
   const asker = { remote, terminal };
   const result =
     output === 'pprof'
-      ? gzipSync(await mergedPprof(asker, target, range))
-      : await graph(asker, target, range, { ...wanted, output });
+      ? gzipSync(await mergedPprof(asker, selection, range))
+      : await graph(asker, selection, range, { ...wanted, output });
   const { file } = wanted;
   if (file === '') {
     if (output === 'pprof' && terminal.isScreen)
@@ -85,8 +85,8 @@ async function profile(argv: readonly string[], terminal: Terminal): Promise<num
   return 0;
 }
 
-async function graph(asker: Asker, target: Target, range: Range, wanted: ProfileFlags): Promise<string> {
-  const { profileType, selector, unit } = target;
+async function graph(asker: Asker, selection: Selection, range: Range, wanted: ProfileFlags): Promise<string> {
+  const { profileType, selector, unit } = selection;
   const { output, file } = wanted;
   const { terminal } = asker;
   const { flamegraph = {} } = await askQuerierJson<{ flamegraph?: FlameGraphJson }>(asker, 'SelectMergeStacktraces', {
@@ -98,7 +98,7 @@ async function graph(asker: Asker, target: Target, range: Range, wanted: Profile
   });
   if (output === 'json') return jsonText(flamegraph);
   const root = flameTree(flamegraph);
-  if (root.total === 0n) tellEmpty(target, range, terminal);
+  if (root.total === 0n) tellEmpty(selection, range, terminal);
   if (output === 'svg') return flameSvg(root, `${profileType}${selector} · ${rangeText(range)}`, unit);
   if (output === 'collapsed') return collapsedStacks(root);
   if (root.total === 0n) return '';

@@ -8,7 +8,7 @@ import { askQuerierJson } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 import { MIN_CELLS, pointRows, sparklineRoom, sparklineRows, type Line } from './series-rows.ts';
 import { stepSeconds, stepsOf } from './steps.ts';
-import { targetHelp, targetOf, tellEmpty } from './target.ts';
+import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
 
 interface SeriesFlags {
   readonly by: readonly string[];
@@ -50,7 +50,7 @@ export const seriesAction: Command = {
     "'<type>{selector}' [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output sparkline|table|json|csv]",
   summary: 'show how much over time, split by labels',
   help: () =>
-    `A point is the sum of the step that ends at its time; the last step ends at --to.\n\n${targetHelp}${helpText(schema)}`,
+    `A point is the sum of the step that ends at its time; the last step ends at --to.\n\n${selectionHelp}${helpText(schema)}`,
   run: series,
 };
 
@@ -65,24 +65,24 @@ interface SeriesAnswer {
 async function series(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { series: wanted, range: times, remote } = loadConfig(schema, flags);
-  const target = targetOf(flags.rest, 'series');
+  const selection = selectionOf(flags.rest, 'series');
   const range = rangeOf(times);
   const steps = stepsOf(range, wanted.stepMs);
   const answer = await askQuerierJson<SeriesAnswer>({ remote, terminal }, 'SelectSeries', {
-    profileTypeID: target.profileType,
-    labelSelector: target.selector,
+    profileTypeID: selection.profileType,
+    labelSelector: selection.selector,
     start: steps.firstMs,
     end: range.endMs,
     step: stepSeconds(steps),
     groupBy: wanted.by,
   });
   const lines = linesOf(answer, wanted.by);
-  if (lines.length === 0) tellEmpty(target, range, terminal);
+  if (lines.length === 0) tellEmpty(selection, range, terminal);
   const { output, by } = wanted;
   if (output === 'json') terminal.out(jsonText({ series: answer.series ?? [] }));
   else if (output === 'csv') terminal.out(csvText(pointRows(lines, by, String)));
   else if (lines.length > 0) {
-    const show = (value: number): string => amountText(value, target.unit);
+    const show = (value: number): string => amountText(value, selection.unit);
     const room = sparklineRoom(lines, by, show, terminal.columns);
     if (output === 'table' || (output === '' && room < MIN_CELLS)) terminal.out(tableText(pointRows(lines, by, show)));
     else {

@@ -10,7 +10,7 @@ import { functionSums, type FunctionSum, type FunctionSums } from './function-su
 import { mergedPprof } from './merged-pprof.ts';
 import { csvText, jsonText, outputSetting } from './output.ts';
 import { rangeOf, rangeSettings, type Range } from './range.ts';
-import { targetHelp, targetOf, tellEmpty, type Target } from './target.ts';
+import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
 
 interface TopFlags {
   readonly limit: number;
@@ -46,32 +46,32 @@ export const topAction: Command = {
   summary: 'list the functions that cost most',
   help: () =>
     `self is what a function spent itself, total what was spent in it and in what it called; a stack counts once however\n` +
-    `often it recurs in it. Sums are of the whole profile, nothing is cut off.\n\n${targetHelp}${helpText(schema)}`,
+    `often it recurs in it. Sums are of the whole profile, nothing is cut off.\n\n${selectionHelp}${helpText(schema)}`,
   run: top,
 };
 
 async function top(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { top: wanted, range: times, remote } = loadConfig(schema, flags);
-  const target = targetOf(flags.rest, 'top');
+  const selection = selectionOf(flags.rest, 'top');
   const range = rangeOf(times);
-  const bytes = await mergedPprof({ remote, terminal }, target, range);
+  const bytes = await mergedPprof({ remote, terminal }, selection, range);
   const sums = bytes.length === 0 ? { functions: [], total: 0n } : functionSums(decodePprof(bytes));
-  if (sums.total === 0n) tellEmpty(target, range, terminal);
+  if (sums.total === 0n) tellEmpty(selection, range, terminal);
   const sorted = sums.functions.toSorted(wanted.sort === 'self' ? bySelf : byTotal);
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
-  if (wanted.output === 'json') terminal.out(jsonText(answer(target, range, sums, shown)));
+  if (wanted.output === 'json') terminal.out(jsonText(answer(selection, range, sums, shown)));
   else if (wanted.output === 'csv') {
     terminal.out(
       csvText([['function', 'self', 'total'], ...shown.map((one) => [one.name, `${one.self}`, `${one.total}`])]),
     );
-  } else if (sums.total > 0n) terminal.out(table(target, sums, shown, terminal));
+  } else if (sums.total > 0n) terminal.out(table(selection, sums, shown, terminal));
   return 0;
 }
 
 /** What --output json prints. */
 function answer(
-  { profileType, selector }: Target,
+  { profileType, selector }: Selection,
   { startMs, endMs }: Range,
   sums: FunctionSums,
   shown: FunctionSum[],
@@ -87,7 +87,12 @@ function answer(
   };
 }
 
-function table({ unit }: Target, { functions, total }: FunctionSums, shown: FunctionSum[], terminal: Terminal): string {
+function table(
+  { unit }: Selection,
+  { functions, total }: FunctionSums,
+  shown: FunctionSum[],
+  terminal: Terminal,
+): string {
   const share = (part: bigint): string => `${(shareOf(part, total) * 100).toFixed(1)}%`;
   const rows = shown.map((one) => [
     amountText(one.self, unit),

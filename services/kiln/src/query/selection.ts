@@ -4,15 +4,15 @@ import type { Terminal } from '../terminal.ts';
 import { rangeText, type Range } from './range.ts';
 
 /** What is asked about: profiles of one type whose labels match a selector. */
-export interface Target {
+export interface Selection {
   readonly profileType: string;
   readonly selector: string;
   /** Unit of the values, for example `nanoseconds`. */
   readonly unit: string;
 }
 
-/** How a target is written, for help texts. */
-export const targetHelp: string =
+/** How a selection is written, for help texts. */
+export const selectionHelp: string =
   `The type is name:sampleType:sampleUnit:periodType:periodUnit, as query types lists them. No selector means all:\n` +
   `  'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my-app"}'\n\n`;
 
@@ -20,7 +20,7 @@ export const targetHelp: string =
  * Reads `'<type>{selector}'`, the only word of `action`. Checked here too, so that a typing mistake is told without a server.
  * @throws ConfigError when it is missing or not alone, KilnError when it does not parse.
  */
-export function targetOf(words: readonly string[], action: string): Target {
+export function selectionOf(words: readonly string[], action: string): Selection {
   const [word, ...more] = words;
   if (word === undefined || more.length > 0) {
     const found = word === undefined ? 'nothing' : `${words.length} words`;
@@ -42,7 +42,7 @@ function unitOf(profileType: string): string {
 }
 
 /** Tells on stderr that there is nothing, where it was looked for, and what to try. */
-export function tellEmpty({ profileType, selector }: Target, range: Range, terminal: Terminal): void {
+export function tellEmpty({ profileType, selector }: Selection, range: Range, terminal: Terminal): void {
   terminal.err(`no profiles of ${profileType}${selector} from ${rangeText(range)}\n`);
   terminal.err(`${terminal.command} query types lists what there is; --from now-24h looks further back\n`);
 }
