@@ -3,11 +3,13 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { run, Running } from '../test-terminal.test-support.ts';
 
 let folder: string;
+// The framework takes seconds to load on a busy machine: no part of any test's time.
+beforeAll(() => import('./start.ts'), 60_000);
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kiln-start-'));
 });
