@@ -10,6 +10,7 @@ export type { Gap } from './gap.ts';
 export { clusterKey, manifestKey, quarantineKey, segmentKey, tenantIndexKey, trimKey } from './keys.ts';
 export { readTrim, registeredLog, type LogTrim, type RegisteredLog, type TrimmedGap } from './log-trim.ts';
 export type { Manifest, TenantPart } from './manifest.ts';
+export type { LogFrom, OwnerAnswer } from './owner-answer.ts';
 export { partOf, partsAbove, type CommittedPart } from './parts.ts';
 export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Shards } from './placement.ts';
 export { quarantineRecord } from './quarantine.ts';

@@ -170,7 +170,7 @@ export const limitSettings: SettingsFor<Limits> = {
   maxResultNodes: limit('max_result_nodes', {
     key: 'querier.max-result-nodes',
     type: 'int',
-    default: 4_194_304,
+    default: 2_097_152,
     unit: 'nodes',
     meaning:
       'Most nodes of a merged tree before truncation: functions by path, locations by path for a pprof. Above it a query is refused with 429. 0 = any',
@@ -186,7 +186,7 @@ export const limitSettings: SettingsFor<Limits> = {
   maxResultPoints: limit('max_result_points', {
     key: 'querier.max-result-points',
     type: 'int',
-    default: 5_000_000,
+    default: 2_000_000,
     unit: 'points',
     meaning:
       'Most points of a SelectSeries answer, of all its series together. Above it a query is refused with 429. 0 = any',

@@ -138,7 +138,7 @@ describe('an answer is refused', () => {
       reason: 'stale_index',
     });
     expect(await only.answer(ANN, BY_MARK, [zero!])).toMatchObject([
-      { partition: 0, E: -1, H: -1, refs: [], gaps: [] },
+      { logId: zero!.logId, E: -1, H: -1, refs: [], gaps: [] },
     ]);
   });
 

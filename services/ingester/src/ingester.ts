@@ -1,5 +1,6 @@
 import type { Clock, Random } from '@kiln/async';
-import { KilnError, type LogId, type TenantId } from '@kiln/model';
+import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
+import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import type { OpenLog } from '@kiln/partition-log';
 import type { Query, QueryLimits } from '@kiln/query';
@@ -7,7 +8,7 @@ import type { Telemetry } from '@kiln/telemetry';
 import { Budget } from './budget.ts';
 import type { IngesterConfig } from './config.ts';
 import { IngesterMetrics } from './ingester-metrics.ts';
-import type { PartitionAnswer, Question } from './partition-answer.ts';
+import type { Question } from './partition-answer.ts';
 import { LocalHost, type PartitionHost } from './partition-host.ts';
 import type { PartitionStatus } from './partition-status.ts';
 import type { CutSettings } from './partition-core.ts';
@@ -32,13 +33,6 @@ export interface IngesterPorts {
   readonly dieAt?: string | undefined;
   /** For tests of a worker that hangs: its file. */
   readonly workerEntry?: URL | undefined;
-}
-
-/** From where a reader wants a log of a partition: above max(W, T). */
-export interface LogFrom {
-  readonly partition: number;
-  readonly logId: LogId;
-  readonly from: number;
 }
 
 const OBSERVE_MS = 5_000;
@@ -81,9 +75,9 @@ export class Ingester {
     query: Query,
     from: readonly LogFrom[],
     limits: QueryLimits = {},
-  ): Promise<PartitionAnswer[]> {
+  ): Promise<OwnerAnswer[]> {
     const asked = new Set(from.map(({ partition }) => partition));
-    const work: Promise<PartitionAnswer>[] = [];
+    const work: Promise<OwnerAnswer>[] = [];
     for (const partition of asked) {
       const place = this.#places.find((other) => other.partition === partition);
       if (place === undefined) throw notOwner(partition);
@@ -113,7 +107,7 @@ export class Ingester {
   }
 
   /** The end is looked up here, in the log's own thread: it costs no call when the partition is up to date, which is nearly always. */
-  async #ask(slot: number, question: Omit<Question, 'upTo'>): Promise<PartitionAnswer> {
+  async #ask(slot: number, question: Omit<Question, 'upTo'>): Promise<OwnerAnswer> {
     const host = this.#host(slot);
     const upTo = await this.#ports.logs[slot]!.endOffset();
     return host.answer(slot, { ...question, upTo });

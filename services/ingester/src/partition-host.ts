@@ -1,10 +1,11 @@
-import type { PartitionAnswer, Question } from './partition-answer.ts';
+import type { OwnerAnswer } from '@kiln/catalog';
+import type { Question } from './partition-answer.ts';
 import type { PartitionStatus } from './partition-status.ts';
 import type { Partition } from './partition.ts';
 
 /** Where some partitions run: this thread, or a worker. Partitions are named by slot. */
 export interface PartitionHost {
-  answer(slot: number, question: Question): Promise<PartitionAnswer>;
+  answer(slot: number, question: Question): Promise<OwnerAnswer>;
   status(slot: number): Promise<PartitionStatus>;
   stop(cut: boolean): Promise<void>;
 }
@@ -18,7 +19,7 @@ export class LocalHost implements PartitionHost {
     for (const partition of partitions.values()) partition.start();
   }
 
-  answer(slot: number, question: Question): Promise<PartitionAnswer> {
+  answer(slot: number, question: Question): Promise<OwnerAnswer> {
     return this.#partitions.get(slot)!.answer(question);
   }
 

@@ -1,8 +1,9 @@
+import type { OwnerAnswer } from '@kiln/catalog';
 import { withTimeout } from '@kiln/async';
 import { KilnError, type LogId } from '@kiln/model';
 import { Cutter } from './cutter.ts';
 import { LogFollower } from './log-follower.ts';
-import { answerFrom, type PartitionAnswer, type Question } from './partition-answer.ts';
+import { answerFrom, type Question } from './partition-answer.ts';
 import { PartitionCore, type PartitionPorts } from './partition-core.ts';
 import type { PartitionStatus } from './partition-status.ts';
 
@@ -63,7 +64,7 @@ export class Partition {
    * @throws KilnError `unavailable` before it is open or after it stopped, with reason `behind` when `upTo` is not reached in time; `aborted` with
    * reason `stale_index` when the reader's T is too old.
    */
-  async answer(question: Question): Promise<PartitionAnswer> {
+  async answer(question: Question): Promise<OwnerAnswer> {
     const { from, upTo } = question;
     if (this.#core.state.consumed < upTo) await this.#reach(upTo);
     // Nothing waits from here on.

@@ -1,15 +1,25 @@
-import { partsAbove, readChain, readTrim, type CatalogReader, type Gap, type RegisteredLog } from '@kiln/catalog';
+import {
+  partsAbove,
+  readChain,
+  readTrim,
+  type CatalogReader,
+  type CommittedPart,
+  type Gap,
+  type LogFrom,
+  type OwnerAnswer,
+  type RegisteredLog,
+} from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
-import { rowRange, type Query, type QueryLimits } from '@kiln/query';
-import { canTouch, type Acceptance, type Missing } from './missing.ts';
-import type { LogFrom, OwnerAnswer, Owners, PartRef } from './owners.ts';
+import { rowRange, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
+import { canTouch, type Acceptance } from './acceptance.ts';
+import type { Owners } from './owners.ts';
 import { isNotOwner, isStaleIndex, StalePlan } from './stale-plan.ts';
 
 /** What answers a query: parts to read, partials of heads, and what may be missing. Disjoint by offset. */
 export interface Plan {
-  readonly refs: readonly PartRef[];
+  readonly refs: readonly CommittedPart[];
   readonly partials: readonly Uint8Array[];
-  readonly missing: readonly Missing[];
+  readonly missing: readonly AnswerGap[];
 }
 
 /** Where a plan is made from. */
@@ -35,7 +45,7 @@ export async function makePlan(
     [...partitions.values()].map((logs) => askPartition(ports, tenant, query, limits, logs)),
   );
   const range = rowRange(query);
-  const touched = (log: LogId, gaps: readonly Gap[]): Missing[] =>
+  const touched = (log: LogId, gaps: readonly Gap[]): AnswerGap[] =>
     gaps.filter((gap) => canTouch(gap, range, limits)).map(({ after, upTo, reason }) => ({ log, after, upTo, reason }));
   const plan = answers.flat();
   return {
@@ -48,7 +58,7 @@ export async function makePlan(
   };
 }
 
-type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly Missing[] };
+type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly AnswerGap[] };
 
 async function askPartition(
   ports: PlanPorts,

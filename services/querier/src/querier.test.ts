@@ -3,7 +3,7 @@ import { KilnError, parseTenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import { finishQuery, rowRange, type QueryLimits, type SelectSeriesQuery } from '@kiln/query';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { canTouch } from './missing.ts';
+import { canTouch } from './acceptance.ts';
 import type { Owners } from './owners.ts';
 import type { Querier, QuerierAnswer } from './querier.ts';
 import { withinRetention } from './retention.ts';

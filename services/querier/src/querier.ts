@@ -3,8 +3,8 @@ import type { Codecs } from '@kiln/block';
 import type { CatalogReader } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { checkQuery, mergePartials, type Query, type QueryLimits } from '@kiln/query';
-import type { Acceptance, Missing } from './missing.ts';
+import { checkQuery, mergePartials, type Answer, type Query, type QueryLimits } from '@kiln/query';
+import type { Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
 import { makePlan } from './plan.ts';
 import { offsetsOf, readParts, type ReadStats } from './read-parts.ts';
@@ -28,12 +28,8 @@ export interface QuerierPorts {
   readonly concurrency?: number;
 }
 
-/** The merged partial of a query, what it may lack, and what it took. */
-export interface QuerierAnswer {
-  /** Of @kiln/query, not yet truncated. */
-  readonly partial: Uint8Array;
-  /** Empty when the answer is whole. */
-  readonly gaps: readonly Missing[];
+/** An answer, and what it took. */
+export interface QuerierAnswer extends Answer {
   readonly stats: QuerierStats;
 }
 
@@ -83,7 +79,7 @@ export class Querier {
     limits: QuerierLimits,
     stats: ReadStats,
     last: boolean,
-  ): Promise<Omit<QuerierAnswer, 'stats'> | undefined> {
+  ): Promise<Answer | undefined> {
     const { objects, owners, codecs, clock, concurrency = DEFAULT_CONCURRENCY } = this.#ports;
     const plannedMs = clock.nowMs();
     try {

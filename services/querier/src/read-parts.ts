@@ -1,11 +1,10 @@
 import { mapLimit, type Clock } from '@kiln/async';
 import { openPart, type Codecs } from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
+import type { CommittedPart } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { mergePartials, runQuery, type Query, type QueryLimits } from '@kiln/query';
-import type { Missing } from './missing.ts';
-import type { PartRef } from './owners.ts';
+import { mergePartials, runQuery, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
 
 /** What reading parts stands on. */
 export interface PartPorts {
@@ -25,9 +24,9 @@ export interface ReadStats {
 export interface PartsAnswer {
   readonly partials: readonly Uint8Array[];
   /** Objects that were gone. */
-  readonly gone: readonly PartRef[];
+  readonly gone: readonly CommittedPart[];
   /** Parts that are damaged, read twice. */
-  readonly damaged: readonly Missing[];
+  readonly damaged: readonly AnswerGap[];
 }
 
 /** Partials that wait for a merge; more of them are memory, fewer are work. */
@@ -38,12 +37,12 @@ export async function readParts(
   { objects, codecs, clock }: PartPorts,
   tenant: TenantId,
   query: Query,
-  refs: readonly PartRef[],
+  refs: readonly CommittedPart[],
   { limits, concurrency, stats, all }: { limits: QueryLimits; concurrency: number; stats: ReadStats; all: boolean },
 ): Promise<PartsAnswer> {
   let partials: Uint8Array[] = [];
-  const gone: PartRef[] = [];
-  const damaged: Missing[] = [];
+  const gone: CommittedPart[] = [];
+  const damaged: AnswerGap[] = [];
   await mapLimit(refs, concurrency, async (ref) => {
     if (gone.length > 0 && !all) return;
     for (let tries = 1; ; tries++) {
@@ -74,13 +73,13 @@ export async function readParts(
   return { partials, gone, damaged };
 }
 
-function whole({ object, off, len }: PartRef, bytes: Uint8Array): Uint8Array {
+function whole({ object, off, len }: CommittedPart, bytes: Uint8Array): Uint8Array {
   if (bytes.length === len) return bytes;
   throw new CorruptDataError(object, off + bytes.length, `the object ends, a part of ${len} bytes begins at ${off}`);
 }
 
 /** The offsets that an object's name says it holds. */
-export function offsetsOf({ object }: PartRef): Omit<Missing, 'reason'> {
+export function offsetsOf({ object }: CommittedPart): Omit<AnswerGap, 'reason'> {
   const found = /^log\/([^/]+)\/s\/(-?\d+)-(\d+)-/.exec(object);
   return { log: found?.[1] ?? object, after: Number(found?.[2] ?? -1), upTo: Number(found?.[3] ?? -1) };
 }

@@ -1,3 +1,3 @@
 export { QueryCalls, type QueryAnswerer, type QueryCall, type QueryReply } from './query-calls.ts';
-export { QueryFrontend, type Answer, type AnswerGap, type Queries, type ReadLimits } from './query-frontend.ts';
+export { QueryFrontend, type Queries, type ReadLimits } from './query-frontend.ts';
 export { queryFrontendModule } from './query-frontend.module.ts';

@@ -1,7 +1,15 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { encodePprof } from '@kiln/formats';
 import { KilnError, type Label, type TenantId } from '@kiln/model';
-import { finishQuery, type FlameGraph, type PprofResult, type ProfileTypeAnswer, type Query } from '@kiln/query';
+import {
+  finishQuery,
+  type Answer,
+  type AnswerGap,
+  type FlameGraph,
+  type PprofResult,
+  type ProfileTypeAnswer,
+  type Query,
+} from '@kiln/query';
 import {
   ExemplarType,
   ProfileFormat,
@@ -15,14 +23,7 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
-import {
-  checkSelection,
-  type Answer,
-  type AnswerGap,
-  type ClampedRange,
-  type QueryFrontend,
-  type RequestedRange,
-} from './query-frontend.ts';
+import { checkSelection, type ClampedRange, type QueryFrontend, type RequestedRange } from './query-frontend.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {

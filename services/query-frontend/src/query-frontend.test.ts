@@ -2,11 +2,11 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock, systemClock } from '@kiln/async';
 import { KilnError, parseTenantIds, type TenantId } from '@kiln/model';
-import type { Query } from '@kiln/query';
+import type { Answer, Query } from '@kiln/query';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { SelectMergeStacktracesRequestSchema, SelectMergeStacktracesResponseSchema } from '@kiln/rpc';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { QueryFrontend, type Answer, type ReadLimits } from './query-frontend.ts';
+import { QueryFrontend, type ReadLimits } from './query-frontend.ts';
 import { QueryCalls } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
 

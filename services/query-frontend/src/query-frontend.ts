@@ -1,21 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
-import { mergePartials, type Query, type QueryLimits } from '@kiln/query';
-
-/** A piece of the answer that may be missing: which log, which offsets, why. */
-export interface AnswerGap {
-  readonly log: string;
-  /** (after, upTo] */
-  readonly after: number;
-  readonly upTo: number;
-  readonly reason: string;
-}
-
-/** The merged partial of a query and whether anything may be missing from it. */
-export interface Answer {
-  readonly partial: Uint8Array;
-  readonly gaps: readonly AnswerGap[];
-}
+import { mergePartials, type Answer, type Query, type QueryLimits } from '@kiln/query';
 
 /** Who answers queries: the querier, in this process or another. */
 export interface Queries {

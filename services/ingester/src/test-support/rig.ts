@@ -1,13 +1,12 @@
 import { ManualClock, seededRandom, type Clock } from '@kiln/async';
 import { openPart } from '@kiln/block';
-import type { Gap, KillPoint } from '@kiln/catalog';
+import type { Gap, KillPoint, OwnerAnswer } from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
 import { memoryLog, type OpenLog } from '@kiln/partition-log';
 import { finishQuery, mergePartials, runQuery, type SelectSeriesQuery } from '@kiln/query';
 import { setImmediate } from 'node:timers/promises';
 import { Budget } from '../budget.ts';
-import type { PartitionAnswer } from '../partition-answer.ts';
 import type { PartitionStatus } from '../partition-status.ts';
 import type { CutSettings, PartitionPorts } from '../partition-core.ts';
 import { Partition } from '../partition.ts';
@@ -162,7 +161,7 @@ export class Rig {
     return { sums: await this.sum(tenant, answer), gaps: answer.gaps };
   }
 
-  async sum(tenant: TenantId, answer: PartitionAnswer): Promise<Record<string, number>> {
+  async sum(tenant: TenantId, answer: OwnerAnswer): Promise<Record<string, number>> {
     const partials = [answer.partial];
     for (const { object, off, len } of answer.refs) {
       const bytes = await this.store.getRange(object, off, len);

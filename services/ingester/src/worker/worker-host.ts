@@ -1,3 +1,4 @@
+import type { OwnerAnswer } from '@kiln/catalog';
 import { withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
@@ -5,7 +6,7 @@ import type { OpenLog } from '@kiln/partition-log';
 import type { Logger } from '@kiln/telemetry';
 import { Worker } from 'node:worker_threads';
 import type { Budget } from '../budget.ts';
-import type { PartitionAnswer, Question } from '../partition-answer.ts';
+import type { Question } from '../partition-answer.ts';
 import type { PartitionHost } from '../partition-host.ts';
 import { absentStatus, type PartitionStatus } from '../partition-status.ts';
 import { PortRpc } from '@kiln/threads';
@@ -51,9 +52,9 @@ export class WorkerHost implements PartitionHost {
     this.#running = this.#run();
   }
 
-  async answer(slot: number, question: Question): Promise<PartitionAnswer> {
+  async answer(slot: number, question: Question): Promise<OwnerAnswer> {
     if (this.#rpc === undefined) throw this.#absent();
-    return (await this.#rpc.call('answer', slot, question)) as PartitionAnswer;
+    return (await this.#rpc.call('answer', slot, question)) as OwnerAnswer;
   }
 
   async status(slot: number): Promise<PartitionStatus> {

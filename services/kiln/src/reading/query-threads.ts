@@ -1,6 +1,7 @@
 import type { Clock } from '@kiln/async';
+import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
-import type { LogFrom, OwnerAnswer, Owners } from '@kiln/querier';
+import type { Owners } from '@kiln/querier';
 import type { QueryAnswerer, QueryCall, QueryReply } from '@kiln/query-frontend';
 import type { Query, QueryLimits } from '@kiln/query';
 import type { Logger } from '@kiln/telemetry';

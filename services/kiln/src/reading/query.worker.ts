@@ -3,7 +3,7 @@ import { systemClock } from '@kiln/async';
 import { realDisk } from '@kiln/disk';
 import { nodeCodecs } from '@kiln/ingester';
 import { inspectDirectoryStore } from '@kiln/objstore';
-import type { OwnerAnswer } from '@kiln/querier';
+import type { OwnerAnswer } from '@kiln/catalog';
 import type { QueryCall } from '@kiln/query-frontend';
 import { Moved, movable, PortRpc } from '@kiln/threads';
 import type { QuerySetup } from './query-threads.ts';

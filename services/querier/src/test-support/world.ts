@@ -1,11 +1,20 @@
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ManualClock, seededRandom, type Random } from '@kiln/async';
 import { PageBuilder, SymbolTable, writeSegment, type Codecs, type DatasetTables } from '@kiln/block';
-import { commitCut, readChain, registerLog, type Catalog, type Chain, type Gap } from '@kiln/catalog';
+import {
+  commitCut,
+  readChain,
+  registerLog,
+  type Catalog,
+  type Chain,
+  type Gap,
+  type LogFrom,
+  type OwnerAnswer,
+} from '@kiln/catalog';
 import { KilnError, labelSet, makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
 import { runQuery, type Query, type QueryLimits } from '@kiln/query';
-import type { LogFrom, OwnerAnswer, Owners } from '../owners.ts';
+import type { Owners } from '../owners.ts';
 import { Querier, type QuerierLimits, type QuerierPorts } from '../querier.ts';
 
 /** A profile as this world knows it: one value at one time. */

@@ -1,14 +1,6 @@
 import type { Gap } from '@kiln/catalog';
 import type { QueryRange } from '@kiln/query';
 
-/** A piece that the answer may lack: offsets (after, upTo] of a log, and why. */
-export interface Missing {
-  readonly log: string;
-  readonly after: number;
-  readonly upTo: number;
-  readonly reason: string;
-}
-
 /** How far a profile's time may lie from its append time; 0 = any distance. */
 export interface Acceptance {
   readonly rejectOlderThanMs: number;
