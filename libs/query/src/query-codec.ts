@@ -61,6 +61,7 @@ function readQuery(fields: Fields): Query {
         groupBy: fields.texts('groupBy'),
         aggregation: fields.oneOf('aggregation', ['sum', 'average']),
         limit: fields.number('limit'),
+        ...(fields.has('oldestMs') ? { oldestMs: fields.number('oldestMs') } : {}),
       };
     case 'profileTypes':
       return { kind, ...range };
@@ -91,6 +92,10 @@ class Fields {
 
   constructor(object: object) {
     this.#values = new Map(Object.entries(object));
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
   }
 
   number(name: string): number {

@@ -37,6 +37,8 @@ export interface SelectSeriesQuery extends ProfileSelection {
   readonly aggregation: 'sum' | 'average';
   /** Series to keep; 0 keeps all. */
   readonly limit: number;
+  /** Rows before are left out, while steps still count from `startMs`; absent = none is. */
+  readonly oldestMs?: number;
 }
 
 /** The profile types that have a value in the range (§5.2). */
@@ -77,11 +79,12 @@ export type Query =
   | LabelValuesQuery
   | SeriesQuery;
 
-/** The times of the rows that a query reads, for plans: SelectSeries reaches back one step before `startMs`. */
+/** The times of the rows that a query reads, for plans: SelectSeries reaches back one step before `startMs`, but not before `oldestMs`. */
 export function rowRange(query: Query): QueryRange {
   if (query.kind !== 'selectSeries') return { startMs: query.startMs, endMs: query.endMs };
   const lastMs = query.startMs + Math.floor((query.endMs - query.startMs) / query.stepMs) * query.stepMs;
-  return { startMs: query.startMs - query.stepMs + 1, endMs: lastMs };
+  const firstMs = query.startMs - query.stepMs + 1;
+  return { startMs: Math.max(firstMs, query.oldestMs ?? firstMs), endMs: lastMs };
 }
 
 /**
@@ -95,6 +98,7 @@ export function checkQuery(query: Query): void {
   if (query.kind === 'selectSeries') {
     whole('stepMs', query.stepMs, 1);
     whole('limit', query.limit, 0);
+    if (query.oldestMs !== undefined) whole('oldestMs', query.oldestMs, -MAX_TIME_MS);
   }
   if (query.kind === 'stacktraces' || query.kind === 'pprof') whole('maxNodes', query.maxNodes, 0);
   if (query.kind === 'labelValues' && query.name === '') invalid('name is required');

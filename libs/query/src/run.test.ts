@@ -21,6 +21,7 @@ const QUERIES: readonly Query[] = [
   { kind: 'stacktraces', ...selection, maxNodes: 5, format: 'tree' },
   { kind: 'pprof', ...selection, maxNodes: 0 },
   { kind: 'selectSeries', ...selection, stepMs: 7, groupBy: ['env'], aggregation: 'average', limit: 3 },
+  { kind: 'selectSeries', ...selection, stepMs: 7, groupBy: ['env'], aggregation: 'sum', limit: 0, oldestMs: 900 },
   { kind: 'profileTypes', ...range },
   { kind: 'labelNames', ...range, matchers: ['{a="b"}'], utf8: true },
   { kind: 'labelValues', ...range, matchers: [], name: 'env' },
@@ -117,6 +118,20 @@ describe('bad bytes', () => {
     );
     expect(corrupt).toBeGreaterThan(20);
   });
+});
+
+test('rows before the oldest time are left out of a series, and its steps stay where they are', () => {
+  const rows = [90, 110, 190, 210].map((timeMs) => cpuDataset({ a: BigInt(timeMs) }, timeMs).rows[0]!);
+  const tables = [toTables({ ...cpuDataset({}), rows })];
+  const query = { kind: 'selectSeries', ...selection, startMs: 100, stepMs: 100, groupBy: [], limit: 0 } as const;
+  const points = (oldestMs?: number): number[][] => {
+    const asked = { ...query, aggregation: 'sum', ...(oldestMs === undefined ? {} : { oldestMs }) } as const;
+    return finishQuery(asked, runQuery(asked, tables)).map(({ timeMs, value }) => [...timeMs, ...value]);
+  };
+  expect(points()).toEqual([[100, 200, 300, 90, 300, 210]]);
+  expect(points(90)).toEqual(points());
+  expect(points(111)).toEqual([[200, 300, 190, 210]]);
+  expect(points(1e6)).toEqual([]);
 });
 
 describe('limits', () => {

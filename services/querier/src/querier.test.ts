@@ -307,16 +307,23 @@ describe('retention', () => {
     expect(f(NOW - 10, NOW, HOUR)).toMatchObject({ startMs: NOW - 10 });
   });
 
-  test('no range on a discovery query is all of it', () => {
-    expect(withinRetention({ ...names, startMs: 0, endMs: 0 }, HOUR, NOW)).toMatchObject({ startMs: NOW - HOUR });
-    expect(withinRetention({ ...names, startMs: 0, endMs: 0 }, 0, NOW)!.startMs).toBe(0);
-    expect(withinRetention(seriesOf(0, 0), HOUR, NOW)).toBeUndefined();
-  });
-
-  test('a series keeps its steps, so a start that is too old is refused', () => {
-    const query = seriesOf(NOW - HOUR - 5, NOW);
-    expect(withinRetention(query, HOUR, NOW)).toBe(query);
-    expect(() => withinRetention(seriesOf(NOW - 2 * HOUR, NOW), HOUR, NOW)).toThrow(/retention_period/);
+  test('takes old rows out of a series and leaves its steps where they are', async () => {
+    const log = await world.open(0);
+    log.push(a, NOW - 5 * HOUR, 1);
+    log.push(a, NOW - 2.5 * HOUR, 10);
+    await log.cut();
+    log.push(a, NOW - 1.5 * HOUR, 100);
+    log.push(a, NOW, 1000);
+    const query = { ...seriesOf(NOW - 4 * HOUR, NOW) };
+    const points = async (retentionPeriodMs: number): Promise<number[][]> => {
+      world.limits = { ...world.limits, retentionPeriodMs };
+      const { partial } = await world.run(world.querier().query(a, query));
+      return finishQuery(query, partial).map(({ timeMs, value }) => [...timeMs, ...value]);
+    };
+    expect(await points(0)).toEqual([[NOW - 4 * HOUR, NOW - 2 * HOUR, NOW, 1, 10, 1100]]);
+    expect(await points(3 * HOUR)).toEqual([[NOW - 2 * HOUR, NOW, 10, 1100]]);
+    expect(await points(HOUR)).toEqual([[NOW, 1000]]);
+    expect(withinRetention(seriesOf(NOW - 9 * HOUR, NOW - 2 * HOUR), HOUR, NOW)).toBeUndefined();
   });
 
   test('is obeyed by an answer', async () => {
@@ -328,10 +335,10 @@ describe('retention', () => {
       const query = { kind: 'labelValues' as const, name: 'service_name', matchers: [], startMs, endMs };
       return finishQuery(query, (await world.run(world.querier().query(a, query))).partial);
     };
-    expect(await discover(0, 0)).toEqual([]);
+    expect(await discover(1, NOW + HOUR)).toEqual([]);
     expect(await discover(NOW - 9 * HOUR, NOW)).toEqual([]);
     log.push(a, NOW, 1);
-    expect(await discover(0, 0)).toEqual(['web']);
+    expect(await discover(1, NOW + HOUR)).toEqual(['web']);
     expect(await discover(NOW - 9 * HOUR, NOW - 2 * HOUR)).toEqual([]);
   });
 });

@@ -15,7 +15,6 @@ const DAY = 86_400_000;
 const limits: ReadLimits = {
   maxQueryLookbackMs: 30 * DAY,
   maxQueryLengthMs: 31 * DAY,
-  retentionPeriodMs: 30 * DAY,
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
   maxResultNodes: 0,
@@ -276,8 +275,8 @@ describe('the range', () => {
     expect(asked[0]!.query).toMatchObject({ startMs: NOW - 30 * DAY, endMs: NOW });
   });
 
-  test('left out of a discovery call is the whole retention', async () => {
-    const { call, asked } = await harness({ retentionPeriodMs: 3 * DAY });
+  test('left out of a discovery call is the whole lookback', async () => {
+    const { call, asked } = await harness({ maxQueryLookbackMs: 3 * DAY });
     for (const [method, body] of [
       ['ProfileTypes', {}],
       ['LabelNames', { start: 0 }],

@@ -11,7 +11,6 @@ export interface Queries {
 export interface ReadLimits extends Required<QueryLimits> {
   readonly maxQueryLookbackMs: number;
   readonly maxQueryLengthMs: number;
-  readonly retentionPeriodMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
 }
@@ -37,7 +36,7 @@ export class QueryFrontend {
     this.#clock = clock;
   }
 
-  /** The answer over all tenants together, as if their profiles were one tenant's; each tenant's own retention holds for its part. */
+  /** The answer over all tenants together, as if their profiles were one tenant's. */
   async query(tenants: readonly TenantId[], query: Query): Promise<Answer> {
     const answers = await Promise.all(tenants.map((tenant) => this.#queries.query(tenant, query)));
     if (answers.length === 1) return answers[0]!;
@@ -59,14 +58,13 @@ export class QueryFrontend {
     return this.#clamp(tenants, startMs, endMs);
   }
 
-  /** As `selectRange`, but no range at all means the tenant's whole retention. */
+  /** As `selectRange`, but no range at all means all that can be seen. */
   discoveryRange(tenants: readonly TenantId[], range: RequestedRange): ClampedRange | undefined {
     if (range.startMs !== 0 || range.endMs !== 0) return this.selectRange(tenants, range);
-    const { retentionPeriodMs, maxQueryLookbackMs } = this.#limitsOf(tenants);
-    const reach = smallestOn(retentionPeriodMs, maxQueryLookbackMs);
+    const { maxQueryLookbackMs } = this.#limitsOf(tenants);
     const now = this.#clock.nowMs();
     // Profiles may be a little newer than the clock (reject_newer_than); nothing is later than a day.
-    return { startMs: reach === 0 ? 1 : now - reach, endMs: now + DAY_MS };
+    return { startMs: maxQueryLookbackMs === 0 ? 1 : now - maxQueryLookbackMs, endMs: now + DAY_MS };
   }
 
   /**
@@ -98,9 +96,8 @@ export class QueryFrontend {
         reason: 'invalid_time_range',
       });
     }
-    const { retentionPeriodMs, maxQueryLookbackMs, maxQueryLengthMs } = this.#limitsOf(tenants);
-    const reach = smallestOn(retentionPeriodMs, maxQueryLookbackMs);
-    const oldest = reach === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - reach;
+    const { maxQueryLookbackMs, maxQueryLengthMs } = this.#limitsOf(tenants);
+    const oldest = maxQueryLookbackMs === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - maxQueryLookbackMs;
     if (endMs < oldest) return undefined;
     const start = Math.max(startMs, oldest);
     if (maxQueryLengthMs !== 0 && endMs - start > maxQueryLengthMs) {
@@ -126,9 +123,6 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
   return {
     maxQueryLookbackMs: smallestOn(a.maxQueryLookbackMs, b.maxQueryLookbackMs),
     maxQueryLengthMs: smallestOn(a.maxQueryLengthMs, b.maxQueryLengthMs),
-    // Each tenant's part ends at its own retention; the longest of them is the reach of all.
-    retentionPeriodMs:
-      a.retentionPeriodMs === 0 || b.retentionPeriodMs === 0 ? 0 : Math.max(a.retentionPeriodMs, b.retentionPeriodMs),
     maxFlamegraphNodesDefault: Math.min(a.maxFlamegraphNodesDefault, b.maxFlamegraphNodesDefault),
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
