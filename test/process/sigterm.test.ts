@@ -32,7 +32,7 @@ test.skipIf(!built)(
     let refused = 0;
     try {
       for (let round = 0; round <= rounds; round++) {
-        const kiln = await startKiln({ dataDir });
+        const kiln = await startKiln({ dataDir, timeoutMs: 120_000 });
         const start = startedMs - 60_000;
         const asked = { profileTypeID: 'process_cpu:cpu:ns::', labelSelector: '{}', start, end: Date.now() + 60_000 };
         const total = async (): Promise<bigint> => {
