@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Oracle, type Verdict } from '../oracle/index.ts';
-import { dataDir, whyNoData } from '../support/captured.ts';
+import { capturedPrefix, dataDir, whyNoData } from '../support/captured.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { long, requireService } from '../support/services.ts';
-import { compareDiscovery, compareType, OracleMemo, type Ask } from './compare-answers.ts';
+import { compareDiscovery, compareType, OracleMemo, type Ask, type Comparison } from './compare-answers.ts';
 import { captureSends, fixtureSources, realSources, sendsOf, type Send } from './sends.ts';
 
 const TENANT = 'conformance';
@@ -37,7 +37,7 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
     const sources = [...fixtureSources(nowMs), ...(hasData ? realSources(nowMs) : [])];
     const sends = [
       ...sources.flatMap((source, turn) => sendsOf(source, nowMs, long ? undefined : turn)),
-      ...captureSends(nowMs),
+      ...captureSends(nowMs, { below: false }),
     ];
     const wrong: string[] = [];
     for (const send of sends) wrong.push(...(await sendAndAsk(send, kiln.url, oracle, TENANT)));
@@ -68,21 +68,53 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
     expect(await compareAll(false)).toEqual([]);
   });
 
-  async function compareAll(thorough: boolean): Promise<string[]> {
-    const ask: Ask = (method, request, json) => query(kiln.url, method, request, { tenant: TENANT, json });
-    const comparison = { ask, tenant: TENANT, oracle, range };
-    const wrong = await compareDiscovery(comparison);
-    const sets = oracle.series(TENANT, range, { labelNames: ['service_name', '__profile_type__'] });
-    // Unless long: every answer of one form of each file by one codec in turn, and of the others the flame graph, lines and series.
-    for (const [i, set] of sets.entries()) {
-      const { service_name: service, __profile_type__: type } = Object.fromEntries(set);
-      const full = thorough && (long || !/\.(?!ingest-form-gzip)(?:push|ingest)-/.test(service!));
-      const codecs = long ? [true, false] : [i % 2 === 0];
-      wrong.push(...(await compareType(comparison, memo, service!, type!, { codecs, full })));
-    }
-    return wrong.slice(0, 20);
+  const compareAll = (thorough: boolean): Promise<string[]> =>
+    compareTenant({ ask: asking(kiln.url), tenant: TENANT, oracle, range }, memo, thorough);
+});
+
+test.skipIf(!built || !hasData)('what clients sent below a prefix, to a server of that prefix', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'kiln-prefix-'));
+  const kiln = await startKiln({
+    dataDir: dir,
+    flags: ['--auth.multitenancy-enabled=true', `--server.path-prefix=${capturedPrefix}`],
+  });
+  try {
+    const oracle = new Oracle();
+    const sends = captureSends(nowMs, { below: true });
+    const wrong: string[] = [];
+    for (const send of sends) wrong.push(...(await sendAndAsk(send, kiln.url, oracle, TENANT)));
+    expect(wrong).toEqual([]);
+    expect(sends.length).toBeGreaterThan(0);
+    expect(oracle.totals(TENANT).size).toBeGreaterThan(0);
+    // Its address ends with the prefix, so the queries too go below it.
+    expect(
+      await compareTenant({ ask: asking(kiln.url), tenant: TENANT, oracle, range }, new OracleMemo(), true),
+    ).toEqual([]);
+  } finally {
+    await kiln.stop();
+    rmSync(dir, { recursive: true, force: true });
   }
 });
+
+/** Queries of the tenant at a server. */
+function asking(url: string): Ask {
+  return (method, request, json) => query(url, method, request, { tenant: TENANT, json });
+}
+
+/** All that a tenant can ask, against the oracle. @returns sentences, none when all agree */
+async function compareTenant(comparison: Comparison, memo: OracleMemo, thorough: boolean): Promise<string[]> {
+  const { tenant, oracle } = comparison;
+  const wrong = await compareDiscovery(comparison);
+  const sets = oracle.series(tenant, range, { labelNames: ['service_name', '__profile_type__'] });
+  // Unless long: every answer of one form of each file by one codec in turn, and of the others the flame graph, lines and series.
+  for (const [i, set] of sets.entries()) {
+    const { service_name: service, __profile_type__: type } = Object.fromEntries(set);
+    const full = thorough && (long || !/\.(?!ingest-form-gzip)(?:push|ingest)-/.test(service!));
+    const codecs = long ? [true, false] : [i % 2 === 0];
+    wrong.push(...(await compareType(comparison, memo, service!, type!, { codecs, full })));
+  }
+  return wrong.slice(0, 20);
+}
 
 /** Sends a request and compares what came back with the verdicts of its profiles. */
 async function sendAndAsk(send: Send, url: string, oracle: Oracle, tenant: string): Promise<string[]> {

@@ -2,7 +2,14 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { fileParts, pushMessages, type Oracle, type Verdict } from '../oracle/index.ts';
-import { captureBody, captureHeaders, capturesInScope, dataDir, type Capture } from '../support/captured.ts';
+import {
+  captureBody,
+  capturedPrefix,
+  captureHeaders,
+  capturesInScope,
+  dataDir,
+  type Capture,
+} from '../support/captured.ts';
 import { connectPush, ingestBody, profileForm, type Answer } from '../support/http-client.ts';
 import { mapPushProfiles, shiftedPprof, shiftedQuery } from '../support/shift-time.ts';
 
@@ -133,10 +140,10 @@ export function sendsOf(source: Source, nowMs: number, turn: number | undefined)
     : [...first, rest[turn % rest.length]!, rest[(turn + 3) % rest.length]!];
 }
 
-/** Captured requests of real clients, byte for byte but for their times. */
-export function captureSends(nowMs: number): Send[] {
+/** Captured requests of real clients, byte for byte but for their times: those sent below the prefix, or the others. */
+export function captureSends(nowMs: number, where: { below: boolean }): Send[] {
   return capturesInScope()
-    .filter(({ scrape }) => scrape !== true)
+    .filter(({ scrape, path }) => scrape !== true && path!.startsWith(`${capturedPrefix}/`) === where.below)
     .map((capture) => (capture.path!.includes('Push') ? capturedPush(capture, nowMs) : capturedIngest(capture, nowMs)));
 }
 
@@ -150,7 +157,7 @@ function capturedPush(capture: Capture, nowMs: number): Send {
   const headers = captureHeaders(capture);
   return {
     name: `captured ${capture.file}`,
-    send: (url, tenant) => replay(`${url}${capture.path}`, headers, body, tenant),
+    send: (url, tenant) => replay(new URL(url).origin + capture.path!, headers, body, tenant),
     ask: (oracle, tenant, receivedMs) => {
       const { series = [] } = pushMessages.request.decode(moved) as {
         series?: { labels: { name: string; value?: string }[]; samples: { rawProfile?: Uint8Array; ID?: string }[] }[];
@@ -187,7 +194,7 @@ function capturedIngest(capture: Capture, nowMs: number): Send {
   return {
     name: `captured ${capture.file}`,
     send: (url, tenant) =>
-      replay(`${url}${capture.path}?${new URLSearchParams(query).toString()}`, headers, body, tenant),
+      replay(`${new URL(url).origin}${capture.path}?${new URLSearchParams(query).toString()}`, headers, body, tenant),
     ask: (oracle, tenant, receivedMs) => [oracle.ingest({ tenant, query, contentType, body: moved, receivedMs })],
   };
 }

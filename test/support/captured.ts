@@ -20,8 +20,11 @@ export interface Capture {
 /** Why captures are missing, for the line that says so. */
 export const whyNoData = 'no folder of real profiles: neither KILN_DATA nor ../shared/data';
 
-/** Clients of this version's wire forms. Paths under a prefix are out until prefixes are served. */
+/** Clients of this version's wire forms. */
 const inScope = /^(?:python|go|node|rust)-(?:current|legacy)$|^go-spans$|^canary-exporter$|^go-scrape$|^pypprof$/;
+/** Where they push to; some did so below this prefix. */
+export const capturedPrefix = '/base';
+const pushPath = /^(?:\/base)?\/{1,2}(?:push\.v1\.PusherService\/Push|ingest)$/;
 
 /** The captures that this version must take: pushes and `/ingest` of pprof, and scraped pprofs. */
 export function capturesInScope(): Capture[] {
@@ -29,10 +32,7 @@ export function capturesInScope(): Capture[] {
   const index = JSON.parse(readFileSync(resolve(dataDir, 'captured/index.json'), 'utf8')) as Capture[];
   return index.filter(
     ({ client, path, scrape, status }) =>
-      inScope.test(client) &&
-      (scrape === true
-        ? status === 200
-        : path === '/push.v1.PusherService/Push' || path === '/ingest' || path === '//ingest'),
+      inScope.test(client) && (scrape === true ? status === 200 : pushPath.test(path ?? '')),
   );
 }
 
