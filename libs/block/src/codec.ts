@@ -27,7 +27,10 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** @throws CorruptDataError when the content is damaged, is not `rawLength` bytes, or the codec is unknown. */
+/**
+ * @throws CorruptDataError when the content is damaged, is not `rawLength` bytes, or the codec is unknown; what `codecs` throws when there is no memory:
+ * the same bytes are readable when there is.
+ */
 export function unpack(
   codecs: Codecs,
   codec: number,
@@ -45,9 +48,17 @@ export function unpack(
   try {
     raw = plainBytes(codecs.zstdDecompress(stored, rawLength));
   } catch (error) {
+    if (isOutOfMemory(error)) throw error;
     throw new CorruptDataError(format, 0, `zstd: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (raw.length !== rawLength)
     throw new CorruptDataError(format, 0, `${raw.length} bytes decompressed where ${rawLength} are stated`);
   return raw;
+}
+
+/** As Node's zlib and V8 say it; an output longer than stated is the content's fault. */
+function isOutOfMemory(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ERR_MEMORY_ALLOCATION_FAILED' || code === 'ZSTD_error_memory_allocation') return true;
+  return error instanceof RangeError && code !== 'ERR_BUFFER_TOO_LARGE';
 }

@@ -15,6 +15,7 @@ import {
   spansText,
   type PlainProfile,
 } from '../testing.test-support.ts';
+import type { Codecs } from '../tables.ts';
 import { decodeRecord, type LogRecord } from './record.ts';
 import { RecordBuilder } from './record-builder.ts';
 import { RECORD_CRC_AT } from './record-layout.ts';
@@ -130,6 +131,28 @@ describe('a record', () => {
     expect([packed[3], plain[3]]).toEqual([1, 0]);
     expect(plain.length).toBeGreaterThan(packed.length);
     expect(content(decodeRecord(plain, codecs))).toEqual(content(decodeRecord(packed, codecs)));
+  });
+
+  test('is not called damaged when there is no memory to decompress it', () => {
+    const bytes = encode(fc.sample(profiles, { seed: 5, numRuns: 20 }).flat());
+    const failing = (error: Error): Codecs => ({
+      ...codecs,
+      zstdDecompress: () => {
+        throw error;
+      },
+    });
+    const withCode = (error: Error, code: string): Error => Object.assign(error, { code });
+    for (const error of [
+      new RangeError('Array buffer allocation failed'),
+      withCode(new Error('allocation'), 'ERR_MEMORY_ALLOCATION_FAILED'),
+      withCode(new Error('allocation'), 'ZSTD_error_memory_allocation'),
+    ])
+      expect(() => decodeRecord(bytes, failing(error))).toThrow(error);
+    for (const error of [
+      withCode(new RangeError('too large'), 'ERR_BUFFER_TOO_LARGE'),
+      withCode(new Error('bad'), 'ZSTD_error_corruption_detected'),
+    ])
+      expect(() => decodeRecord(bytes, failing(error))).toThrow(CorruptDataError);
   });
 
   test('carries a trace context when there is one', () => {
