@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import type { DynamicModule, LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -137,7 +138,7 @@ interface OpenRequest {
 
 const SWEEP_MS = 1_000;
 /** How long requests of kept connections are awaited at a stop. */
-const LAST_REQUESTS_MS = 300;
+const LAST_REQUESTS_MS = 1_000;
 /** How long last bytes of answers are awaited after that. */
 const LAST_BYTES_MS = 1_000;
 /** What answers that wait for their readers may hold together. */
@@ -276,10 +277,12 @@ class Requests {
 
   /** Stops accepting, answers what is on its way, then waits until nothing is in flight, at most `ms`. */
   async drain(ms: number): Promise<void> {
+    // Connections that wait to be accepted are, before others are refused.
+    await setImmediate();
     const closed = this.#port.stopListening();
     this.#stopping = true;
     // A client may have sent a request on a connection that still looks idle here: it is answered, and told that the connection closes.
-    await this.#clock.sleep(Math.min(LAST_REQUESTS_MS, ms));
+    await Promise.race([closed, this.#clock.sleep(Math.min(LAST_REQUESTS_MS, ms))]);
     this.#port.retire();
     const idle = Promise.withResolvers<void>();
     this.#idle = idle.resolve;
