@@ -312,35 +312,37 @@ describe.skipIf(!built)('messages of more than 32 MiB', { timeout: 120_000 }, ()
   test('are pushed and answered by every protocol, gzip or not', async () => {
     const alternately = combinations.map((way, i) => ({ ...way, json: false, gzip: i % 2 === 0 }));
     const ways = long ? forms : alternately;
+    const series = [
+      { labels: labelsOf('large'), samples: Array.from({ length: 11 }, (_, i) => ({ profile: wide(i) })) },
+    ];
     for (const [turn, form] of ways.entries()) {
       const headers = { 'x-scope-orgid': `large-${turn}` };
-      const samples = Array.from({ length: 11 }, (_, i) => ({ profile: wide(i) }));
-      const series = [{ labels: labelsOf('large'), samples }];
       const body = form.json ? JSON.stringify(pushJson(series)) : pushBytes(series);
       expect(body.length).toBeGreaterThan(32 * MIB);
       const pushed = await call({ ...form, path: `/${PUSH}`, body, headers });
       expect([form, pushed.code, pushed.sentence]).toEqual([form, 'ok', '']);
       if (turn % 3 !== 0 && !long) continue;
-      const request = {
-        profileTypeID: 'process_cpu:cpu:nanoseconds::',
-        labelSelector: '{}',
-        start: range.startMs,
-        end: range.endMs,
+      const ask = async (method: string): Promise<Record<string, unknown>> => {
+        const type = 'process_cpu:cpu:nanoseconds::';
+        const request = {
+          profileTypeID: type,
+          labelSelector: '{}',
+          start: range.startMs,
+          end: range.endMs,
+          step: 6_000,
+        };
+        const asked = form.json ? JSON.stringify(request) : querierMessages[method]!.request.encode(request);
+        const answer = await call({ ...form, path: `/${QUERIER}/${method}`, body: asked, headers });
+        expect([form, method, answer.code, answer.sentence]).toEqual([form, method, 'ok', '']);
+        if (method === 'SelectMergeProfile') expect(answer.message.length).toBeGreaterThan(32 * MIB);
+        return readAnswer(method, answer.message, form.json);
       };
-      const asked = form.json
-        ? JSON.stringify(request)
-        : querierMessages['SelectMergeProfile']!.request.encode(request);
-      await becomes(
-        [form, 'ok', '', 11 * WIDE],
-        async () => {
-          const answer = await call({ ...form, path: `/${QUERIER}/SelectMergeProfile`, body: asked, headers });
-          const isLarge = answer.message.length > 32 * MIB;
-          if (!isLarge) return [form, answer.code, answer.sentence, 0];
-          const profile = readAnswer('SelectMergeProfile', answer.message, form.json)['profile'] as Uint8Array;
-          return [form, answer.code, answer.sentence, readPprof(profile).sample.length];
-        },
-        20_000,
-      );
+      await becomes(11 * WIDE, async () => {
+        const { series: found = [] } = (await ask('SelectSeries')) as { series?: { points: { value: number }[] }[] };
+        return found.flatMap(({ points }) => points).reduce((sum, { value }) => sum + value, 0);
+      });
+      const { profile } = (await ask('SelectMergeProfile')) as { profile: Uint8Array };
+      expect(readPprof(profile).sample).toHaveLength(11 * WIDE);
     }
   });
 });
@@ -438,8 +440,8 @@ describe.skipIf(!built)('what old and careless clients send', () => {
 });
 
 /** Acknowledged is durable; readable follows within moments. */
-async function becomes<T>(wanted: T, ask: () => Promise<T>, interval = 20): Promise<void> {
-  await expect.poll(ask, { timeout: 20_000, interval }).toEqual(wanted);
+async function becomes<T>(wanted: T, ask: () => Promise<T>): Promise<void> {
+  await expect.poll(ask, { timeout: 20_000, interval: 20 }).toEqual(wanted);
 }
 
 const tinyTime = BigInt(nowMs) * 1_000_000n + 1n;
