@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setImmediate } from 'node:timers/promises';
 import type { DynamicModule, LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -278,7 +277,7 @@ class Requests {
   /** Stops accepting, answers what is on its way, then waits until nothing is in flight, at most `ms`. */
   async drain(ms: number): Promise<void> {
     // Connections that wait to be accepted are, before others are refused.
-    await setImmediate();
+    await this.#clock.sleep(0);
     const closed = this.#port.stopListening();
     this.#stopping = true;
     // A client may have sent a request on a connection that still looks idle here: it is answered, and told that the connection closes.

@@ -217,6 +217,7 @@ test('a worker that dies makes it not ready with the reason, and is started agai
       writer: 'test',
       dieAt: undefined,
     },
+    heapMaxBytes: 256 << 20,
     logs: new Map([[0, log!]]),
     objects: memoryStore(),
     budget,
@@ -277,6 +278,40 @@ describe('a worker that hangs', () => {
     expect(clock.nowMs() - began).toBeLessThan(5_000);
     expect(lines.join('')).toMatch(new RegExp(`did not stop and is ended.*${method} of a worker thread did not end`));
   });
+});
+
+test('a worker that runs out of memory says so in one sentence, is started again later each time, and stops nothing else', async () => {
+  const clock = systemClock();
+  const [log] = await openLogs(1, clock);
+  const lines: string[] = [];
+  const budget = Budget.create(1 << 20, 1);
+  const host = new WorkerHost({
+    setup: {
+      places: [{ slot: 0, logId: log!.id, partition: 0 }],
+      budget: budget.share(),
+      cuts: { maxAgeMs: 1e6, maxBytes: 1e9, maxLogBytes: 1e9 },
+      writer: 'test',
+      dieAt: undefined,
+    },
+    heapMaxBytes: 4 << 20, // less than its code takes
+    logs: new Map([[0, log!]]),
+    objects: memoryStore(),
+    budget,
+    clock,
+    log: createLogger({ level: 'info', nowMs: () => 0, write: (line) => lines.push(line) }),
+  });
+  await until(clock, async () => lines.length > 1);
+  const sentence = /it ran out of memory at 4 MiB of JavaScript heap: .*ingester\.head-max-bytes/;
+  expect((await host.status(0)).error).toMatch(sentence);
+  const [first, second] = lines.map((line) => Number(/waitMs=(\d+)/.exec(line)![1]));
+  for (const line of lines) expect(line).toMatch(sentence);
+  expect(second).toBe(2 * first!);
+  await expect(host.answer(0, { tenant: ANN, query: BY_MARK, from: -1, upTo: -1 })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: sentence,
+  });
+  await host.stop(true);
+  expect((await host.status(0)).state).toBe('stopped');
 });
 
 test('what each partition holds and has done is in the metrics, what was lost in the log', async () => {

@@ -36,6 +36,8 @@ export interface IngesterPorts {
 }
 
 const OBSERVE_MS = 5_000;
+/** JavaScript heap that a worker may always have: what it runs needs some 30 MB, a query and a cut beside it the rest. */
+const WORKER_HEAP_BYTES = 128 * 1024 * 1024;
 
 /** Follows partitions, keeps their heads, cuts and commits, answers recent queries. The next start after any crash is the same as the first. */
 export class Ingester {
@@ -149,6 +151,8 @@ export class Ingester {
     const hosts = Array.from({ length: workers }, (_, w) => {
       const places = this.#places.filter(({ slot }) => slot % workers === w);
       return new WorkerHost({
+        // One worker may hold all heads. Most of a head are columns outside of the JavaScript heap; names and tables lie in it.
+        heapMaxBytes: Math.max(WORKER_HEAP_BYTES, this.#config.headMaxBytes),
         setup: { places, budget: this.#budget.share(), cuts: this.#cuts(), writer, dieAt },
         logs: new Map(places.map(({ slot }) => [slot, logs[slot]!])),
         objects,

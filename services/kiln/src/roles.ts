@@ -1,4 +1,4 @@
-import { hostname, totalmem } from 'node:os';
+import { hostname } from 'node:os';
 import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
@@ -12,6 +12,7 @@ import { queryFrontendModule } from '@kiln/query-frontend';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import type { DataDirectory } from './data-dir/layout.ts';
+import { memoryLimitBytes } from './memory-limit.ts';
 import { openAnswerer } from './reading/query-threads.ts';
 import { openReader } from './writing/write-threads.ts';
 import { compressionOf, type StartConfig } from './settings.ts';
@@ -133,5 +134,5 @@ const GIB = 2 ** 30;
 
 function withinMemory(config: IngesterConfig): IngesterConfig {
   if (config.headMaxBytes !== 0) return config;
-  return { ...config, headMaxBytes: Math.min(GIB, Math.floor(totalmem() / 4)) };
+  return { ...config, headMaxBytes: Math.min(GIB, Math.floor(memoryLimitBytes() / 4)) };
 }

@@ -164,7 +164,8 @@ const ingesterSettings: SettingsFor<IngesterConfig> = {
     key: 'ingester.head-max-bytes',
     type: 'bytes',
     default: 0,
-    meaning: "Memory that all heads may take together; 0 = a quarter of the machine's, at most 1 GiB",
+    meaning:
+      "Memory that all heads may take together; 0 = a quarter of the machine's or the container's, at most 1 GiB",
   }),
   workers: setting({
     key: 'ingester.workers',

@@ -17,6 +17,8 @@ import type { WorkerSetup } from './worker-setup.ts';
 /** What a worker's host keeps in the main thread. */
 export interface WorkerHostPorts {
   readonly setup: WorkerSetup;
+  /** JavaScript heap above which the worker is ended, alone: the process lives on. */
+  readonly heapMaxBytes: number;
   /** By slot. */
   readonly logs: ReadonlyMap<number, OpenLog>;
   readonly objects: ObjectStore;
@@ -35,6 +37,7 @@ const STEADY_MS = 60_000;
 const HANGS_MS = 5_000;
 /** How long a stop may take: a partition gives the store 20 s to take its last cut. */
 const STOP_MS = 25_000;
+const MIB = 1024 * 1024;
 
 /** Partitions in a worker thread. One that dies is started again, later each time, and opens from the chain; until then status says why. */
 export class WorkerHost implements PartitionHost {
@@ -117,17 +120,23 @@ export class WorkerHost implements PartitionHost {
 
   /** Runs one worker until it ends. @returns why it did. */
   async #live(): Promise<string> {
-    const { setup, logs, objects, budget, entry = besideThis() } = this.#ports;
+    const { setup, heapMaxBytes, logs, objects, budget, entry = besideThis() } = this.#ports;
     const server = new LogServer(logs);
-    const worker = new Worker(entry, {
-      workerData: setup,
-      name: `ingester ${setup.places.map((p) => p.partition).join()}`,
-    });
+    let worker: Worker;
+    try {
+      worker = new Worker(entry, {
+        workerData: setup,
+        name: `ingester ${setup.places.map((p) => p.partition).join()}`,
+        resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heapMaxBytes / MIB) },
+      });
+    } catch (error) {
+      return `it could not be started: ${(error as Error).message}`; // no memory or no thread
+    }
     const rpc = new PortRpc(worker, { ...storeHandlers(objects), ...server.handlers() });
     this.#worker = worker;
     this.#rpc = rpc;
     const { promise, resolve } = Promise.withResolvers<string>();
-    worker.once('error', (error) => resolve(error instanceof Error ? error.message : String(error)));
+    worker.once('error', (error) => resolve(this.#reasonOf(error)));
     worker.once('exit', (code) => resolve(`exit code ${code}`));
     const reason = await promise;
     this.#rpc = undefined;
@@ -137,6 +146,14 @@ export class WorkerHost implements PartitionHost {
     server.close();
     for (const { slot } of setup.places) budget.set(slot, { openBytes: 0, frozenBytes: 0, fixedBytes: 0 });
     return reason;
+  }
+
+  #reasonOf(error: unknown): string {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      const limit = Math.ceil(this.#ports.heapMaxBytes / MIB);
+      return `it ran out of memory at ${limit} MiB of JavaScript heap: give the process more, or raise ingester.head-max-bytes`;
+    }
+    return error instanceof Error ? error.message : String(error);
   }
 
   #absent(): KilnError {
