@@ -320,7 +320,7 @@ describe('the small public answers', () => {
       const response = await fetch(`${url}${path}`);
       expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
       expect(await response.text()).toBe(want);
-      expect(page).toContain(`href="${path}"`);
+      expect(page).toContain(`href="${url}${path}"`);
     }
     expect((await fetch(`${url}/api/v1/status/config`, { method: 'POST' })).status).toBe(405);
     expect((await fetch(`${url}/api/v1/status/config/other`)).status).toBe(404);
