@@ -1,0 +1,132 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { requireService } from '../support/services.ts';
+
+/** The folder of programs with an SDK, `KILN_CLIENTS` or ../shared/clients; each installs itself into the cache when it first runs. */
+export const clients = process.env['KILN_CLIENTS'] ?? resolve(import.meta.dirname, '../../../shared/clients');
+export const cache = process.env['KILN_CLIENTS_CACHE'] ?? join(homedir(), '.cache/kiln-clients');
+
+/** A program with an SDK, unchanged: four fifths of its work in one loop and one fifth in another. Each is a tenant and an application of its own. */
+export interface Program {
+  readonly name: string;
+  readonly folder: string;
+  readonly variant: string;
+  /** What installs and runs it. */
+  readonly tool: Tool;
+  readonly env?: Readonly<Record<string, string>>;
+  /** In the names of the two loops. */
+  readonly hot: string;
+  readonly cold: string;
+  /** The profile types in which the hot share must show. */
+  readonly kinds: readonly string[];
+  /** Counts samples: a profile type, and the most that one sample adds to it. */
+  readonly counted: { readonly kind: string; readonly each: bigint };
+  /** Matches the second half of a run, or for spans the first. */
+  readonly half: string;
+  /** In what this program sends of functions and files, and no other of its generation. */
+  readonly marker: string;
+}
+
+export type Tool = 'python3' | 'go' | 'cargo' | 'npm';
+
+const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+const TEN_MS = 10_000_000n;
+const byCpuTime = { kinds: [CPU], counted: { kind: CPU, each: TEN_MS } };
+const half = 'controller="tagged"';
+const python = { folder: 'python', tool: 'python3', ...byCpuTime, half, marker: 'hot.py' } as const;
+const go = { tool: 'go', ...byCpuTime, half, hot: 'main.hotLoop', cold: 'main.coldLoop' } as const;
+/**
+ * V8 brings a loop to its fast code when a thread in the background gets the time. On a busy machine one of the two then stays slow for half a run and
+ * really takes nineteen parts of twenty, or is inlined and has no frame. Compiled where they run, they are equally fast from the first second.
+ */
+const steadyLoops = ['--no-concurrent-recompilation', '--no-concurrent-osr', '--no-maglev', '--no-turbo-inlining'];
+const setFlags = `import v8 from 'node:v8'; v8.setFlagsFromString('${steadyLoops.join(' ')}');`;
+const node = {
+  folder: 'node',
+  tool: 'npm',
+  env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(setFlags)}` },
+  hot: 'hot.mjs:hotLoop:',
+  cold: 'hot.mjs:coldLoop:',
+  kinds: ['cpu:nanoseconds', 'samples:count', 'wall:nanoseconds'].map((value) => `wall:${value}:wall:nanoseconds`),
+  counted: { kind: 'wall:samples:count:wall:nanoseconds', each: 1n },
+  half,
+  marker: 'hot.mjs',
+} as const;
+const rust = { folder: 'rust', tool: 'cargo', ...byCpuTime, half, marker: 'hot_rust::hot_loop' } as const;
+const loops = { hot: 'hot_loop', cold: 'cold_loop' };
+
+/** SDKs as they are now. */
+export const currentPrograms: readonly Program[] = [
+  // Memory too: then one push holds two series.
+  { name: 'python', variant: 'current', ...python, ...loops, env: { HOT_MEM: '1' } },
+  { name: 'go', variant: 'push', folder: 'go', ...go, marker: '/go-push/src/main.go' },
+  {
+    name: 'go-spans',
+    variant: '',
+    folder: 'go-spans',
+    ...go,
+    half: 'span_name="hot-span"',
+    marker: '/go-spans/main.go',
+  },
+  { name: 'node', variant: 'current', ...node },
+  { name: 'rust', variant: 'current', ...rust, ...loops },
+];
+
+/** SDKs of a generation ago that are still in use. */
+export const legacyPrograms: readonly Program[] = [
+  { name: 'python-legacy', variant: 'legacy', ...python, ...loops },
+  { name: 'go-legacy', variant: 'legacy', folder: 'go', ...go, marker: '/go-legacy/src/main.go' },
+  { name: 'node-legacy', variant: 'legacy', ...node },
+  { name: 'rust-legacy', variant: 'legacy', ...rust, ...loops },
+];
+
+export const tenantOf = ({ name }: Program): string => `${name}-tenant`;
+export const appOf = ({ name }: Program): string => `${name}-app`;
+
+/** Whether there are programs at all, and this tool for those of its language. */
+export function hasTool(tool: Tool): boolean {
+  return (
+    requireService(
+      'SDK programs',
+      existsSync(join(clients, 'README.md')),
+      `${clients} is missing (KILN_CLIENTS names another folder)`,
+    ) &&
+    requireService(
+      `SDK programs by ${tool}`,
+      spawnSync(tool, [tool === 'go' ? 'version' : '--version']).status === 0,
+      `${tool} is not installed`,
+    )
+  );
+}
+
+/** Installs, or builds, unless it is in the cache, and runs for some seconds against a server. @throws Error with its output when it fails */
+export function runProgram(program: Program, url: string, seconds: number): Promise<void> {
+  const { folder, variant, env } = program;
+  return run(join(clients, folder, 'run.sh'), [url, String(seconds), ...(variant === '' ? [] : [variant])], {
+    env: { ...env, PYROSCOPE_TENANT_ID: tenantOf(program), PYROSCOPE_APPLICATION_NAME: appOf(program) },
+  });
+}
+
+/** Runs a command to its end. @throws Error with the end of its output when its code is not 0 */
+export function run(
+  command: string,
+  args: readonly string[],
+  { cwd, env = {} }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.on('error', fail);
+    child.on('exit', (code) =>
+      code === 0 ? done() : fail(new Error(`${command} ended with ${code}:\n${output.slice(-4_000)}`)),
+    );
+  });
+}
