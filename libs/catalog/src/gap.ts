@@ -1,6 +1,6 @@
 import type { JsonFields } from './json-object.ts';
 
-/** Offsets (after, upTo] that a manifest passes without rows: lost or undecodable. */
+/** Offsets (after, upTo] that are not exact: a manifest passes them without rows, lost or undecodable, or copies among them could not be told. */
 export interface Gap {
   readonly after: number;
   readonly upTo: number;

@@ -15,6 +15,7 @@ export class Generation {
   appendMs = 0;
   /** Bytes of records consumed: what a replay would read. */
   logBytes = 0;
+  /** Offsets without rows, and those whose copies could not be told. */
   readonly gaps: Gap[] = [];
   /** Marks of the ids kept for its rows (see Ids). */
   readonly fromMark: number;

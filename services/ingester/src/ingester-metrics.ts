@@ -17,6 +17,10 @@ export class IngesterMetrics {
     this.#gauges = [
       [gauge('head_bytes', 'Bytes of the generations in memory, segments in flight included.'), (s) => s.headBytes],
       [gauge('ids_bytes', 'Bytes of the profile ids that drop copies.'), (s) => s.idsBytes],
+      [
+        gauge('lost_ids_count', 'Objects whose ids are lost: copies of their profiles may count twice.'),
+        (s) => s.lostIds.length,
+      ],
       [gauge('generations_count', 'Generations in memory; 2 while one is being cut.'), (s) => s.generations],
       [gauge('lag_records', 'Records in the log that are not consumed yet.'), (s) => s.lag],
       [gauge('committed_offset', 'End of the newest manifest.'), (s) => s.committed],

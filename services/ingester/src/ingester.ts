@@ -49,6 +49,7 @@ export class Ingester {
   #hosts: readonly PartitionHost[] = [];
   readonly #stopping = new AbortController();
   #observing: Promise<void> | undefined;
+  #notes: readonly string[] = [];
 
   constructor(config: IngesterConfig, ports: IngesterPorts) {
     this.#config = config;
@@ -98,7 +99,16 @@ export class Ingester {
 
   /** How each partition is doing, in the order of the logs. */
   async status(): Promise<PartitionStatus[]> {
-    return Promise.all(this.#places.map(({ slot }) => this.#host(slot).status(slot)));
+    const statuses = await Promise.all(this.#places.map(({ slot }) => this.#host(slot).status(slot)));
+    this.#notes = statuses.flatMap(({ partition, lostIds }) =>
+      lostIds.map((lost) => `partition ${partition}: ${lost}`),
+    );
+    return statuses;
+  }
+
+  /** What an operator should know that does not make it unready, as of the last `status` or `notReady`: which ids are lost. */
+  notes(): readonly string[] {
+    return this.#notes;
   }
 
   /** Stops following. With `cutOnStop` the heads are committed first, if the store takes them. Ends in any case, whatever hangs. */

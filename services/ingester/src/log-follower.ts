@@ -59,7 +59,8 @@ export class LogFollower {
           `put the right one back, or give up what the log has lost with: kiln log close ${log.id} (runbook: log end below manifest tip)`,
       );
     }
-    this.#core.state.open(chain, [...closed.kept, ...own], appendMs);
+    const loaded = { kept: [...closed.kept, ...own.kept], lost: [...closed.lost, ...own.lost] };
+    this.#core.state.open(chain, loaded, appendMs);
     this.#replayTo = end;
     this.#core.phase = 'following';
     this.#core.account();

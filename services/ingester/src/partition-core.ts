@@ -112,8 +112,8 @@ export class PartitionCore {
   async learn(chain: Chain): Promise<void> {
     const { consumed } = this.state;
     const missed = consumed < chain.E ? chain.manifests.filter(({ end }) => end > consumed) : [];
-    const kept = await loadIds(this.catalog, this.ports.codecs, missed, chain.tip?.aMax ?? 0);
-    this.state.learn(chain, kept);
+    const loaded = await loadIds(this.catalog, this.ports.codecs, missed, chain.tip?.aMax ?? 0);
+    this.state.learn(chain, loaded);
     this.account();
     this.bell.ring();
     this.moved.ring();

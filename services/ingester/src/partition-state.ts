@@ -1,4 +1,4 @@
-import type { Codecs, DatasetTables, KeptIds, LogRecord } from '@kiln/block';
+import type { Codecs, DatasetTables, LogRecord } from '@kiln/block';
 import type { Chain, Gap } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import type { LogEntry } from '@kiln/partition-log';
@@ -6,6 +6,7 @@ import { Generation } from './generation.ts';
 import type { HeadParts } from './head/head-dataset.ts';
 import { SampleSorter } from './head/sample-sorter.ts';
 import { ID_BYTES, Ids } from './ids.ts';
+import type { LoadedIds, LostIds } from './load-ids.ts';
 
 /**
  * What an owner of one log holds in memory, and the steps of the protocol that change it (design: distributed.md §1.10). Every step is whole:
@@ -16,6 +17,7 @@ export class PartitionState {
   readonly ids: Ids;
   /** Undefined before `open`. */
   chain: Chain | undefined;
+  #lostIds: readonly LostIds[] = [];
   /** H: the last offset consumed. */
   consumed = -1;
   /** a: append time at H, as a running maximum. */
@@ -36,14 +38,20 @@ export class PartitionState {
     return this.chain?.E ?? -1;
   }
 
+  /** Ids that could not be read while one of their windows may still be open. */
+  get lostIds(): readonly LostIds[] {
+    return this.#lostIds.filter(({ untilMs }) => this.appendMs < untilMs);
+  }
+
   /** OPEN: starts at the tip with the ids of the window. */
-  open(chain: Chain, kept: readonly KeptIds[], appendMs: number): void {
+  open(chain: Chain, { kept, lost }: LoadedIds, appendMs: number): void {
     this.ids.clear();
     this.frozen = undefined;
     this.growing = undefined;
     this.chain = chain;
     this.consumed = chain.E;
     this.appendMs = appendMs;
+    this.#lostIds = lost;
     for (const part of kept) this.ids.load(part, this.appendMs);
   }
 
@@ -67,6 +75,7 @@ export class PartitionState {
       return flags;
     });
     generation.head.append(record, kept, entry.offset);
+    this.#flagLostIds(generation, entry.offset, appendMs);
     this.#advance(generation, entry.offset, appendMs, entry.record?.byteLength ?? 0);
   }
 
@@ -87,15 +96,16 @@ export class PartitionState {
   }
 
   /**
-   * LEARN: takes over a newer chain. `kept` are the ids of its manifests over (H, E], wanted only when others got further than this owner.
+   * LEARN: takes over a newer chain, with the ids of its manifests over (H, E], wanted only when others got further than this owner.
    * @returns whether the position moved, so that reading has to start again.
    */
-  learn(chain: Chain, kept: readonly KeptIds[]): boolean {
+  learn(chain: Chain, { kept, lost }: LoadedIds): boolean {
     if (chain.E < this.committed || chain.trimRev < (this.chain?.trimRev ?? 0)) return false; // read before the one that is known
     this.chain = chain;
     if (this.consumed < chain.E) {
       this.appendMs = Math.max(this.appendMs, chain.tip?.aMax ?? 0);
       for (const part of kept) this.ids.load(part, this.appendMs);
+      this.#lostIds = [...this.#lostIds, ...lost];
       this.frozen = undefined;
       this.growing = undefined;
       this.consumed = chain.E;
@@ -112,9 +122,20 @@ export class PartitionState {
     if (this.growing !== undefined) yield* this.growing.head.tables(tenant, after);
   }
 
-  /** Gaps in (after, H] that are in no manifest yet. */
+  /** Gaps in (after, H] that are in no manifest yet, and offsets whose copies cannot be told. */
   gaps(after: number): Gap[] {
     return [...(this.frozen?.gaps ?? []), ...(this.growing?.gaps ?? [])].filter((gap) => gap.upTo > after);
+  }
+
+  /** A record that came while ids are lost may hold copies of their profiles: its offset is flagged like a gap. */
+  #flagLostIds({ gaps }: Generation, offset: number, appendMs: number): void {
+    const lost = this.#lostIds.find(({ untilMs }) => appendMs < untilMs);
+    if (lost === undefined) return;
+    const reason = `copies may count twice: the ids of ${lost.object} are lost`;
+    const last = gaps.at(-1);
+    if (last?.reason === reason && last.upTo === offset - 1)
+      gaps[gaps.length - 1] = { ...last, upTo: offset, toMs: appendMs };
+    else gaps.push({ after: offset - 1, upTo: offset, reason, fromMs: appendMs, toMs: appendMs });
   }
 
   #growing(nowMs: number): Generation {

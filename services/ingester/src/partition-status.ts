@@ -17,6 +17,8 @@ export interface PartitionStatus {
   readonly error: string | undefined;
   /** Why reading stands still, when it does. */
   readonly paused: string | undefined;
+  /** Which objects have lost their ids, in words: copies of their profiles may count twice. Nothing that waiting changes, so no trouble. */
+  readonly lostIds: readonly string[];
   readonly headBytes: number;
   readonly idsBytes: number;
   readonly generations: number;
@@ -52,6 +54,7 @@ export function absentStatus(
     caughtUp: false,
     error,
     paused: undefined,
+    lostIds: [],
     headBytes: 0,
     idsBytes: 0,
     generations: 0,

@@ -2,12 +2,12 @@ import { randomFaults, type Fault } from '@kiln/disk';
 import { seededRandom, systemClock, type Clock } from '@kiln/async';
 import { closeLog } from '@kiln/catalog';
 import { KilnError } from '@kiln/model';
-import { faultyStore, memoryStore, type StoreCall } from '@kiln/objstore';
+import { faultyStore, memoryStore, type ObjectStore, type StoreCall } from '@kiln/objstore';
 import { memoryLog, type LogEntry, type OpenLog } from '@kiln/partition-log';
 import { describe, expect, test, vi } from 'vitest';
 import type { Query } from '@kiln/query';
 import type { Question } from './partition-answer.ts';
-import { ANN, BOB, BY_MARK, marked, Rig } from './test-support/rig.ts';
+import { ANN, BOB, BY_MARK, marked, Rig, type StoredManifest } from './test-support/rig.ts';
 import { recordOf } from './test-support/records.ts';
 import { nodeCodecs } from './worker/node-codecs.ts';
 
@@ -470,6 +470,124 @@ describe('while the store is in trouble', () => {
       const manifests = await rig.manifests();
       manifests.forEach(({ start }, i) => expect(start).toBe(i === 0 ? -1 : manifests[i - 1]!.end));
     }
+  });
+});
+
+/** A store whose ranged reads deliver something else. */
+function readAs(
+  store: ObjectStore,
+  deliver: (bytes: Uint8Array | undefined) => Uint8Array | undefined | Promise<Uint8Array | undefined>,
+): ObjectStore {
+  return {
+    get: (key) => store.get(key),
+    getRange: async (key, offset, length) => deliver(await store.getRange(key, offset, length)),
+    put: (key, bytes) => store.put(key, bytes),
+    putIfAbsent: (key, bytes) => store.putIfAbsent(key, bytes),
+    putIfMatch: (key, bytes, etag) => store.putIfMatch(key, bytes, etag),
+    list: (prefix, options) => store.list(prefix, options),
+    delete: (key) => store.delete(key),
+  };
+}
+
+describe('ids that cannot be read back', () => {
+  /** A partition of one cut, killed, with the object that holds its ids. */
+  async function killedAfterCut(store: ObjectStore = memoryStore()): Promise<{ rig: Rig; manifest: StoredManifest }> {
+    const rig = await Rig.open({ store });
+    rig.start();
+    await pushes(rig, 0, 2);
+    await rig.cut();
+    rig.kill();
+    return { rig, manifest: (await rig.manifests())[0]! };
+  }
+
+  const harm: Record<string, (bytes: Uint8Array, idsOff: number) => Uint8Array | undefined> = {
+    damaged: (bytes, idsOff) => bytes.with(idsOff + 30, bytes[idsOff + 30]! ^ 1),
+    'cut off': (bytes, idsOff) => bytes.slice(0, idsOff + 8),
+    gone: () => undefined,
+  };
+
+  test.each(Object.keys(harm))(
+    'because their object is %s: the partition opens, names the object, and answers say what may count twice until no window is open',
+    async (how) => {
+      const { rig, manifest } = await killedAfterCut();
+      const object = manifest.object!;
+      const harmed = harm[how]!((await rig.store.get(object))!.bytes, manifest.idsOff);
+      await (harmed === undefined ? rig.store.delete(object) : rig.store.put(object, harmed));
+      rig.start();
+      await pushes(rig, 0, 1); // a copy that cannot be told any more
+      await pushes(rig, 2, 3);
+      const status = await rig.caughtUp();
+      expect(status).toMatchObject({ error: undefined, caughtUp: true });
+      expect(status.lostIds).toEqual([expect.stringContaining(`the ids of object ${object} are lost`)]);
+      const flagged = { after: 1, upTo: 3, reason: `copies may count twice: the ids of ${object} are lost` };
+      expect(rig.partition.answer(ANN, BY_MARK, -1).gaps).toMatchObject([flagged]);
+      expect(rig.partition.answer(ANN, BY_MARK, 2).gaps).toMatchObject([{ ...flagged, after: 2 }]);
+      await rig.cut();
+      expect((await rig.manifests())[1]!.gaps).toMatchObject([flagged]);
+      rig.kill();
+      rig.start();
+      await rig.caughtUp();
+      expect(rig.partition.answer(ANN, BY_MARK, -1).gaps).toMatchObject([flagged]);
+
+      await rig.clock.advance(7_200_000);
+      await pushes(rig, 3, 4);
+      expect((await rig.caughtUp()).lostIds).toEqual([]);
+      expect(rig.partition.answer(ANN, BY_MARK, -1).gaps).toMatchObject([flagged]);
+      expect((await rig.status()).counts).toMatchObject({ gaps: 0, quarantined: 0 });
+    },
+  );
+
+  test('only once are read again: nothing is lost and a copy is dropped', async () => {
+    let reads = 0;
+    const store = readAs(memoryStore(), (bytes) => (reads++ === 0 ? bytes?.with(30, bytes[30]! ^ 1) : bytes));
+    const { rig } = await killedAfterCut(store);
+    rig.start();
+    await pushes(rig, 0, 1);
+    expect(await rig.caughtUp()).toMatchObject({ lostIds: [], counts: { copiesDropped: 1 } });
+    expect(reads).toBe(2);
+    expect((await rig.read(ANN)).sums).toEqual(sums(0, 2));
+    expect((await rig.read(ANN)).gaps).toEqual([]);
+  });
+
+  test('for want of the store or of memory keep it opening, with the reason, until they can be', async () => {
+    for (const trouble of [new KilnError('unavailable', 'timeout'), new RangeError('Array buffer allocation failed')]) {
+      let down = false;
+      const store = faultyStore(memoryStore(), ({ operation }) =>
+        down && operation === 'getRange' ? { before: trouble } : undefined,
+      );
+      const { rig } = await killedAfterCut(store);
+      down = true;
+      rig.start();
+      const stuck = await rig.until(({ error }) => error !== undefined);
+      expect(stuck).toMatchObject({ state: 'opening', error: expect.stringContaining(trouble.message), lostIds: [] });
+      await rig.clock.advance(60_000);
+      expect((await rig.status()).state).toBe('opening');
+      down = false;
+      await rig.clock.advance(20_000);
+      await pushes(rig, 0, 1);
+      expect(await rig.caughtUp()).toMatchObject({ lostIds: [], counts: { copiesDropped: 1 } });
+    }
+  });
+
+  test('because their object is trimmed meanwhile are not missed', async () => {
+    const { rig, manifest } = await killedAfterCut();
+    await rig.store.delete(manifest.object!);
+    const [asked, trimmed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const late = async (bytes: Uint8Array | undefined): Promise<Uint8Array | undefined> => {
+      asked.resolve();
+      await trimmed.promise;
+      return bytes;
+    };
+    rig.start(undefined, { objects: readAs(rig.store, late) });
+    await asked.promise;
+    const { bytes } = (await rig.store.get('log/trim'))!;
+    const line = Buffer.from(Buffer.from(bytes).toString().split('\n', 1)[0]!.replace('"T":-1', `"T":${manifest.end}`));
+    const crc = nodeCodecs.crc32(line).toString(16).padStart(8, '0');
+    await rig.store.put('log/trim', Buffer.concat([line, Buffer.from(`\n${crc}\n`)]));
+    trimmed.resolve();
+    await pushes(rig, 2, 3);
+    expect((await rig.caughtUp()).lostIds).toEqual([]);
+    expect(rig.partition.answer(ANN, BY_MARK, manifest.end).gaps).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { Cutter } from './cutter.ts';
 import { LogFollower } from './log-follower.ts';
 import { answerFrom, type Question } from './partition-answer.ts';
 import { PartitionCore, type PartitionPorts } from './partition-core.ts';
+import type { LostIds } from './load-ids.ts';
 import type { PartitionStatus } from './partition-status.ts';
 
 /** How long a stop waits for the store. */
@@ -86,7 +87,7 @@ export class Partition {
   async status(): Promise<PartitionStatus> {
     const { log } = this.#core.ports;
     const end = await log.endOffset().catch(() => undefined);
-    const { committed, consumed, ids, frozen, growing } = this.#core.state;
+    const { committed, consumed, ids, lostIds, frozen, growing } = this.#core.state;
     if (end === consumed) this.#core.troubles.delete('read');
     return {
       partition: log.partition,
@@ -98,6 +99,7 @@ export class Partition {
       caughtUp: this.#follower.caughtUp,
       error: this.#core.trouble,
       paused: this.#core.paused,
+      lostIds: lostIds.map(lostSentence),
       headBytes: (frozen?.byteLength ?? 0) + (growing?.byteLength ?? 0),
       idsBytes: ids.byteLength,
       generations: (frozen === undefined ? 0 : 1) + (growing === undefined ? 0 : 1),
@@ -139,4 +141,9 @@ export class Partition {
       this.#core.bell.ring();
     }
   }
+}
+
+function lostSentence({ object, why, untilMs }: LostIds): string {
+  const until = new Date(untilMs).toISOString();
+  return `the ids of object ${object} are lost (${why}): a profile in it that is sent again before ${until} may count twice, and answers say so`;
 }

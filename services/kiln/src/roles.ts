@@ -40,6 +40,8 @@ export interface Roles {
   readonly modules: readonly DynamicModule[];
   /** Why they are not ready, if so. */
   readonly checks: readonly ReadyCheck[];
+  /** What an operator should know that does not make them unready. */
+  notes(): readonly string[];
   /** Stops them, readers of the log before the log; called after the last request is answered. */
   close(): Promise<void>;
 }
@@ -118,6 +120,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         { name: 'distributor', reason: () => distributor.notReady() },
         { name: 'ingester', reason: () => ingester.notReady() },
       ],
+      notes: () => ingester.notes(),
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop()]);
         await ingester.stop();

@@ -1,6 +1,6 @@
 import { ManualClock, seededRandom, type Clock } from '@kiln/async';
 import { openPart } from '@kiln/block';
-import type { Gap, KillPoint, OwnerAnswer } from '@kiln/catalog';
+import type { Gap, KillPoint, Manifest, OwnerAnswer } from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
 import { memoryLog, type OpenLog } from '@kiln/partition-log';
@@ -50,6 +50,9 @@ export interface RigOptions {
   readonly cuts?: Partial<CutSettings>;
   readonly ports?: Partial<PartitionPorts>;
 }
+
+/** A manifest as its bytes say it. */
+export type StoredManifest = Omit<Manifest, 'log' | 'seq' | 'digest'>;
 
 /** One partition on memory twins, that can be killed at any step and started again. */
 export class Rig {
@@ -177,13 +180,13 @@ export class Rig {
     return Object.fromEntries(series.map(({ labels, value }) => [labels[0]!.value, value[0]!]));
   }
 
-  /** Ends of the manifests of the log, oldest first. */
-  async manifests(log: LogId = this.log.id): Promise<{ start: number; end: number }[]> {
+  /** What the manifests of the log say, oldest first. */
+  async manifests(log: LogId = this.log.id): Promise<StoredManifest[]> {
     const keys = await this.store.list(`log/${log}/m/`);
-    const manifests: { start: number; end: number }[] = [];
+    const manifests: StoredManifest[] = [];
     for (const key of keys) {
       const { bytes } = (await this.store.get(key))!;
-      manifests.push(JSON.parse(Buffer.from(bytes).toString().split('\n')[0]!) as { start: number; end: number });
+      manifests.push(JSON.parse(Buffer.from(bytes).toString().split('\n')[0]!) as StoredManifest);
     }
     return manifests;
   }

@@ -105,6 +105,48 @@ test('a profile that was pushed is there at once, after a stop, and in the objec
   expect(await run('block', 'verify', join(folder, 'damaged'))).toMatchObject({ code: 1 });
 });
 
+test('a start with an object whose ids are damaged takes traffic, and names the object in its log, its metrics, /ready and answers', async () => {
+  const first = await start();
+  expect((await run('push', '--example', '--url', first.url)).code).toBe(0);
+  while ((await run('query', 'profile', target, '--output=collapsed', '--url', first.url)).out === ''); // until the head has it
+  await first.kiln.stop();
+  const names = await readdir(join(dataDir(), 'objects'), { recursive: true });
+  const manifest = await readFile(
+    join(
+      dataDir(),
+      'objects',
+      names.find((name) => /\/m\/\d+$/.test(name))!,
+    ),
+    'utf8',
+  );
+  const { object, idsOff } = JSON.parse(manifest.split('\n', 1)[0]!) as { object: string; idsOff: number };
+  const path = join(dataDir(), 'objects', object);
+  const bytes = await readFile(path);
+  bytes[idsOff + 30]! ^= 1;
+  await writeFile(path, bytes);
+
+  const { kiln, url } = await start();
+  const ready = await fetch(`${url}/ready?verbose`);
+  expect([ready.status, await ready.text()]).toEqual([
+    200,
+    expect.stringContaining(`the ids of object ${object} are lost (corrupt section`),
+  ]);
+  expect((await run('push', '--example', '--url', url)).code).toBe(0); // to the same partition
+  const flag = async (): Promise<string | null> => {
+    const range = JSON.stringify({ start: String(Date.now() - 3_600_000), end: String(Date.now()) });
+    const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: range };
+    return (await fetch(`${url}/querier.v1.QuerierService/ProfileTypes`, post)).headers.get('x-kiln-partial');
+  };
+  while ((await flag()) === null) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(await flag()).toContain(`copies may count twice: the ids of ${object} are lost`);
+  const metric = async (): Promise<boolean> =>
+    /^kiln_ingester_lost_ids_count\{partition="\d+"\} 1$/m.test(await (await fetch(`${url}/metrics`)).text());
+  while (!(await metric())) await new Promise((resolve) => setTimeout(resolve, 100)); // told every 5 s
+  const { err } = await kiln.stop();
+  expect(err.match(/ids are lost/g)).toHaveLength(1);
+  expect(err).toContain(object);
+}, 30_000);
+
 test('two processes on one directory: the second is refused with a sentence, and the first lives on', async () => {
   const { kiln, url } = await start();
   const second = await run('start', '--port=0', '--data-dir', dataDir());

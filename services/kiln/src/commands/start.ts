@@ -100,7 +100,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       build: buildInfo(),
       config: configPages(config),
       checks: roles.checks,
-      notes: () => tenants.notes(),
+      notes: () => [...tenants.notes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });
