@@ -4,7 +4,7 @@ import { normalizePprof, PprofReader } from '@kiln/formats';
 import { makeLogId, parseTenantId, type Label, type Profile, type TenantId } from '@kiln/model';
 import { gunzipSized } from '../../services/distributor/src/body.ts';
 import { Head } from '../../services/ingester/src/head/head.ts';
-import { SampleSorter } from '../../services/ingester/src/head/sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
 import { profileLimits } from '../support/profile-limits.ts';
 

@@ -5,7 +5,7 @@ import { finishQuery, mergePartials, runQuery, type Query, type ResultOf } from 
 import { createHash } from 'node:crypto';
 import { constants, crc32, gunzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { Head } from '../../services/ingester/src/head/head.ts';
-import { SampleSorter } from '../../services/ingester/src/head/sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 import { fixtures, RECEIVED_MS } from '../fixtures/pprof/fixtures.ts';
 import { difference, limits, oracleOutcome, productOutcome, stackTexts } from '../fuzz/compare-profile.ts';
 import { Oracle, type OracleQuery } from '../oracle/index.ts';

@@ -11,7 +11,7 @@ import { parseTenantId } from '@kiln/model';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog } from '@kiln/partition-log';
 import { Head } from '../../services/ingester/src/head/head.ts';
-import { SampleSorter } from '../../services/ingester/src/head/sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
 import { kilnIsBuilt, kilnMain, startKiln } from '../support/kiln-process.ts';
 import { makeRecord } from '../support/make-segment.ts';

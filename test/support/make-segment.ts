@@ -2,7 +2,7 @@ import { decodeRecord, RecordBuilder, writeSegment, type DatasetTables } from '@
 import { decodePprof, normalizePprof } from '@kiln/formats';
 import { parseLogId, type TenantId } from '@kiln/model';
 import { Head } from '../../services/ingester/src/head/head.ts';
-import { SampleSorter } from '../../services/ingester/src/head/sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
 import { profileLimits } from './profile-limits.ts';
 

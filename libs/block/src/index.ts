@@ -11,6 +11,7 @@ export {
 export type { Compression } from './codec.ts';
 export { mergePage } from './page/merge-page.ts';
 export { PageBuilder } from './page/page-builder.ts';
+export { SampleSorter } from './page/sample-sorter.ts';
 export { PageRows } from './page/page-rows.ts';
 export { openPart, type Part, type PartDataset, type StoredTables } from './part.ts';
 export { decodeRecord, type LogRecord, type RecordDataset } from './record/record.ts';

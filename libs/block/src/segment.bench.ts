@@ -10,7 +10,7 @@ import { PageRows } from './page/page-rows.ts';
 import { openPart } from './part.ts';
 import { decodeRecord, type LogRecord } from './record/record.ts';
 import { RecordBuilder } from './record/record-builder.ts';
-import { SampleSorter } from './record/sample-sorter.ts';
+import { SampleSorter } from './page/sample-sorter.ts';
 import { writeSegment } from './segment.ts';
 import { SymbolTable } from './symbols/symbol-table.ts';
 import type { DatasetTables } from './tables.ts';
@@ -32,7 +32,9 @@ const append = (table: SymbolTable, page: PageBuilder, { symbols, datasets }: Lo
   const [dataset] = datasets;
   const remap = table.remap(symbols);
   for (const rows = new PageRows(dataset!.page, 2); rows.next();) {
-    sorter.sort(remap, rows.stack, rows.values, rows.length);
+    const numbers = sorter.numbers(rows.length);
+    remap.stacks(rows.stack, rows.length, numbers);
+    sorter.sort(numbers, rows.values, rows.length);
     page.add(sorter.stack, sorter.values, sorter.length);
   }
 };

@@ -4,7 +4,7 @@ import type { TenantId } from '@kiln/model';
 import type { LogEntry } from '@kiln/partition-log';
 import { Generation } from './generation.ts';
 import type { HeadParts } from './head/head-dataset.ts';
-import { SampleSorter } from './head/sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 import { ID_BYTES, Ids } from './ids.ts';
 import type { LoadedIds, LostIds } from './load-ids.ts';
 

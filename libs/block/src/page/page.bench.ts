@@ -5,7 +5,7 @@
  */
 import { ExactSums } from '@kiln/model';
 import { cpuMicros, cpuProfiles } from '../corpus.test-support.ts';
-import { SampleSorter } from '../record/sample-sorter.ts';
+import { SampleSorter } from './sample-sorter.ts';
 import { SymbolTable } from '../symbols/symbol-table.ts';
 import { codecs } from '../testing.test-support.ts';
 import { mergePage } from './merge-page.ts';
@@ -16,7 +16,9 @@ const table = new SymbolTable();
 const rows = [...cpuProfiles(400)].map(({ symbols, groups }) => {
   const [group] = groups;
   const sorter = new SampleSorter();
-  sorter.sort(table.remap(symbols), group!.stack, group!.values, group!.length);
+  const numbers = sorter.numbers(group!.length);
+  table.remap(symbols).stacks(group!.stack, group!.length, numbers);
+  sorter.sort(numbers, group!.values, group!.length);
   return sorter;
 });
 const types = 2;

@@ -28,7 +28,7 @@ import {
   TRACEPARENT_BYTES,
 } from './record-layout.ts';
 import { writeSymbols } from './record-symbols.ts';
-import { SampleSorter } from './sample-sorter.ts';
+import { SampleSorter } from '../page/sample-sorter.ts';
 
 /** What stands at the head of a record. */
 export interface RecordOptions {
@@ -179,7 +179,9 @@ export class RecordBuilder {
     const number = dataset.addProfile(profile, id);
     for (const group of profile.groups) {
       const sorter = this.#sorter;
-      sorter.sort(remap, group.stack, group.values, group.length);
+      const numbers = sorter.numbers(group.length);
+      remap.stacks(group.stack, group.length, numbers);
+      sorter.sort(numbers, group.values, group.length);
       dataset.page.add(sorter.stack, sorter.values, sorter.length);
       dataset.addRow(number, group.series, group, remap);
     }

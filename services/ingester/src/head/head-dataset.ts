@@ -3,7 +3,7 @@ import { LabelSetTable, SPILL, type ExactColumn, type LabelSet, type Symbols, ty
 import { HeadPages } from './head-pages.ts';
 import { HeadRows } from './head-rows.ts';
 import { HeadSpans } from './head-spans.ts';
-import type { SampleSorter } from './sample-sorter.ts';
+import type { SampleSorter } from '@kiln/block';
 
 const PROFILE_ID_BYTES = 16;
 /** What the objects around the columns take, about. */

@@ -5,7 +5,7 @@ import { gzipSync, gunzipSync } from 'node:zlib';
 import { idOf } from '../test-support/records.ts';
 import { nodeCodecs } from '../worker/node-codecs.ts';
 import { Head } from './head.ts';
-import { SampleSorter } from './sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 
 /*
  * What a log record costs an ingester, beside G = gunzip of a 30 KB, 85 KB raw push of the same run (design: engine.md §8).

@@ -7,7 +7,7 @@ import { idOf, recordOf, type Drawing } from '../test-support/records.ts';
 import { nodeCodecs } from '../worker/node-codecs.ts';
 import { Head } from './head.ts';
 import { PAGE_BYTES } from './head-pages.ts';
-import { SampleSorter } from './sample-sorter.ts';
+import { SampleSorter } from '@kiln/block';
 
 vi.setConfig({ testTimeout: 30_000 });
 

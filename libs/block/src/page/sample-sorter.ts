@@ -106,15 +106,18 @@ export class SampleSorter {
     const outHi = this.#hi[type]!.fill(0, 0, length);
     let out = -1;
     let last = -1;
+    let wide = 0;
     for (let i = 0; i < length; i++) {
       const from = order[i]!;
       if (numbers[from] !== last) out++;
       last = numbers[from]!;
       const sum = outLo[out]! + lo[from]!;
       outLo[out] = sum >= SPILL ? sum - SPILL : sum;
-      outHi[out] = outHi[out]! + (sum >= SPILL ? 1 : 0) + (hi === undefined ? 0 : hi[from]!);
+      const high = outHi[out]! + (sum >= SPILL ? 1 : 0) + (hi === undefined ? 0 : hi[from]!);
+      outHi[out] = high;
+      if (high !== 0) wide = 1;
     }
-    this.values[type] = { lo: outLo, hi: outHi };
+    this.values[type] = { lo: outLo, hi: wide === 0 ? undefined : outHi };
   }
 
   #reserve(length: number, types: number): void {
