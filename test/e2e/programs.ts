@@ -19,8 +19,9 @@ export interface Program {
   /** In the names of the two loops. */
   readonly hot: string;
   readonly cold: string;
-  /** The profile types in which the hot share must show. */
+  /** The profile types in which the hot share must show, and the others that it sends. */
   readonly kinds: readonly string[];
+  readonly others: readonly string[];
   /** Counts samples: a profile type, and the most that one sample adds to it. */
   readonly counted: { readonly kind: string; readonly each: bigint };
   /** Matches the second half of a run, or for spans the first. */
@@ -33,10 +34,33 @@ export type Tool = 'python3' | 'go' | 'cargo' | 'npm';
 
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 const TEN_MS = 10_000_000n;
-const byCpuTime = { kinds: [CPU], counted: { kind: CPU, each: TEN_MS } };
+const byCpuTime = { kinds: [CPU], others: [], counted: { kind: CPU, each: TEN_MS } };
+const allocated = ['alloc_objects:count', 'alloc_space:bytes'].map((value) => `memory:${value}:space:bytes`);
+const inUse = (period: string): string[] =>
+  ['inuse_objects:count', 'inuse_space:bytes'].map((value) => `memory:${value}:${period}:bytes`);
 const half = 'controller="tagged"';
 const python = { folder: 'python', tool: 'python3', ...byCpuTime, half, marker: 'hot.py' } as const;
-const go = { tool: 'go', ...byCpuTime, half, hot: 'main.hotLoop', cold: 'main.coldLoop' } as const;
+const goSamples = 'process_cpu:samples:count:cpu:nanoseconds';
+const go = {
+  tool: 'go',
+  hot: 'main.hotLoop',
+  cold: 'main.coldLoop',
+  kinds: [CPU, goSamples],
+  counted: { kind: goSamples, each: 1n },
+} as const;
+const allOfGo = {
+  folder: 'go',
+  ...go,
+  half,
+  others: [
+    ...allocated,
+    ...inUse('space'),
+    'goroutines:goroutine:count:goroutine:count',
+    ...['mutex', 'block'].flatMap((lock) =>
+      ['contentions:count', 'delay:nanoseconds'].map((value) => `${lock}:${value}:contentions:count`),
+    ),
+  ],
+} as const;
 /**
  * V8 brings a loop to its fast code when a thread in the background gets the time. On a busy machine one of the two then stays slow for half a run and
  * really takes nineteen parts of twenty, or is inlined and has no frame. Compiled where they run, they are equally fast from the first second.
@@ -50,6 +74,7 @@ const node = {
   hot: 'hot.mjs:hotLoop:',
   cold: 'hot.mjs:coldLoop:',
   kinds: ['cpu:nanoseconds', 'samples:count', 'wall:nanoseconds'].map((value) => `wall:${value}:wall:nanoseconds`),
+  others: inUse('inuse_space'),
   counted: { kind: 'wall:samples:count:wall:nanoseconds', each: 1n },
   half,
   marker: 'hot.mjs',
@@ -59,14 +84,22 @@ const loops = { hot: 'hot_loop', cold: 'cold_loop' };
 
 /** SDKs as they are now. */
 export const currentPrograms: readonly Program[] = [
-  // Memory too: then one push holds two series.
-  { name: 'python', variant: 'current', ...python, ...loops, env: { HOT_MEM: '1' } },
-  { name: 'go', variant: 'push', folder: 'go', ...go, marker: '/go-push/src/main.go' },
+  // With memory one push holds two series.
+  {
+    name: 'python',
+    variant: 'current',
+    ...python,
+    ...loops,
+    env: { HOT_MEM: '1' },
+    others: [...allocated, ...inUse('space')],
+  },
+  { name: 'go', variant: 'push', ...allOfGo, marker: '/go-push/src/main.go' },
   {
     name: 'go-spans',
     variant: '',
     folder: 'go-spans',
     ...go,
+    others: [],
     half: 'span_name="hot-span"',
     marker: '/go-spans/main.go',
   },
@@ -77,7 +110,7 @@ export const currentPrograms: readonly Program[] = [
 /** SDKs of a generation ago that are still in use. */
 export const legacyPrograms: readonly Program[] = [
   { name: 'python-legacy', variant: 'legacy', ...python, ...loops },
-  { name: 'go-legacy', variant: 'legacy', folder: 'go', ...go, marker: '/go-legacy/src/main.go' },
+  { name: 'go-legacy', variant: 'legacy', ...allOfGo, marker: '/go-legacy/src/main.go' },
   { name: 'node-legacy', variant: 'legacy', ...node },
   { name: 'rust-legacy', variant: 'legacy', ...rust, ...loops },
 ];

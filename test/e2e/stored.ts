@@ -1,7 +1,7 @@
 import { readPprof } from '../oracle/index.ts';
 import { query } from '../support/http-client.ts';
 
-/** What a query asks of a server for: everything of a tenant, by type and selector, of the last half hour. */
+/** Which rows a query sums: of a tenant (or of none), by profile type and selector, of the last hour. */
 export interface Asked {
   readonly url: string;
   readonly tenant?: string;
@@ -9,7 +9,7 @@ export interface Asked {
   readonly selector: string;
 }
 
-/** From before these tests ran until after them, in milliseconds; as long as the slowest build of a program takes. */
+/** All the time that these tests can take. */
 export function lastHour(): { startMs: number; endMs: number } {
   return { startMs: Date.now() - 3_600_000, endMs: Date.now() + 60_000 };
 }
