@@ -224,7 +224,7 @@ describe.skipIf(!built)('an error has its name in every protocol', { timeout: 60
     { code: 'invalid_argument', method: PUSH, request: {}, sentence: /no profiles received/ },
     { code: 'unauthenticated', method: `${QUERIER}/ProfileTypes`, request: {}, tenant: '', sentence: /^no org id$/ },
     { code: 'unauthenticated', method: PUSH, request: {}, tenant: '', sentence: /^no org id$/ },
-    { code: 'unimplemented', method: `${QUERIER}/Diff`, request: {}, sentence: /not implemented/ },
+    { code: 'unimplemented', method: `${QUERIER}/Diff`, request: {}, sentence: /not in this version/ },
     {
       code: 'unimplemented',
       method: `${QUERIER}/SelectMergeStacktraces`,
