@@ -195,7 +195,8 @@ export const limitSettings: SettingsFor<Limits> = {
     key: 'retention-period',
     type: 'duration',
     default: 30 * DAY_MS,
-    meaning: 'How long profiles are kept; older ones are neither accepted nor answered. 0 = for ever',
+    meaning:
+      'How long profiles can be read; older ones are neither accepted nor answered. This version deletes no objects. 0 = for ever',
   }),
 };
 

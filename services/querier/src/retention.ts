@@ -9,5 +9,6 @@ export function withinRetention(query: Query, retentionMs: number, nowMs: number
   const oldestMs = nowMs - retentionMs;
   if (retentionMs === 0 || rowRange(query).startMs >= oldestMs) return query;
   if (query.endMs < oldestMs) return undefined;
-  return query.kind === 'selectSeries' ? { ...query, oldestMs } : { ...query, startMs: oldestMs };
+  if (query.kind === 'selectSeries') return { ...query, oldestMs: Math.max(oldestMs, query.oldestMs ?? oldestMs) };
+  return { ...query, startMs: oldestMs };
 }

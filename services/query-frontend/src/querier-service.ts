@@ -23,7 +23,13 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
-import { checkSelection, type ClampedRange, type QueryFrontend, type RequestedRange } from './query-frontend.ts';
+import {
+  checkSelection,
+  seriesRange,
+  type ClampedRange,
+  type QueryFrontend,
+  type RequestedRange,
+} from './query-frontend.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {
@@ -137,7 +143,7 @@ export function querierService(frontend: QueryFrontend): Answered {
       checkSelection(request.profileTypeID, request.labelSelector);
       const query = {
         kind: 'selectSeries',
-        ...range,
+        ...seriesRange(rangeOf(request), range),
         ...selection(request),
         stepMs,
         groupBy: request.groupBy,

@@ -105,6 +105,19 @@ describe('a read', () => {
     ]);
   });
 
+  test('of a series keeps the start that its steps count from, also before the lookback', async () => {
+    const { call, asked } = await harness({ maxQueryLookbackMs: 1_800_000 });
+    const early = { ...select, step: 1_200 };
+    expect((await call('SelectSeries', early)).status).toBe(200);
+    await call('SelectMergeStacktraces', select);
+    await call('SelectSeries', { ...early, start: String(NOW - 1_000_000) });
+    expect(asked.map(({ query }) => [query.startMs, 'oldestMs' in query ? query.oldestMs : undefined])).toEqual([
+      [NOW - 3_600_000, NOW - 1_800_000],
+      [NOW - 1_800_000, undefined],
+      [NOW - 1_000_000, undefined],
+    ]);
+  });
+
   test('takes snake_case names and numbers for int64, and protobuf', async () => {
     const { call, asked, url } = await harness();
     const snake = {

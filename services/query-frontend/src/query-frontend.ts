@@ -24,6 +24,17 @@ export interface RequestedRange {
 /** A range within the tenant's limits, both ends inclusive. */
 export type ClampedRange = { readonly startMs: number; readonly endMs: number };
 
+/**
+ * A series keeps the start that was asked for, because its steps count from there; rows before the clamped one are left out.
+ * @param asked as it was requested. @param clamped what `selectRange` made of it.
+ */
+export function seriesRange(
+  asked: RequestedRange,
+  clamped: ClampedRange,
+): ClampedRange & { readonly oldestMs?: number } {
+  return asked.startMs >= clamped.startMs ? clamped : { ...asked, oldestMs: clamped.startMs };
+}
+
 /** Checks read requests by contract/pyroscope.md §5.1 and §5.3 and passes them on. Knows no protocol. */
 export class QueryFrontend {
   readonly #queries: Queries;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { systemClock } from '@kiln/async';
@@ -63,14 +63,28 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
   const labels = config.push.labels.map(parseLabel);
   const { example, keepTime } = config.push;
   if (flags.rest.length === 0 && !example) throw new ConfigError('push needs files: kiln push cpu.pb.gz, or --example');
-  for (const file of flags.rest) await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
+  let failed = 0;
+  for (const file of flags.rest) {
+    try {
+      await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
+    } catch (error) {
+      const { code, message } = KilnError.from(error);
+      // The next file would fare no better.
+      if (flags.rest.length === 1 || code === 'unavailable' || code === 'unauthenticated') throw error;
+      failed++;
+      terminal.err(`${file}: ${message}\n`);
+    }
+  }
   if (example) {
     const source = { name: 'example', service: 'shop.example', bytes: exampleProfile() };
     const pushed = await pushOne(source, labels, false, config.remote, terminal);
     const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${config.remote.url}`;
     const type = `process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="${labelValue(pushed, 'service_name')}"}`;
-    terminal.out(`look at it: ${terminal.command} query profile '${type}'${url}\n`);
+    const tenant = config.remote.tenant === '' ? '' : ` --tenant ${config.remote.tenant}`;
+    terminal.out(`look at it: ${terminal.command} query profile '${type}'${url}${tenant}\n`);
   }
+  if (failed > 0)
+    throw new KilnError('invalid_argument', `${failed} of ${flags.rest.length} files were not pushed, as said above`);
   return 0;
 }
 
@@ -93,7 +107,9 @@ async function pushOne(
   await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
   const time = keepTime
     ? `own time ${timeText(outline.timeNanos)}`
-    : `stamped now, its own time was ${timeText(outline.timeNanos)}`;
+    : outline.timeNanos <= 0n
+      ? 'stamped now, it had no time of its own'
+      : `stamped now, its own time was ${timeText(outline.timeNanos)}`;
   terminal.out(`pushed ${source.name} as ${labels.map(({ name, value }) => `${name}=${value}`).join(' ')} (${time})\n`);
   return labels;
 }
@@ -111,6 +127,11 @@ function outlineOf(source: Source): ReturnType<typeof pprofOutline> {
 }
 
 async function readSource(file: string): Promise<Source> {
+  if ((await stat(file)).isDirectory())
+    throw new KilnError(
+      'invalid_argument',
+      `${file} is a directory: name the files in it, ${file.replace(/\/$/, '')}/*`,
+    );
   const raw = await readFile(file);
   const service = basename(file).replace(/(\.(pb|pprof|prof|gz|out))+$/i, '') || 'unknown_service';
   if (raw[0] !== 0x1f || raw[1] !== 0x8b) return { name: file, service, bytes: raw };

@@ -23,6 +23,8 @@ describe('of a running Kiln', () => {
       '--data-dir',
       join(folder, 'data'),
       '--ingester.workers=0',
+      '--querier.threads=0',
+      '--distributor.threads=0',
       '--log.level=error',
     ]);
     url = (await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/))[1]!;

@@ -105,7 +105,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       drainMs: config.process.shutdownDrainMs,
     });
     await Promise.race([untilReady(platform, clock, log), terminal.stopAsked]);
-    await banner(terminal, http, platform, directory);
+    await banner(terminal, http, platform, directory, config.auth.multitenancyEnabled);
     const why = await terminal.stopAsked;
     const began = clock.nowMs();
     log.info('stopping', { why });
@@ -198,6 +198,7 @@ async function banner(
   { tls, pathPrefix }: HttpOptions,
   { address, port }: Platform,
   directory: DataDirectory,
+  isMultitenant: boolean,
 ): Promise<void> {
   const loopback = address === '::1' || address.startsWith('127.');
   const any = address === '0.0.0.0' || address === '::';
@@ -205,7 +206,7 @@ async function banner(
   const url = `${tls === undefined ? 'http' : 'https'}://${host}:${port}${pathPrefix}`;
   const { bytes, files } = await folderSize(directory.root);
   const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${files} files`;
-  const other = url === DEFAULT_URL ? '' : ` --url ${url}`;
+  const other = (url === DEFAULT_URL ? '' : ` --url ${url}`) + (isMultitenant ? ' --tenant team-a' : '');
   terminal.out(`Kiln ${buildInfo().version} is ready on ${url}\n`);
   terminal.out(`  data      ${directory.root} (${held})\n`);
   terminal.out(`  try it    ${terminal.command} push --example${other}\n`);
