@@ -242,7 +242,7 @@ const storageSettings: SettingsFor<StorageConfig> = {
     default: 'none',
     choices: compressions,
     meaning:
-      'Of records in the log. zstd takes 0.4 of the bytes and a seventh more CPU for a push; objects are always compressed',
+      'Of records in the log. zstd takes 0.4 of the bytes and about a ninth more CPU for a push; objects are always compressed',
   }),
 };
 
