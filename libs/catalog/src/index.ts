@@ -3,15 +3,38 @@ export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
 export { closeLog, type Closing } from './close-log.ts';
 export { openCluster, readCluster, type Cluster } from './cluster.ts';
+export { commitBlocks, type Commit, type Compacted, type Taken } from './commit-blocks.ts';
 export type { CommitOutcome } from './commit-manifest.ts';
 export { commitCut, type Cut, type Segment } from './cut.ts';
 export { duplicateWindowMs, MAX_DUPLICATE_WINDOW_MS } from './duplicate-window.ts';
 export type { Gap } from './gap.ts';
-export { clusterKey, manifestKey, quarantineKey, segmentKey, tenantIndexKey, trimKey } from './keys.ts';
+export {
+  blockKey,
+  clusterKey,
+  damagedPartKey,
+  manifestKey,
+  quarantineKey,
+  segmentKey,
+  tenantIndexKey,
+  trimKey,
+} from './keys.ts';
 export { readTrim, registeredLog, type LogTrim, type RegisteredLog, type TrimmedGap } from './log-trim.ts';
 export type { Manifest, TenantPart } from './manifest.ts';
 export type { LogFrom, OwnerAnswer } from './owner-answer.ts';
 export { partOf, partsAbove, type CommittedPart } from './parts.ts';
 export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Shards } from './placement.ts';
 export { quarantineRecord } from './quarantine.ts';
+export { markDamaged, mergeBlocks, type Merged } from './merge-blocks.ts';
 export { registerLog } from './register-log.ts';
+export { retainBlocks } from './retain-blocks.ts';
+export { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';
+export {
+  containedUpTo,
+  readTenantIndex,
+  type LiveBlock,
+  type QuarantinedPart,
+  type TenantIndex,
+  type Tombstone,
+} from './tenant-index.ts';
+export { listTenants } from './list-tenants.ts';
+export { deleteTrimmed, raiseTrim } from './trim-log.ts';

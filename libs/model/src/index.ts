@@ -26,4 +26,11 @@ export type {
 } from './profile.ts';
 export { parseProfileTypeId, profileTypeId, type ProfileType } from './profile-type.ts';
 export { formatSelector, parseSelector } from './selector.ts';
-export { ANONYMOUS, parseTenantId, parseTenantIds, tenantPathSegment, type TenantId } from './tenant-id.ts';
+export {
+  ANONYMOUS,
+  parseTenantId,
+  parseTenantIds,
+  parseTenantSegment,
+  tenantPathSegment,
+  type TenantId,
+} from './tenant-id.ts';

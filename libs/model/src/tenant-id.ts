@@ -57,3 +57,19 @@ export function tenantPathSegment(tenant: TenantId): string {
   for (let i = 0; i < tenant.length; i++) if (tenant[i] !== lower[i]) mask |= 1n << BigInt(i);
   return `${lower}~${mask.toString(16)}`;
 }
+
+/** The tenant whose `tenantPathSegment` this is; undefined when it is of none. */
+export function parseTenantSegment(segment: string): TenantId | undefined {
+  const [lower = '', mask = '', ...more] = segment.split('~');
+  if (more.length > 0 || !/^[0-9a-f]*$/.test(mask)) return undefined;
+  const capitals = BigInt(`0x${mask === '' ? '0' : mask}`);
+  const text = Array.from(lower, (letter, i) => ((capitals >> BigInt(i)) & 1n ? letter.toUpperCase() : letter)).join(
+    '',
+  );
+  try {
+    const tenant = parseTenantId(text);
+    return tenantPathSegment(tenant) === segment ? tenant : undefined;
+  } catch {
+    return undefined;
+  }
+}
