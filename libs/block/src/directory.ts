@@ -1,19 +1,21 @@
 import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
-import { parseLogId, parseTenantId, type LogId, type TenantId } from '@kiln/model';
+import { KilnError, parseLogId, parseTenantId, type LogId, type TenantId } from '@kiln/model';
 import { plainBytes } from './codec.ts';
 import { readInt, writeInt } from './columns.ts';
 import { readRegion, writeRegion, type Place, type RegionOwner } from './region.ts';
 import type { Codecs } from './tables.ts';
-import { checkVersion, FOOTER_MAGIC, KIND, MAJOR, MINOR } from './versions.ts';
+import { checkVersion, FOOTER_MAGIC, KIND, MAJOR, MINOR, OBJECT_MAGIC } from './versions.ts';
 
 /*
+ * object := header  part*  IDS?  DIR  footer
+ * header := "PBK1" u32 | major u16 | minor u16                                                       (8 B)
  * DIR    := level u8 | blockId 16 B | level 0: logIdLen, logId, start, end (zigzag) | idsOff, idsLen | n * (tenantLen, tenant, off, len, rows, minMs (zigzag), maxMs - minMs)
  *           sorted by tenant
  * footer := dirOff u64 | dirLen u32 | major u16 | minor u16 | objectLen u64 | footerCrc32 u32 | "PBKF" u32         (32 B, last bytes)
  *           footerCrc32 of the 24 bytes before it
  */
 export const FOOTER_BYTES = 32;
-export const BLOCK_ID_BYTES = 16;
+const BLOCK_ID_BYTES = 16;
 /** What one ranged read of an object's end fetches: footer and directory of nearly every object, and small objects whole. */
 export const TAIL_BYTES: number = 64 * 1024;
 
@@ -51,6 +53,17 @@ export interface Footer {
 }
 
 const OWNER: RegionOwner = { kind: KIND.directory, tenant: new Uint8Array(0), dataset: 0 };
+
+/** A writer behind the header of a new object. @param blockId 16 bytes. */
+export function startObject(blockId: Uint8Array): ByteWriter {
+  if (blockId.length !== BLOCK_ID_BYTES)
+    throw new KilnError('internal', `block id of ${blockId.length} bytes, ${BLOCK_ID_BYTES} expected`);
+  const w = new ByteWriter(64 * 1024);
+  w.u32(OBJECT_MAGIC);
+  w.u16(MAJOR);
+  w.u16(MINOR);
+  return w;
+}
 
 /** Appends directory and footer: the object is then complete. */
 export function writeDirectory(w: ByteWriter, directory: Directory, codecs: Codecs): void {

@@ -1,3 +1,5 @@
+export { writeBlock, type Block, type BlockContent } from './block.ts';
+export { mergeDatasets, type MergedDatasets } from './compact/merge-datasets.ts';
 export type { DatasetCounts, SectionPlace } from './contents.ts';
 export {
   neededTailBytes,

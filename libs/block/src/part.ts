@@ -8,7 +8,7 @@ import {
   type DatasetCounts,
   type SectionPlace,
 } from './contents.ts';
-import { countSamples } from './page/count-samples.ts';
+import type { TenantEntry } from './directory.ts';
 import { pageSeed, readRegion, writeRegion } from './region.ts';
 import { decodePages, encodePages, type StoredPage } from './sections/page-directory.ts';
 import { decodeRows, encodeRows } from './sections/row-index.ts';
@@ -50,21 +50,17 @@ export interface StoredTables extends DatasetTables {
   readonly pages: readonly StoredPage[];
 }
 
-/** What a part holds in all. */
-export interface PartSummary {
-  readonly rows: number;
-  readonly minMs: number;
-  /** Inclusive. */
-  readonly maxMs: number;
-}
-
-/** Appends a tenant's part. The writer stands at a multiple of 8. */
+/**
+ * Appends a tenant's part. The writer stands at a multiple of 8.
+ * @param datasets one at least; each is asked for when the one before was written.
+ * @returns the directory's entry of it.
+ */
 export function writePart(
   w: ByteWriter,
   tenant: TenantId,
   datasets: Iterable<DatasetTables>,
   codecs: Codecs,
-): PartSummary {
+): TenantEntry {
   const owner = encoder.encode(tenant);
   const start = w.length;
   const entries: ContentsEntry[] = [];
@@ -73,6 +69,9 @@ export function writePart(
   w.u32(contents.len);
   w.u32(PART_MAGIC);
   return {
+    tenant,
+    off: start,
+    len: w.length - start,
     rows: entries.reduce((sum, { counts }) => sum + counts.rows, 0),
     minMs: Math.min(...entries.map(({ minMs }) => minMs)),
     maxMs: Math.max(...entries.map(({ maxMs }) => maxMs)),
@@ -93,7 +92,7 @@ function writeDataset(
     const { off, len } = writeRegion(w, codecs, { kind, tenant, dataset }, payload);
     sections.push({ kind, off: off - start, len });
   };
-  const { samples, directory } = encodePages(pages, rows, codecs, pageSeed(codecs, tenant, dataset));
+  const { samples, directory, count } = encodePages(pages, rows, codecs, pageSeed(codecs, tenant, dataset));
   add(KIND.samples, samples);
   add(KIND.pageDirectory, directory);
   add(KIND.rowIndex, encodeRows(rows));
@@ -104,7 +103,7 @@ function writeDataset(
     series: series.length,
     rows: rows.length,
     stacks: symbols.stacks.length,
-    samples: pages.reduce((sum, page) => sum + countSamples(page.bytes), 0),
+    samples: count,
   };
   return { service, name, types, minMs, maxMs, counts, sections };
 }

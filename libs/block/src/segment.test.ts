@@ -4,27 +4,16 @@ import { ExactSums, KilnError, parseLogId, parseTenantId, type TenantId } from '
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeContents, encodeContents } from './contents.ts';
+import { datasetContent, tablesOf } from './dataset.test-support.ts';
 import { FOOTER_BYTES, neededTailBytes, readDirectory, readFooter } from './directory.ts';
 import { mergePage } from './page/merge-page.ts';
 import { PageBuilder } from './page/page-builder.ts';
-import { PageRows } from './page/page-rows.ts';
 import { openPart } from './part.ts';
-import { decodeRecord } from './record/record.ts';
-import { RecordBuilder } from './record/record-builder.ts';
 import { readRegion, writeRegion } from './region.ts';
 import { readIds } from './sections/kept-ids.ts';
 import { writeSegment, type Segment } from './segment.ts';
-import type { DatasetTables, KeptIds, Page } from './tables.ts';
-import {
-  buildProfile,
-  codecs,
-  idOf,
-  labelsOf,
-  plainProfile,
-  samplesText,
-  spansText,
-  type PlainProfile,
-} from './testing.test-support.ts';
+import type { DatasetTables, KeptIds } from './tables.ts';
+import { codecs, plainProfile, type PlainProfile } from './testing.test-support.ts';
 import { verifyObject } from './verify.ts';
 import { KIND } from './versions.ts';
 
@@ -32,56 +21,6 @@ const logId = parseLogId('0123456789abcdef-3');
 const blockId = Uint8Array.from({ length: 16 }, (_, i) => i * 3);
 const a: TenantId = parseTenantId('a');
 const b: TenantId = parseTenantId("Team-B!*'()");
-
-/** Datasets as a head would hold them: rows of one record, `pageRows` to a page. */
-const tablesOf = (profiles: readonly PlainProfile[], pageRows: number): DatasetTables[] => {
-  const builder = new RecordBuilder({ tenant: a, receivedMs: 1, windowMs: 1 });
-  profiles.forEach((profile, i) => builder.add(buildProfile(profile), idOf(i)));
-  const record = decodeRecord(builder.finish(codecs), codecs);
-  return record.datasets
-    .filter(({ rows }) => rows.length > 0)
-    .map((dataset) => {
-      const { rows, profiles: own, types, series } = dataset;
-      const decoded = new PageRows(dataset.page, types.length);
-      const totals = types.map(() => new ExactSums(rows.length));
-      const id = new Uint8Array(rows.length * 8);
-      const timeMs = new Float64Array(rows.length);
-      const pages: Page[] = [];
-      let page = new PageBuilder(types.length);
-      for (let row = 0; decoded.next(); row++) {
-        const profile = rows.profile[row]!;
-        id.set(own.id.subarray(profile * 16, profile * 16 + 8), row * 8);
-        timeMs[row] = own.timeMs[profile]!;
-        decoded.values.forEach(({ lo, hi }, t) => {
-          for (let i = 0; i < decoded.length; i++) totals[t]!.add(row, lo[i]!, hi === undefined ? 0 : hi[i]!);
-        });
-        page.add(decoded.stack, decoded.values, decoded.length);
-        if (page.rows === pageRows || row === rows.length - 1) {
-          pages.push({ firstRow: row + 1 - page.rows, rows: page.rows, bytes: page.toBytes() });
-          page = new PageBuilder(types.length);
-        }
-      }
-      return {
-        service: dataset.service,
-        name: dataset.name,
-        types,
-        minMs: Math.min(...timeMs),
-        maxMs: Math.max(...timeMs),
-        series,
-        rows: {
-          length: rows.length,
-          series: rows.series,
-          timeMs,
-          id,
-          offset: Float64Array.from(timeMs, (_, i) => 5 + i * 2),
-          totals,
-        },
-        pages,
-        symbols: record.symbols,
-        spans: dataset.spans,
-      };
-    });
-};
 
 const idsOf = (count: number): KeptIds => ({
   length: count,
@@ -95,42 +34,13 @@ const segmentOf = (
   ids = idsOf(3),
 ): Segment => writeSegment({ logId, start: 4, end: 90, blockId, tenants, ids }, codecs);
 
-/** All that a dataset says, as plain values. */
-const content = (tables: DatasetTables): unknown => {
-  const { service, name, types, minMs, maxMs, series, rows, pages, symbols, spans } = tables;
-  const samples: unknown[] = [];
-  for (const page of pages) {
-    const decoded = new PageRows(page, types.length, symbols.stacks.length);
-    for (let row = page.firstRow; decoded.next(); row++)
-      samples.push([
-        row,
-        labelsOf(series[rows.series[row]!]!),
-        rows.timeMs[row],
-        [...rows.id.subarray(row * 8, row * 8 + 8)],
-        rows.offset?.[row],
-        rows.totals.map(({ lo, hi }) => [lo[row], hi?.[row] ?? 0]),
-        samplesText(symbols, decoded),
-      ]);
-  }
-  return {
-    service,
-    name,
-    types,
-    minMs,
-    maxMs,
-    series: series.map(labelsOf),
-    samples,
-    spans: spansText(symbols, spans),
-  };
-};
-
 const partOf = (segment: { bytes: Uint8Array; entries: Segment['entries'] }, tenant: TenantId): Uint8Array => {
   const { off, len } = segment.entries.find((entry) => entry.tenant === tenant)!;
   return segment.bytes.subarray(off, off + len);
 };
 
 const contents = (part: Uint8Array, tenant: TenantId): unknown[] =>
-  openPart(part, tenant, codecs).datasets.map((dataset) => content(dataset.tables()));
+  openPart(part, tenant, codecs).datasets.map((dataset) => datasetContent(dataset.tables()));
 
 const profiles = fc
   .constantFrom(['cpu'], ['samples', 'cpu'], ['a', 'b', 'c', 'd'])
@@ -150,7 +60,7 @@ describe('a segment', () => {
         const held = tenants.filter(({ datasets }) => datasets.length > 0);
         expect(segment.entries.map(({ tenant }) => tenant)).toEqual(held.map(({ tenant }) => tenant).toSorted());
         for (const { tenant, datasets } of held) {
-          expect(contents(partOf(segment, tenant), tenant)).toEqual(datasets.map(content));
+          expect(contents(partOf(segment, tenant), tenant)).toEqual(datasets.map(datasetContent));
           const entry = segment.entries.find((found) => found.tenant === tenant)!;
           expect(entry.rows).toBe(datasets.reduce((sum, { rows }) => sum + rows.length, 0));
           expect(entry.minMs).toBe(Math.min(...datasets.map(({ minMs }) => minMs)));
@@ -253,7 +163,7 @@ describe('a segment', () => {
       return { ...entry, sections: [{ kind: 77, off, len }, ...entry.sections, { kind: 5, off, len }] };
     });
     const bytes = withContents(w, owner, extended);
-    expect(contents(bytes, a)).toEqual(datasets.map(content));
+    expect(contents(bytes, a)).toEqual(datasets.map(datasetContent));
   });
 });
 
@@ -289,7 +199,7 @@ describe("another's region", () => {
           w.bytes(body);
           const bytes = withContents(w, owner, changed);
           const tables = openPart(bytes, a, codecs).datasets[dataset]!.tables();
-          expect(() => content(tables), `section ${section.kind}`).toThrow(CorruptDataError);
+          expect(() => datasetContent(tables), `section ${section.kind}`).toThrow(CorruptDataError);
           swaps++;
         }
     });
@@ -336,8 +246,8 @@ describe("another's region", () => {
     expect(w.length).toBe(len);
     bytes.set(w.view(), off);
     const [first, second] = openPart(bytes, a, codecs).datasets;
-    content(first!.tables());
-    expect(() => content(second!.tables())).toThrow(/checksum/);
+    datasetContent(first!.tables());
+    expect(() => datasetContent(second!.tables())).toThrow(/checksum/);
   });
 });
 

@@ -1,16 +1,9 @@
-import { ByteWriter } from '@kiln/bytes';
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
-import { BLOCK_ID_BYTES, writeDirectory, type TenantEntry } from './directory.ts';
+import { startObject, writeDirectory, type TenantEntry } from './directory.ts';
 import { writePart } from './part.ts';
 import { writeRegion } from './region.ts';
 import { encodeIds, IDS_OWNER } from './sections/kept-ids.ts';
 import type { Codecs, DatasetTables, KeptIds } from './tables.ts';
-import { MAJOR, MINOR, OBJECT_MAGIC } from './versions.ts';
-
-/*
- * object := header  part*  IDS?  DIR  footer
- * header := "PBK1" u32 | major u16 | minor u16                                                       (8 B)
- */
 
 /** What a level 0 object is made of: the rows (start, end] of one log, by tenant. */
 export interface SegmentContent {
@@ -36,19 +29,11 @@ export interface Segment {
 /** Writes a segment, the object of level 0. */
 export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const { logId, start, end, blockId, tenants, ids } = content;
-  if (blockId.length !== BLOCK_ID_BYTES)
-    throw new KilnError('internal', `block id of ${blockId.length} bytes, ${BLOCK_ID_BYTES} expected`);
-  const w = new ByteWriter(64 * 1024);
-  w.u32(OBJECT_MAGIC);
-  w.u16(MAJOR);
-  w.u16(MINOR);
+  const w = startObject(blockId);
   const entries: TenantEntry[] = [];
   for (const { tenant, datasets } of tenants) {
     const held = [...datasets];
-    if (held.length === 0) continue;
-    const off = w.length;
-    const summary = writePart(w, tenant, held, codecs);
-    entries.push({ tenant, off, len: w.length - off, ...summary });
+    if (held.length > 0) entries.push(writePart(w, tenant, held, codecs));
   }
   entries.sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
   for (let i = 1; i < entries.length; i++)

@@ -1,10 +1,10 @@
 import { ByteReader } from '@kiln/bytes';
-import { ExactSums, exactToBigInt, KilnError } from '@kiln/model';
+import { ExactSums, exactToBigInt, KilnError, type ExactColumn } from '@kiln/model';
 import { readDirectory, type Directory, type TenantEntry } from './directory.ts';
 import { PageRows } from './page/page-rows.ts';
 import { openPart, type PartDataset } from './part.ts';
 import { readIds } from './sections/kept-ids.ts';
-import type { Codecs, DatasetTables } from './tables.ts';
+import type { Codecs, DatasetTables, RowColumns } from './tables.ts';
 import { checkVersion, OBJECT_MAGIC } from './versions.ts';
 
 /** One thing that is wrong with an object. */
@@ -29,7 +29,8 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
   const directory = check('directory', () => readDirectory(bytes, codecs, bytes.length));
   if (directory === undefined) return problems;
   if (directory.idsLen > 0) check('ids', () => readIds(slice(bytes, directory.idsOff, directory.idsLen), codecs));
-  for (const found of checkPlaces(directory)) problems.push({ where: 'directory', found });
+  for (const found of [...checkPlaces(directory), ...checkLevel(directory)])
+    problems.push({ where: 'directory', found });
   for (const entry of directory.entries) {
     const where = `tenant ${entry.tenant}`;
     const part = check(where, () => openPart(slice(bytes, entry.off, entry.len), entry.tenant, codecs));
@@ -37,7 +38,10 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
     check(where, () => compareEntry(entry, part.datasets));
     part.datasets.forEach((dataset, i) => {
       const tables = dataset.tables();
-      check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => verifyTables(tables, dataset));
+      check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => {
+        verifyTables(tables, dataset);
+        if (directory.level > 0) verifyOrder(tables.rows);
+      });
     });
   }
   return problems;
@@ -61,6 +65,36 @@ function checkPlaces({ idsOff, idsLen, entries }: Directory): string[] {
     end = off + len;
   }
   return found;
+}
+
+/** A block of level 1 or 2 holds one tenant and no ids. */
+function checkLevel({ level, idsLen, entries }: Directory): string[] {
+  if (level === 0) return [];
+  const found: string[] = [];
+  if (level > 2) found.push(`level ${level}, known are 0 to 2`);
+  if (entries.length !== 1) found.push(`${entries.length} tenants in a block, one is expected`);
+  if (idsLen > 0) found.push('a block with ids');
+  return found;
+}
+
+/** Rows of a block rise by (series, time, id); only rows with other totals may share all three. */
+function verifyOrder({ length, series, timeMs, id, offset, totals }: RowColumns): void {
+  if (offset !== undefined) throw new KilnError('data_loss', 'rows of a block with log offsets');
+  for (let row = 1; row < length; row++) {
+    const order =
+      series[row]! - series[row - 1]! ||
+      timeMs[row]! - timeMs[row - 1]! ||
+      compareBytes(id.subarray(row * 8, row * 8 + 8), id.subarray(row * 8 - 8, row * 8));
+    if (order < 0) throw new KilnError('data_loss', `row ${row} belongs before row ${row - 1}`);
+    const same = ({ lo, hi }: ExactColumn): boolean =>
+      lo[row] === lo[row - 1] && (hi?.[row] ?? 0) === (hi?.[row - 1] ?? 0);
+    if (order === 0 && totals.every(same)) throw new KilnError('data_loss', `row ${row} is a copy of row ${row - 1}`);
+  }
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return 0;
 }
 
 function compareEntry({ rows, minMs, maxMs }: TenantEntry, datasets: readonly PartDataset[]): void {

@@ -4,9 +4,19 @@ import type { Page } from '../tables.ts';
 import { MODE_COLUMNS, MODE_SPLIT, MODE_WIDE, readPageHeader, unknownMode, type PageHeader } from './page-layout.ts';
 import { behind, exactHi, getExact, getVarint } from './varints.ts';
 
+/** A page whose header was read: what `PageRows.seek` comes back to. */
+export interface OpenPage {
+  readonly bytes: Uint8Array;
+  readonly header: PageHeader;
+  readonly stacks: number;
+}
+
+/** Numbers of a mark: where a row begins in the streams H, A, B and C. */
+export const MARK_WORDS = 4;
+
 /**
  * Decodes the rows of a page one after the other, with every check: streams end where the header says, stack rows rise and stay below a limit,
- * values have the form of their mode. For merging values, see mergePage.
+ * values have the form of their mode. For merging values, see mergePage; for rows in any order, RowReader.
  */
 export class PageRows {
   /** Stack rows of the current row, strictly increasing; scratch, valid until the next `next`. Longer than `length`. */
@@ -14,39 +24,69 @@ export class PageRows {
   /** One column per value type; scratch as `stack`. */
   readonly values: ExactColumn[] = [];
   length = 0;
-  readonly #bytes: Uint8Array;
-  readonly #header: PageHeader;
-  readonly #stacks: number;
+  readonly #types: number;
+  #bytes!: Uint8Array;
+  #header!: PageHeader;
+  #stacks!: number;
   readonly #lo: Float64Array[] = [];
   readonly #hi: Float64Array[] = [];
   readonly #column: Float64Array;
   #row = 0;
-  #h: number;
-  #a: number;
-  #b: number;
-  #c: number;
+  #h = 0;
+  #a = 0;
+  #b = 0;
+  #c = 0;
 
   /**
    * @param types value types of the dataset.
    * @param stacks rows of the stack table that the page refers to; without it any number below 2^32 passes.
    * @throws CorruptDataError here and from `next`.
    */
-  constructor(page: Page, types: number, stacks: number = 2 ** 32) {
-    this.#bytes = page.bytes;
-    this.#header = readPageHeader(this.#bytes);
-    this.#stacks = stacks;
-    const { h, a, b, c } = this.#header;
-    if (this.#header.types !== types || this.#header.rows !== page.rows)
+  constructor(page: Page, types: number, stacks?: number) {
+    this.#types = types;
+    this.#column = new Float64Array(types);
+    this.open(page, stacks);
+  }
+
+  /** Goes on with the first row of another page of as many value types; scratch is kept. Arguments and errors as of the constructor. */
+  open(page: Page, stacks: number = 2 ** 32): OpenPage {
+    const bytes = page.bytes;
+    const header = readPageHeader(bytes);
+    if (header.types !== this.#types || header.rows !== page.rows)
       throw new CorruptDataError(
         'page',
         0,
-        `${this.#header.rows} rows of ${this.#header.types} value types where ${page.rows} of ${types} are expected`,
+        `${header.rows} rows of ${header.types} value types where ${page.rows} of ${this.#types} are expected`,
       );
-    this.#h = h;
-    this.#a = a;
-    this.#b = b;
-    this.#c = c;
-    this.#column = new Float64Array(types);
+    this.#bytes = bytes;
+    this.#header = header;
+    this.#stacks = stacks;
+    this.#row = 0;
+    this.#h = header.h;
+    this.#a = header.a;
+    this.#b = header.b;
+    this.#c = header.c;
+    return { bytes, header, stacks };
+  }
+
+  /** Writes where the next row begins: `MARK_WORDS` numbers from `at` on. */
+  mark(marks: Uint32Array, at: number): void {
+    marks[at] = this.#h;
+    marks[at + 1] = this.#a;
+    marks[at + 2] = this.#b;
+    marks[at + 3] = this.#c;
+  }
+
+  /** Makes the row that was marked at `at` the next one. @param row its number in the page. */
+  seek({ bytes, header, stacks }: OpenPage, row: number, marks: Uint32Array, at: number): void {
+    this.#bytes = bytes;
+    this.#header = header;
+    this.#stacks = stacks;
+    this.#row = row;
+    this.#h = marks[at]!;
+    this.#a = marks[at + 1]!;
+    this.#b = marks[at + 2]!;
+    this.#c = marks[at + 3]!;
   }
 
   /** Decodes the next row; false behind the last one, where all streams must end. */

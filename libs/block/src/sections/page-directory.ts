@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
-import { pack, unpack } from '../codec.ts';
+import { unpack } from '../codec.ts';
 import { readInt, writeInt } from '../columns.ts';
+import { sealPage } from '../page/sealed-page.ts';
 import type { Codecs, Page, RowColumns } from '../tables.ts';
 
 /*
@@ -21,24 +22,33 @@ export interface PageSummary {
 /** A page of an object. Its bytes are verified and decompressed each time they are asked for: a query merges a page once. */
 export interface StoredPage extends Page, PageSummary {}
 
+/** Both sections of a dataset's pages, and what they hold. */
+export interface EncodedPages {
+  readonly samples: Uint8Array;
+  readonly directory: Uint8Array;
+  /** Samples of all rows. */
+  readonly count: number;
+  /** Length of all pages without codec. */
+  readonly rawBytes: number;
+}
+
 /** @param seed of the pages' checksums. */
-export function encodePages(
-  pages: readonly Page[],
-  rows: RowColumns,
-  codecs: Codecs,
-  seed: number,
-): { samples: Uint8Array; directory: Uint8Array } {
-  const samples = new ByteWriter(pages.reduce((sum, page) => sum + page.bytes.length, 0));
+export function encodePages(pages: readonly Page[], rows: RowColumns, codecs: Codecs, seed: number): EncodedPages {
+  const sealed = pages.map((page) => sealPage(page, codecs));
+  const samples = new ByteWriter(sealed.reduce((sum, { stored }) => sum + stored.length, 0));
   const directory = new ByteWriter(64);
+  let count = 0;
+  let rawBytes = 0;
   directory.varint(pages.length);
-  for (const page of pages) {
-    const bytes = page.bytes;
-    const { codec, stored } = pack(codecs, bytes);
+  for (const page of sealed) {
+    const { codec, stored, rawLength, samples: own } = page;
+    count += own;
+    rawBytes += rawLength;
     const { minSeries, maxSeries, minMs, maxMs } = summary(page, rows);
     samples.bytes(stored);
     directory.varint(page.rows);
     directory.varint(stored.length);
-    directory.varint(bytes.length);
+    directory.varint(rawLength);
     directory.u8(codec);
     directory.u32(codecs.crc32(stored, seed));
     directory.varint(minSeries);
@@ -46,7 +56,7 @@ export function encodePages(
     writeInt(directory, minMs);
     directory.varint(maxMs - minMs);
   }
-  return { samples: samples.view(), directory: directory.view() };
+  return { samples: samples.view(), directory: directory.view(), count, rawBytes };
 }
 
 /** @throws CorruptDataError when the pages do not fill `samples` or do not have `rows` rows. */
