@@ -8,7 +8,7 @@ const floors: readonly (readonly string[])[] = [
   ['formats', 'block', 'partition-log', 'objstore', 'rpc', 'threads'],
   ['catalog', 'query', 'tenant'],
   ['nest'],
-  ['distributor', 'ingester', 'querier', 'query-frontend'],
+  ['distributor', 'ingester', 'querier', 'query-frontend', 'compactor'],
   ['kiln'],
 ];
 

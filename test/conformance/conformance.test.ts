@@ -19,7 +19,13 @@ const range = { startMs: nowMs - 3_000_000, endMs: nowMs + 3_000_000 };
 
 describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_800_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'kiln-conformance-'));
-  const flags = ['--auth.multitenancy-enabled=true', '--ingester.cut-max-age=2s'];
+  // Jobs are small, so that there are many and their blocks are merged.
+  const flags = [
+    '--auth.multitenancy-enabled=true',
+    '--ingester.cut-max-age=2s',
+    '--compactor.interval=1h',
+    '--compactor.max-job-bytes=64KiB',
+  ];
   const oracle = new Oracle();
   const neighbour = new Oracle();
   const memo = new OracleMemo();
@@ -56,6 +62,16 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
   test('the same after a cut, each way of asking again', async () => {
     await sleep(4_000);
     expect(globSync(join(dir, 'objects/log/*/m/*')).length, 'manifests of cuts').toBeGreaterThan(0);
+    expect(await compareAll(true)).toEqual([]);
+  });
+
+  test('the same after compaction, and after the blocks were merged', async () => {
+    const answer = await fetch(`${kiln.url}/api/v1/operator/compact`, { method: 'POST' });
+    const round = (await answer.json()) as { jobs: number; troubles: string[] };
+    expect({ status: answer.status, troubles: round.troubles }).toEqual({ status: 200, troubles: [] });
+    process.stdout.write(`conformance: ${round.jobs} compaction jobs\n`);
+    expect(round.jobs).toBeGreaterThan(5);
+    expect(globSync(join(dir, 'objects/tenants/*/b/*')).length).toBeGreaterThan(2);
     expect(await compareAll(true)).toEqual([]);
   });
 

@@ -25,4 +25,4 @@ export { writeSegment, type Segment, type SegmentContent } from './segment.ts';
 export type { SymbolRemap } from './symbols/symbol-remap.ts';
 export { SymbolTable } from './symbols/symbol-table.ts';
 export type { Codecs, DatasetSpans, DatasetTables, KeptIds, Page, RowColumns } from './tables.ts';
-export { verifyObject, type Problem } from './verify.ts';
+export { verifyDataset, verifyObject, type Problem } from './verify.ts';

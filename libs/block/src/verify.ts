@@ -47,6 +47,16 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
   return problems;
 }
 
+/** What is wrong with one dataset of a part, in words; undefined when every byte of it can be read and its totals are those of its samples. */
+export function verifyDataset(dataset: PartDataset): string | undefined {
+  try {
+    verifyTables(dataset.tables(), dataset);
+    return undefined;
+  } catch (error) {
+    return KilnError.from(error).message;
+  }
+}
+
 function readHeader(bytes: Uint8Array): void {
   const r = new ByteReader(bytes, 'object');
   if (r.u32() !== OBJECT_MAGIC) r.fail('no object begins here');

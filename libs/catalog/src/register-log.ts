@@ -6,11 +6,13 @@ import { logTrim, registeredLog, withLog, type LogTrim } from './log-trim.ts';
 
 /**
  * REGISTER of distributed.md §1.10: the log enters `log/trim`, before the first record is acknowledged on it. Registering again changes nothing.
+ * @param end the last offset of the log, -1 when it is empty. A register that exists and does not name a log with records has let it go: its rows
+ * are in blocks, and following it anew would count them twice.
  * @throws KilnError `failed_precondition` when the partition has another open log, or when this one was closed.
  */
 export async function registerLog(
   catalog: Catalog,
-  { log, partition }: { readonly log: LogId; readonly partition: number },
+  { log, partition, end = -1 }: { readonly log: LogId; readonly partition: number; readonly end?: number },
   patience: Patience = BRIEFLY,
 ): Promise<LogTrim> {
   const trim = await compareAndSet(catalog, logTrim, patience, (current) => {
@@ -26,6 +28,13 @@ export async function registerLog(
         'failed_precondition',
         `partition ${partition} already has the open log ${open.log}, so log ${log} may not be opened beside it: start with the log directory ` +
           `that holds ${open.log}, or, when that is lost or was replaced, run: kiln log close ${open.log}`,
+      );
+    }
+    if (current !== undefined && end >= 0) {
+      throw new KilnError(
+        'failed_precondition',
+        `log ${log} of partition ${partition} holds records up to offset ${end}, but log/trim does not name it: it was closed, and what it held is in ` +
+          `blocks already; move its directory away, and Kiln begins a new log`,
       );
     }
     return { logs: withLog(logs, { log, partition, seq: 0, T: -1 }), gaps };

@@ -13,6 +13,7 @@ import { logTrim, readTrim, withLog } from './log-trim.ts';
 import { encodeManifest } from './manifest.ts';
 import { quarantineRecord } from './quarantine.ts';
 import { registerLog } from './register-log.ts';
+import { raiseTrim } from './trim-log.ts';
 import { MapStore, testCatalog } from './test-support/store.ts';
 
 const log = makeLogId('0'.repeat(32), 2);
@@ -46,8 +47,8 @@ async function cutTimes(count: number): Promise<Chain> {
   return chain;
 }
 
-/** TRIM's second step by hand: T at the end of the manifest `seq`, the next one is the first that is kept. */
-async function raiseTrim(chain: Chain, seq: number): Promise<void> {
+/** TRIM by hand: T at the end of the manifest `seq`, the next one is the first that is kept. */
+async function trimTo(chain: Chain, seq: number): Promise<void> {
   const T = chain.manifests.find((manifest) => manifest.seq === seq)!.end;
   const first = Math.min(seq + 1, chain.tip!.seq);
   await compareAndSet(catalog, logTrim, now, (trim) => {
@@ -108,6 +109,14 @@ describe('register', () => {
     await expect(registerLog(catalog, { log: other, partition: 3 })).rejects.toThrow(
       /is registered for partition 2, not for 3/,
     );
+  });
+
+  test('a log with records that the register let go is refused, because its rows are in blocks', async () => {
+    await registerLog(catalog, { log, partition: 2, end: 7 }); // no register yet: the objects are new, or were lost
+    await closeLog(catalog, { log, writer: 'me' });
+    await raiseTrim(catalog, log, () => true);
+    await expect(registerLog(catalog, { log, partition: 2, end: 7 })).rejects.toThrow(/log\/trim does not name it/);
+    expect((await registerLog(catalog, { log: other, partition: 2 })).logs).toHaveLength(1);
   });
 
   test('of many at once for one partition exactly one is in', async () => {
@@ -181,13 +190,13 @@ describe('chain', () => {
 
   test('what was trimmed falls off, read anew or continued', async () => {
     const before = await cutTimes(5);
-    await raiseTrim(before, 2);
+    await trimTo(before, 2);
     for (const chain of [await chainOf(), await chainOf(before)]) {
       expect([chain.T, chain.E, chain.manifests.map(({ seq }) => seq)]).toEqual([29, 49, [3, 4]]);
     }
     const short = { ...before, manifests: before.manifests.slice(0, 1), tip: before.manifests[0]!, E: 9 };
     expect((await chainOf(short)).fresh.map(({ seq }) => seq)).toEqual([3, 4]);
-    await raiseTrim(await chainOf(), 4);
+    await trimTo(await chainOf(), 4);
     expect(await chainOf()).toMatchObject({ T: 49, E: 49, manifests: [{ seq: 4 }] });
   });
 
@@ -213,7 +222,7 @@ describe('chain', () => {
     await f(as({ final: true }), /corrupt .*m\/000000000003.*is final/);
     await f(undefined, new RegExp(`${key} is missing, but .*m/000000000004 exists`));
     expect((await chainOf()).E).toBe(49);
-    await raiseTrim(chain, 1);
+    await trimTo(chain, 1);
     await f(as({ start: 18 }), /is \(18, 29\], log\/trim keeps it for what follows 19/);
     for (const seq of [2, 3, 4]) store.objects.delete(manifestKey(log, seq));
     await expect(chainOf()).rejects.toThrow(/m\/000000000002 is missing, but log\/trim keeps it/);
@@ -267,7 +276,7 @@ describe('cut', () => {
   test('a manifest that was put anew after it was trimmed is void', async () => {
     const asleep = await cutTimes(2);
     const ahead = await cutTimes(3);
-    await raiseTrim(ahead, 3);
+    await trimTo(ahead, 3);
     const { won, chain } = await commitCut(catalog, cutOf(asleep, 500));
     expect(store.objects.has(manifestKey(log, 2))).toBe(true);
     expect([won, chain!.E, chain!.tip!.seq]).toEqual([false, 49, 4]);

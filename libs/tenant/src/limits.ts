@@ -196,7 +196,7 @@ export const limitSettings: SettingsFor<Limits> = {
     type: 'duration',
     default: 30 * DAY_MS,
     meaning:
-      'How long profiles can be read; older ones are neither accepted nor answered. This version deletes no objects. 0 = for ever',
+      'How long profiles are kept; older ones are neither accepted nor answered, and are deleted within hours. 0 = for ever',
   }),
 };
 

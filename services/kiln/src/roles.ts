@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
+import { Compactor, compactorModule } from '@kiln/compactor';
 import type { Disk } from '@kiln/disk';
 import { Distributor, distributorModule } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
@@ -11,6 +12,7 @@ import { openFileLog, type OpenLog } from '@kiln/partition-log';
 import { queryFrontendModule } from '@kiln/query-frontend';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
+import { openBuilder, type OpenBuilder } from './compacting/compact-threads.ts';
 import type { DataDirectory } from './data-dir/layout.ts';
 import { memoryLimitBytes } from './memory-limit.ts';
 import { openAnswerer } from './reading/query-threads.ts';
@@ -68,7 +70,8 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const logs: OpenLog[] = [];
     for (let partition = 0; partition < partitions; partition++) logs.push(await partitionLog.open(partition));
     // Before the first record is acknowledged on them.
-    for (const { id, partition } of logs) await registerLog(catalog, { log: id, partition });
+    for (const one of logs)
+      await registerLog(catalog, { log: one.id, partition: one.partition, end: await one.endOffset() });
 
     const writer = `${hostname()}/${process.pid}`;
     const telemetry = { log: log.with({ role: 'ingester' }), metrics };
@@ -99,7 +102,25 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       clock,
       log: log.with({ role: 'query-frontend' }),
     });
+    const builder = openBuilder({
+      count: config.compactor.threads,
+      setup: { objects: directory.objects },
+      objects,
+      codecs,
+      clock,
+      log: log.with({ role: 'compactor' }),
+    });
+    const compactor = new Compactor(config.compactor, {
+      catalog,
+      builder,
+      limits: limitsOf,
+      clock,
+      random,
+      telemetry: { log: log.with({ role: 'compactor' }), metrics },
+      killPoint: dieAt === undefined ? undefined : dieWhen(dieAt),
+    });
     ingester.start();
+    compactor.start();
     return {
       modules: [
         distributorModule(config.distributor, {
@@ -115,14 +136,15 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantsOf: (header) => tenants.forRead(header),
           clock,
         }),
+        compactorModule(compactor),
       ],
       checks: [
         { name: 'distributor', reason: () => distributor.notReady() },
         { name: 'ingester', reason: () => ingester.notReady() },
       ],
-      notes: () => ingester.notes(),
+      notes: () => [...ingester.notes(), ...compactor.notes()],
       close: async () => {
-        await Promise.all([reader.stop(), answerer.stop()]);
+        await Promise.all([reader.stop(), answerer.stop(), stopCompactor(compactor, builder)]);
         await ingester.stop();
         await partitionLog[Symbol.asyncDispose]();
       },
@@ -131,6 +153,17 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     await partitionLog[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** What is being built is given up: the next start plans it anew. */
+async function stopCompactor(compactor: Compactor, builder: OpenBuilder): Promise<void> {
+  await Promise.all([compactor.stop(), builder.stop()]);
+}
+
+function dieWhen(name: string): (step: string) => void {
+  return (step) => {
+    if (step === name) process.kill(process.pid, 'SIGKILL');
+  };
 }
 
 const GIB = 2 ** 30;

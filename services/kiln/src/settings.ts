@@ -1,4 +1,5 @@
 import type { Compression } from '@kiln/block';
+import { compactorDefaults, type CompactorConfig } from '@kiln/compactor';
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
@@ -220,6 +221,53 @@ const querierSettings: SettingsFor<QuerierConfig> = {
   }),
 };
 
+const compactorSettings: SettingsFor<CompactorConfig> = {
+  enabled: setting({
+    key: 'compactor.enabled',
+    type: 'bool',
+    default: compactorDefaults.enabled,
+    meaning:
+      'Merge what was cut into blocks by hour and day. Without it, retention still deletes what is past its time',
+  }),
+  intervalMs: setting({
+    key: 'compactor.interval',
+    type: 'duration',
+    default: compactorDefaults.intervalMs,
+    min: 10,
+    meaning: 'Pause between two rounds over all tenants',
+  }),
+  hourMs: setting({
+    key: 'compactor.first-window',
+    type: 'duration',
+    default: compactorDefaults.hourMs,
+    min: 1_000,
+    meaning: 'Profile time that a block of level 1 spans',
+  }),
+  dayMs: setting({
+    key: 'compactor.second-window',
+    type: 'duration',
+    default: compactorDefaults.dayMs,
+    min: 1_000,
+    meaning: 'Profile time that a block of level 2 spans; a multiple of the first window',
+  }),
+  maxJobBytes: setting({
+    key: 'compactor.max-job-bytes',
+    type: 'bytes',
+    default: compactorDefaults.maxJobBytes,
+    min: 1,
+    meaning:
+      'Stored bytes that one job reads at most: bounds its memory, to about four times as much, and the size of a block',
+  }),
+  threads: setting({
+    key: 'compactor.threads',
+    type: 'int',
+    default: compactorDefaults.threads,
+    max: 64,
+    unit: 'threads',
+    meaning: 'Threads that build blocks; 0 = none, the main thread does it',
+  }),
+};
+
 /** Log and objects below the data directory. */
 export interface StorageConfig {
   readonly partitions: number;
@@ -255,6 +303,7 @@ export const startSchema: {
   readonly distributor: SettingsFor<DistributorConfig>;
   readonly ingester: SettingsFor<IngesterConfig>;
   readonly querier: SettingsFor<QuerierConfig>;
+  readonly compactor: SettingsFor<CompactorConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,
@@ -264,6 +313,7 @@ export const startSchema: {
   distributor: distributorSettings,
   ingester: ingesterSettings,
   querier: querierSettings,
+  compactor: compactorSettings,
   limits: limitSettings,
 };
 

@@ -1,6 +1,8 @@
 import {
+  containedUpTo,
   partsAbove,
   readChain,
+  readTenantIndex,
   readTrim,
   type CatalogReader,
   type CommittedPart,
@@ -8,11 +10,14 @@ import {
   type LogFrom,
   type OwnerAnswer,
   type RegisteredLog,
+  type TenantIndex,
+  type TrimmedGap,
 } from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
 import { rowRange, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
 import { canTouch, type Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
+import { offsetsOf } from './read-parts.ts';
 import { isNotOwner, isStaleIndex, StalePlan } from './stale-plan.ts';
 
 /** What answers a query: parts to read, partials of heads, and what may be missing. Disjoint by offset. */
@@ -29,8 +34,8 @@ export interface PlanPorts {
 }
 
 /**
- * READ of distributed.md §1.10, steps 1 to 4, while there are no tenant indexes: W is -1, so a log is wanted above T. The owner of every
- * partition is asked once; what no owner follows is read from its chain.
+ * READ of distributed.md §1.10, steps 1 to 4: what the tenant's blocks hold of a log, or what T says nobody has there any more, is not wanted from its
+ * owner. The owner of every partition is asked once; what no owner follows is read from its chain.
  * @throws StalePlan when it must be made anew.
  */
 export async function makePlan(
@@ -39,23 +44,41 @@ export async function makePlan(
   query: Query,
   limits: Acceptance & QueryLimits,
 ): Promise<Plan> {
+  // In this order: what T has passed is in every index that is read after it.
   const trim = await readTrim(ports.catalog);
+  const index = await readTenantIndex(ports.catalog, tenant);
   const partitions = Map.groupBy(trim.logs, ({ partition }) => partition);
   const answers = await Promise.all(
-    [...partitions.values()].map((logs) => askPartition(ports, tenant, query, limits, logs)),
+    [...partitions.values()].map((logs) => askPartition(ports, tenant, index, query, limits, logs)),
   );
   const range = rowRange(query);
   const touched = (log: LogId, gaps: readonly Gap[]): AnswerGap[] =>
     gaps.filter((gap) => canTouch(gap, range, limits)).map(({ after, upTo, reason }) => ({ log, after, upTo, reason }));
   const plan = answers.flat();
+  const inRange = ({ minMs, maxMs }: { minMs: number; maxMs: number }): boolean =>
+    minMs <= range.endMs && maxMs >= range.startMs;
+  const blocks = index.blocks.map((block) => ({ ...block, tenant }));
+  const passed = [...trim.gaps, ...index.gaps];
+  const unreadable = index.quarantine.filter(inRange);
   return {
-    refs: plan.flatMap(({ refs }) => refs).filter(({ minMs, maxMs }) => minMs <= range.endMs && maxMs >= range.startMs),
+    refs: [...blocks, ...plan.flatMap(({ refs }) => refs)].filter(inRange),
     partials: plan.map(({ partial }) => partial).filter((partial) => partial.length > 0),
     missing: [
-      ...trim.gaps.flatMap((gap) => touched(gap.log, [gap])),
+      ...passed
+        .filter((gap, i) => passed.findIndex((other) => isSame(gap, other)) === i)
+        .flatMap((gap) => touched(gap.log, [gap])),
+      ...unreadable.map(({ object, rows, reason }) => ({
+        ...offsetsOf({ object }),
+        reason: `${rows} rows cannot be read: ${reason}`,
+      })),
       ...plan.flatMap(({ logId, gaps, ownerless }) => [...touched(logId, gaps), ...(ownerless ?? [])]),
     ],
   };
+}
+
+/** A gap that T and W have both passed is in both. */
+function isSame(a: TrimmedGap, b: TrimmedGap): boolean {
+  return a.log === b.log && a.after === b.after && a.upTo === b.upTo;
 }
 
 type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly AnswerGap[] };
@@ -63,14 +86,19 @@ type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly AnswerGap[] };
 async function askPartition(
   ports: PlanPorts,
   tenant: TenantId,
+  index: TenantIndex,
   query: Query,
   limits: QueryLimits,
   logs: readonly RegisteredLog[],
 ): Promise<LogAnswer[]> {
-  const from = logs.map(({ log, partition, T }): LogFrom => ({ logId: log, partition, from: T }));
+  const from = logs.map(({ log, partition, T }): LogFrom => ({
+    logId: log,
+    partition,
+    from: Math.max(T, containedUpTo(index, log)),
+  }));
   const answers = await askOwner(ports.owners, tenant, query, from, limits);
   const known = new Map(answers.map((answer) => [answer.logId, answer]));
-  return Promise.all(logs.map(async (log) => known.get(log.log) ?? readLog(ports.catalog, tenant, log)));
+  return Promise.all(from.map(async (log) => known.get(log.logId) ?? readLog(ports.catalog, tenant, log)));
 }
 
 async function askOwner(
@@ -90,7 +118,7 @@ async function askOwner(
 }
 
 /** What is committed of a log that nobody follows: everything when it is closed, else what comes after E is missing. */
-async function readLog(catalog: CatalogReader, tenant: TenantId, { log, T: from }: RegisteredLog): Promise<LogAnswer> {
+async function readLog(catalog: CatalogReader, tenant: TenantId, { logId: log, from }: LogFrom): Promise<LogAnswer> {
   const chain = await readChain(catalog, log);
   if (chain === undefined) throw new StalePlan(`log ${log} is gone`);
   if (chain.T > from) throw new StalePlan(`log ${log} was trimmed`);

@@ -78,8 +78,8 @@ function whole({ object, off, len }: CommittedPart, bytes: Uint8Array): Uint8Arr
   throw new CorruptDataError(object, off + bytes.length, `the object ends, a part of ${len} bytes begins at ${off}`);
 }
 
-/** The offsets that an object's name says it holds. */
-export function offsetsOf({ object }: CommittedPart): Omit<AnswerGap, 'reason'> {
+/** The offsets that the name of a segment says it holds; of any other object its name, and no offsets. */
+export function offsetsOf({ object }: Pick<CommittedPart, 'object'>): Omit<AnswerGap, 'reason'> {
   const found = /^log\/([^/]+)\/s\/(-?\d+)-(\d+)-/.exec(object);
   return { log: found?.[1] ?? object, after: Number(found?.[2] ?? -1), upTo: Number(found?.[3] ?? -1) };
 }

@@ -39,6 +39,12 @@ interface Oracle {
 /**
  * The slow way, from what was pushed: a map of (series, ms, id) to what its rows say. A name with several contents keeps each content once.
  */
+/** Windows of one length. */
+const every =
+  (lengthMs: number) =>
+  (timeMs: number): number =>
+    Math.floor(timeMs / lengthMs) * lengthMs;
+
 const expected = (pushes: readonly Push[], windowMs: number): Oracle => {
   const contents = new Map<string, Map<string, string>>();
   let copies = 0;
@@ -133,7 +139,7 @@ describe('a merge', () => {
         fc.boolean(),
         (groups, pageRows, again) => {
           const all = again ? [...groups, ...groups] : groups;
-          const merged = mergeDatasets(sourcesOf(all, pageRows), HOUR, 7, codecs);
+          const merged = mergeDatasets(sourcesOf(all, pageRows), every(HOUR), 7, codecs);
           const want = expected(all.flat(), HOUR);
           expect(found(merged)).toEqual(want);
           copies += want.copies;
@@ -148,7 +154,7 @@ describe('a merge', () => {
   test('is a block that verifies, reads back the same, and merges on', () => {
     fc.assert(
       fc.property(fc.array(pushes(['samples', 'cpu']), { minLength: 1, maxLength: 3 }), (groups) => {
-        const hours = mergeDatasets(sourcesOf(groups, 2), HOUR, 7, codecs);
+        const hours = mergeDatasets(sourcesOf(groups, 2), every(HOUR), 7, codecs);
         const stored = [...hours.windows.values()].map((tables) => {
           const { bytes, entry } = writeBlock({ level: 1, blockId, tenant, datasets: [tables] }, codecs);
           expect(verifyObject(bytes, codecs)).toEqual([]);
@@ -158,7 +164,7 @@ describe('a merge', () => {
           return dataset!.tables();
         });
         if (stored.length === 0) return;
-        const days = mergeDatasets([...stored, ...stored], 24 * HOUR, 8, codecs);
+        const days = mergeDatasets([...stored, ...stored], every(24 * HOUR), 8, codecs);
         const want = expected(groups.flat(), 24 * HOUR);
         expect(found(days)).toEqual({ ...want, copies: stored.reduce((sum, { rows }) => sum + rows.length, 0) });
       }),
@@ -173,7 +179,7 @@ describe('a merge', () => {
         const own = groups.map((group, g) => group.map(({ profile }, i) => ({ profile, id: g * 100 + i })));
         const sources = sourcesOf([...own, own[0]!], 3);
         const bytesOf = (ordered: readonly DatasetTables[]): unknown =>
-          [...mergeDatasets(ordered, HOUR, 7, codecs).windows].map(([start, tables]) => [
+          [...mergeDatasets(ordered, every(HOUR), 7, codecs).windows].map(([start, tables]) => [
             start,
             datasetContent(tables),
           ]);
@@ -201,7 +207,7 @@ describe('a merge', () => {
       ],
       1,
     );
-    const [first, second] = [...mergeDatasets(sources, HOUR, 7, codecs).windows.values()];
+    const [first, second] = [...mergeDatasets(sources, every(HOUR), 7, codecs).windows.values()];
     const names = ({ symbols: { strings } }: DatasetTables): string =>
       new TextDecoder().decode(strings.bytes.subarray(0, strings.offsets[strings.length]));
     const rows = new PageRows(first!.pages[0]!, 1);
@@ -223,7 +229,7 @@ describe('a merge', () => {
     });
     const [one] = tablesOf([profile(['samples', 'cpu'], [1n, 2n ** 60n], 1)], 1);
     const [other] = tablesOf([profile(['cpu', 'samples'], [50n, 3n], 2)], 1);
-    const [merged] = mergeDatasets([one!, other!], HOUR, 7, codecs).windows.values();
+    const [merged] = mergeDatasets([one!, other!], every(HOUR), 7, codecs).windows.values();
     expect(merged!.types.map(({ type }) => type)).toEqual(['samples', 'cpu']);
     expect(merged!.rows.totals.map(({ lo }) => [...lo])).toEqual([
       [1, 3],
@@ -231,7 +237,7 @@ describe('a merge', () => {
     ]);
     expect(merged!.rows.totals[1]!.hi).toEqual(Float64Array.of(256, 0));
     const [wrong] = tablesOf([profile(['cpu'], [50n], 2)], 1);
-    expect(() => mergeDatasets([one!, wrong!], HOUR, 7, codecs)).toThrow(/cannot be merged/);
+    expect(() => mergeDatasets([one!, wrong!], every(HOUR), 7, codecs)).toThrow(/cannot be merged/);
   });
 
   test('of a segment that is damaged is an error', () => {
@@ -255,10 +261,9 @@ describe('a merge', () => {
     const page = source!.pages[0]!;
     const bytes = page.bytes.slice();
     bytes[bytes.length - 1]! |= 128;
-    expect(() => mergeDatasets([{ ...source!, pages: [{ ...page, bytes }] }], HOUR, 7, codecs)).toThrow('page');
-    expect(() => mergeDatasets([{ ...source!, pages: [] }], HOUR, 7, codecs)).toThrow('pages that do not have');
-    expect(() => mergeDatasets([source!], 0, 7, codecs)).toThrow('windows of 0 ms');
-    expect(mergeDatasets([], HOUR, 7, codecs).windows.size).toBe(0);
+    expect(() => mergeDatasets([{ ...source!, pages: [{ ...page, bytes }] }], every(HOUR), 7, codecs)).toThrow('page');
+    expect(() => mergeDatasets([{ ...source!, pages: [] }], every(HOUR), 7, codecs)).toThrow('pages that do not have');
+    expect(mergeDatasets([], every(HOUR), 7, codecs).windows.size).toBe(0);
   });
 });
 

@@ -9,7 +9,7 @@ import { buildWindow, type MergeJob, type SourceSpans } from './window-tables.ts
 
 /** What some datasets of one key are together. */
 export interface MergedDatasets {
-  /** By the start of the window, ms, ascending: the rows with floor(time / windowMs) * windowMs = start. A window without rows is left out. */
+  /** By the start of the window, ms, ascending: the rows with `windowOf(time)` = start. A window without rows is left out. */
   readonly windows: Map<number, DatasetTables>;
   /** Rows that were dropped because the same row is there already. */
   readonly copies: number;
@@ -26,18 +26,18 @@ export interface MergedDatasets {
  *   pages. Totals and values are carried over as they are; spans stay with their rows.
  * - Memory: the pages of all sources decompressed, 60 bytes a row, one table with the symbols of all sources, and the results with their pages
  *   compressed. Samples are never held but for one row at a time.
- * @param windowMs a whole number above 0.
+ * @param windowOf the start of the window that a profile time lies in; windows are ranges of time.
  * @param seed of the symbol tables' hashes, as of `SymbolTable`.
  * @throws CorruptDataError for damaged sources, KilnError `internal` for datasets of different keys, `out_of_range` when a stack that a source
  * lists twice sums to more than a page holds.
  */
 export function mergeDatasets(
   sources: readonly DatasetTables[],
-  windowMs: number,
+  windowOf: (timeMs: number) => number,
   seed: number,
   codecs: Codecs,
 ): MergedDatasets {
-  const rows = new MergedRows(sources, sources.map(columnsLike(sources[0])), windowMs);
+  const rows = new MergedRows(sources, sources.map(columnsLike(sources[0])), windowOf);
   const windows = new Map<number, DatasetTables>();
   if (rows.length > 0) {
     const job = openSources(sources, rows, seed, codecs);

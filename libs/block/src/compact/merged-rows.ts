@@ -1,4 +1,4 @@
-import { KilnError, labelSetKey, type LabelSet } from '@kiln/model';
+import { labelSetKey, type LabelSet } from '@kiln/model';
 import type { DatasetTables } from '../tables.ts';
 
 /** The rows of one window of time: entries from .. to of `MergedRows.order`. */
@@ -37,9 +37,11 @@ export class MergedRows {
   readonly #kept: Uint8Array;
 
   /** @param columns by source: for each value type of the merged dataset, its number in the source. */
-  constructor(sources: readonly DatasetTables[], columns: readonly (readonly number[])[], windowMs: number) {
-    if (!Number.isSafeInteger(windowMs) || windowMs <= 0)
-      throw new KilnError('internal', `windows of ${windowMs} ms, a whole number above 0 is needed`);
+  constructor(
+    sources: readonly DatasetTables[],
+    columns: readonly (readonly number[])[],
+    windowOf: (timeMs: number) => number,
+  ) {
     this.#sources = sources;
     this.#columns = columns;
     const length = sources.reduce((sum, { rows }) => sum + rows.length, 0);
@@ -61,7 +63,7 @@ export class MergedRows {
         this.timeMs[at] = rows.timeMs[row]!;
         this.#id[at * 2] = ids.getUint32(row * 8);
         this.#id[at * 2 + 1] = ids.getUint32(row * 8 + 4);
-        window[at] = Math.floor(rows.timeMs[row]! / windowMs) * windowMs;
+        window[at] = windowOf(rows.timeMs[row]!);
       }
     }
     const sorted = Uint32Array.from({ length }, (_, row) => row);

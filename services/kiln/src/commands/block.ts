@@ -1,9 +1,9 @@
 import { openPart, readDirectory, verifyObject, type Directory } from '@kiln/block';
-import { readChain, readTrim } from '@kiln/catalog';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
 import { nodeCodecs } from '@kiln/ingester';
 import { allKeys, dataSettings, readDataDirectory, readObject, type DataReader } from '../data-dir/data-reader.ts';
+import { liveParts, namedObjects, readStored } from '../data-dir/stored.ts';
 import { tableText, timeText } from '../table-text.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
 
@@ -46,29 +46,23 @@ export const blockCommand: Command = {
 };
 
 async function list(reader: DataReader, tenant: string, terminal: Terminal): Promise<number> {
-  const rows = [['tenant', 'rows', 'bytes', 'from', 'to', 'object']];
-  const committed = new Set<string>();
-  for (const { log } of (await readTrim(reader)).logs) {
-    for (const { object, tenants } of (await readChain(reader, log))?.manifests ?? []) {
-      if (object === undefined) continue;
-      committed.add(object);
-      for (const part of tenants) {
-        if (tenant !== '' && part.tenant !== tenant) continue;
-        rows.push([
-          part.tenant,
-          String(part.rows),
-          String(part.len),
-          timeText(part.minMs),
-          timeText(part.maxMs),
-          object,
-        ]);
-      }
+  const rows = [['tenant', 'level', 'rows', 'bytes', 'from', 'to', 'object']];
+  const stored = await readStored(reader);
+  for (const owner of stored.indexes.keys()) {
+    if (tenant !== '' && owner !== tenant) continue;
+    const blocks = new Map(stored.indexes.get(owner)!.blocks.map((block) => [block.object, block]));
+    for (const { object, rows: count, len, minMs, maxMs } of liveParts(stored, owner)) {
+      const level = blocks.get(object)?.level ?? 0;
+      rows.push([owner, String(level), String(count), String(len), timeText(minMs), timeText(maxMs), object]);
     }
   }
   terminal.out(tableText(rows));
+  const committed = namedObjects(stored);
   const loose = (await objectKeys(reader)).filter((key) => !committed.has(key));
   if (loose.length > 0) {
-    terminal.out(`${loose.length} objects are in no manifest (a cut that was not committed, or one in progress):\n`);
+    terminal.out(
+      `${loose.length} objects are named by nobody (compacted and deleted soon, being written, or left by a process that died):\n`,
+    );
     for (const key of loose) terminal.out(`  ${key}\n`);
   }
   return 0;

@@ -25,6 +25,7 @@ describe('of a running Kiln', () => {
       '--ingester.workers=0',
       '--querier.threads=0',
       '--distributor.threads=0',
+      '--compactor.threads=0',
       '--log.level=error',
     ]);
     url = (await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/))[1]!;

@@ -68,6 +68,7 @@ async function start(...flags: string[]): Promise<{ kiln: Running; url: string }
     '--ingester.workers=0',
     '--querier.threads=0',
     '--distributor.threads=0',
+    '--compactor.threads=0',
     '--log.level=error',
     ...flags,
   ]);
@@ -88,8 +89,8 @@ test('a profile that was pushed is there at once, after a stop, and in the objec
   expect((await readdir(dataDir())).toSorted()).toEqual(['log', 'objects', 'version']);
 
   const listed = (await run('block', 'list', '--data-dir', dataDir())).out;
-  const [, object] = /anonymous +1 .* (log\/\S+\/s\/\S+)\n/.exec(listed)!;
-  expect(listed).not.toContain('in no manifest');
+  const [, object] = /anonymous +0 +1 .* (log\/\S+\/s\/\S+)\n/.exec(listed)!;
+  expect(listed).not.toContain('named by nobody');
   expect((await run('block', 'inspect', object!, '--data-dir', dataDir())).out).toMatch(
     /anonymous +shop\.example +process_cpu +cpu:nanoseconds +1 +1 +6 +6 /,
   );
@@ -223,6 +224,7 @@ test('its settings are served as a file that starts another one alike', async ()
     data_dir: dataDir(),
     server: { http_listen_port: 0, log_level: 'error' },
     distributor: { threads: 0 },
+    compactor: { threads: 0 },
     ingester: { cut_max_bytes: '1MiB', workers: 0 },
     querier: { threads: 0 },
     limits: { retention_period: '7d' },

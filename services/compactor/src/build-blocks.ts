@@ -1,0 +1,192 @@
+import type { Codecs, DatasetTables, PartDataset } from '@kiln/block';
+import { mergeDatasets, openPart, verifyDataset, writeBlock } from '@kiln/block';
+import { CorruptDataError } from '@kiln/bytes';
+import type { TenantId } from '@kiln/model';
+import type { ObjectStore } from '@kiln/objstore';
+import type { Source } from './plan.ts';
+import { levelOf, windowOf, type Windows } from './windows.ts';
+
+/** What building stands on; it writes nothing. */
+export interface BuildPorts {
+  readonly objects: Pick<ObjectStore, 'getRange'>;
+  readonly codecs: Codecs;
+}
+
+/** Parts of one tenant to make blocks of. Plain data: it may cross a thread. */
+export interface BuildJob {
+  readonly tenant: TenantId;
+  readonly sources: readonly Source[];
+  readonly windows: Windows;
+  /** Numbers of sources whose object is known to be gone: they count as damaged. */
+  readonly gone: readonly number[];
+  /** 32 random hex digits: block ids and hash seeds come from it. */
+  readonly nonce: string;
+}
+
+/** A block that is not stored yet. */
+export interface BuiltBlock {
+  /** 32 hex digits. */
+  readonly blockId: string;
+  readonly level: number;
+  readonly bytes: Uint8Array;
+  readonly off: number;
+  readonly len: number;
+  readonly rows: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+/** Rows of a source that cannot be read: all of it, or one of its datasets. */
+export interface Damage {
+  /** Number of the source. */
+  readonly source: number;
+  readonly rows: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly reason: string;
+}
+
+/** What came of a job. With `missing`, an object that was not there, nothing else counts: the plan may be old. */
+export interface Built {
+  readonly blocks: readonly BuiltBlock[];
+  readonly damage: readonly Damage[];
+  /** Rows that were dropped because an equal one is kept. */
+  readonly copies: number;
+  readonly missing: string | undefined;
+}
+
+/** Where blocks are built: in threads, or in this one. */
+export interface Builder {
+  build(job: BuildJob): Promise<Built>;
+}
+
+interface Member {
+  readonly source: number;
+  readonly dataset: PartDataset;
+}
+
+/**
+ * Reads the parts and makes one block per window of what can be read: equal datasets become one, symbols are interned anew, copies are dropped.
+ * Every row of the sources is in a block, is a copy of one that is, or is named as damaged.
+ */
+export async function buildBlocks({ objects, codecs }: BuildPorts, job: BuildJob): Promise<Built> {
+  const damage: Damage[] = [];
+  const groups = new Map<string, Member[]>();
+  for (const [source, place] of job.sources.entries()) {
+    const { rows, minMs, maxMs } = place;
+    if (job.gone.includes(source)) {
+      damage.push({ source, rows, minMs, maxMs, reason: `object ${place.object} is gone` });
+      continue;
+    }
+    const datasets = await readDatasets(objects, codecs, job.tenant, place);
+    if (datasets === undefined) return { blocks: [], damage: [], copies: 0, missing: place.object };
+    if (typeof datasets === 'string') {
+      damage.push({ source, rows, minMs, maxMs, reason: datasets });
+      continue;
+    }
+    for (const dataset of datasets) {
+      const key = datasetKey(dataset);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [{ source, dataset }]);
+      else group.push({ source, dataset });
+    }
+  }
+  const windows = new Map<number, DatasetTables[]>();
+  let copies = 0;
+  for (const group of groups.values()) {
+    const merged = mergeGroup(group, job, codecs, damage);
+    copies += merged.copies;
+    for (const [window, tables] of merged.windows) {
+      const held = windows.get(window);
+      if (held === undefined) windows.set(window, [tables]);
+      else held.push(tables);
+    }
+  }
+  const blocks = [...windows]
+    .toSorted(([a], [b]) => a - b)
+    .map(([window, datasets], number) => writeOne(job, levelOf(job.windows, window), number, datasets, codecs));
+  return { blocks, damage, copies, missing: undefined };
+}
+
+/** Equal for datasets that can be one; a set of value types has no order. */
+function datasetKey({ service, name, types }: PartDataset): string {
+  const set = types.map(({ type, unit, periodType, periodUnit }) =>
+    JSON.stringify([type, unit, periodType, periodUnit]),
+  );
+  return JSON.stringify([service, name, set.toSorted()]);
+}
+
+/** The datasets of a part, undefined when its object is missing, or what is wrong with it, read twice. */
+async function readDatasets(
+  objects: BuildPorts['objects'],
+  codecs: Codecs,
+  tenant: TenantId,
+  { object, off, len }: Source,
+): Promise<readonly PartDataset[] | string | undefined> {
+  for (let tries = 1; ; tries++) {
+    const bytes = await objects.getRange(object, off, len);
+    if (bytes === undefined) return undefined;
+    try {
+      if (bytes.length !== len)
+        throw new CorruptDataError(
+          object,
+          off + bytes.length,
+          `the object ends, a part of ${len} bytes begins at ${off}`,
+        );
+      return openPart(bytes, tenant, codecs).datasets;
+    } catch (error) {
+      if (!(error instanceof CorruptDataError)) throw error;
+      if (tries === 2) return `${object}: ${error.message}`;
+    }
+  }
+}
+
+interface MergedGroup {
+  readonly windows: ReadonlyMap<number, DatasetTables>;
+  readonly copies: number;
+}
+
+/** Merges what can be read. When something cannot, each dataset is checked by itself, and the damaged ones are left out and named. */
+function mergeGroup(group: readonly Member[], job: BuildJob, codecs: Codecs, damage: Damage[]): MergedGroup {
+  const seed = Number.parseInt(job.nonce.slice(0, 8), 16);
+  const merge = (members: readonly Member[]): MergedGroup =>
+    mergeDatasets(
+      members.map(({ dataset }) => dataset.tables()),
+      (timeMs) => windowOf(job.windows, timeMs),
+      seed,
+      codecs,
+    );
+  try {
+    return merge(group);
+  } catch (error) {
+    if (!(error instanceof CorruptDataError)) throw error;
+    const sound: Member[] = [];
+    for (const member of group) {
+      const { dataset, source } = member;
+      const found = verifyDataset(dataset);
+      if (found === undefined) {
+        sound.push(member);
+        continue;
+      }
+      const { service, name, minMs, maxMs, counts } = dataset;
+      const reason = `${job.sources[source]!.object}: dataset ${service}, ${name}: ${found}`;
+      damage.push({ source, rows: counts.rows, minMs, maxMs, reason });
+    }
+    if (sound.length === group.length) throw error;
+    return sound.length === 0 ? { windows: new Map(), copies: 0 } : merge(sound);
+  }
+}
+
+function writeOne(
+  { tenant, nonce }: BuildJob,
+  level: 1 | 2,
+  number: number,
+  datasets: readonly DatasetTables[],
+  codecs: Codecs,
+): BuiltBlock {
+  const blockId = nonce.slice(0, 24) + number.toString(16).padStart(8, '0');
+  const id = Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(blockId.slice(2 * i, 2 * i + 2), 16));
+  const { bytes, entry } = writeBlock({ level, blockId: id, tenant, datasets }, codecs);
+  const { off, len, rows, minMs, maxMs } = entry;
+  return { blockId, level, bytes, off, len, rows, minMs, maxMs };
+}

@@ -1,0 +1,122 @@
+import type { Clock } from '@kiln/async';
+import {
+  containedUpTo,
+  deleteTombstones,
+  deleteTrimmed,
+  MAX_DUPLICATE_WINDOW_MS,
+  raiseTrim,
+  retainBlocks,
+  sweepBlocks,
+  type Catalog,
+  type Chain,
+  type KillPoint,
+  type Manifest,
+} from '@kiln/catalog';
+import { KilnError, type LogId, type TenantId } from '@kiln/model';
+import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
+import type { LimitsOf } from '@kiln/tenant';
+import type { Overview, TenantView } from './overview.ts';
+
+/** What a janitor stands on. */
+export interface JanitorPorts {
+  readonly catalog: Catalog;
+  readonly limits: LimitsOf;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly killPoint?: KillPoint | undefined;
+}
+
+/** Rows are deleted this long after no query can see them any more, so that no clock and no plan is too late. */
+const RETENTION_GRACE_MS = 3_600_000;
+/** How often folders are searched for objects that nobody names. */
+const SWEEP_MS = 24 * 3_600_000;
+
+/** Lets go: RETAIN, TRIM and SWEEP of distributed.md §1.10. Works whether anybody compacts or not. */
+export class Janitor {
+  readonly #ports: JanitorPorts;
+  readonly #sweptMs = new Map<TenantId, number>();
+  /** Up to where each log's objects were deleted, and when: where T stands still there is nothing but what a lost race left behind. */
+  readonly #deleted = new Map<LogId, { readonly T: number; readonly atMs: number }>();
+  readonly #lastRetention: GaugeMetric;
+
+  constructor(ports: JanitorPorts) {
+    this.#ports = ports;
+    this.#lastRetention = ports.telemetry.metrics.gauge({
+      name: 'kiln_compactor_last_retention_timestamp_seconds',
+      help: 'When retention was last applied to every tenant without trouble.',
+    });
+  }
+
+  /**
+   * One round; the indexes of the overview are brought up to date.
+   * @param troubles what went wrong is added; the others are not disturbed.
+   * @returns how many objects were deleted.
+   */
+  async clean({ chains, tenants }: Overview, troubles: string[]): Promise<number> {
+    const before = troubles.length;
+    let deleted = 0;
+    for (const [tenant, view] of tenants) {
+      try {
+        deleted += await this.#cleanTenant(tenant, view);
+      } catch (error) {
+        troubles.push(`tenant ${tenant}, retention: ${KilnError.from(error).message}`);
+      }
+    }
+    if (troubles.length === before) this.#lastRetention.set(this.#ports.clock.nowMs() / 1000);
+    for (const { log } of chains) {
+      try {
+        deleted += await this.#trim(log, chains, tenants);
+      } catch (error) {
+        troubles.push(`log ${log}, trim: ${KilnError.from(error).message}`);
+      }
+    }
+    return deleted;
+  }
+
+  async #cleanTenant(tenant: TenantId, view: TenantView): Promise<number> {
+    const { catalog, clock, killPoint } = this.#ports;
+    if (view.index.rev === 0) return 0;
+    const beforeMs = this.#oldestMs(tenant);
+    const { index } = await retainBlocks(catalog, tenant, { goes: ({ maxMs }) => maxMs < beforeMs, beforeMs });
+    if (index !== undefined) view.index = index;
+    await killPoint?.('after-retain');
+    let deleted = await deleteTombstones(catalog, tenant);
+    const sweptMs = this.#sweptMs.get(tenant);
+    if (sweptMs === undefined || clock.nowMs() - sweptMs > SWEEP_MS) {
+      deleted += await sweepBlocks(catalog, tenant);
+      this.#sweptMs.set(tenant, clock.nowMs());
+    }
+    return deleted;
+  }
+
+  /** Rows that are older may be deleted. */
+  #oldestMs(tenant: TenantId): number {
+    const { retentionPeriodMs } = this.#ports.limits(tenant);
+    return retentionPeriodMs === 0 ? -Infinity : this.#ports.clock.nowMs() - retentionPeriodMs - RETENTION_GRACE_MS;
+  }
+
+  async #trim(log: LogId, chains: readonly Chain[], tenants: Overview['tenants']): Promise<number> {
+    const { catalog, killPoint } = this.#ports;
+    const raised = await raiseTrim(catalog, log, (manifest, { partition, tip }) => {
+      const same = chains.filter((chain) => chain.partition === partition).map((chain) => chain.tip?.aMax ?? 0);
+      const newest = Math.max(tip?.aMax ?? 0, ...same);
+      return manifest.aMax < newest - MAX_DUPLICATE_WINDOW_MS && this.#isDone(manifest, tenants);
+    });
+    await killPoint?.('after-trim');
+    const T = raised?.T ?? Infinity;
+    const last = this.#deleted.get(log);
+    if (last !== undefined && last.T === T && this.#ports.clock.nowMs() - last.atMs < SWEEP_MS) return 0;
+    const deleted = await deleteTrimmed(catalog, log, undefined, killPoint);
+    this.#deleted.set(log, { T, atMs: this.#ports.clock.nowMs() });
+    return deleted;
+  }
+
+  /** Whether every row of the manifest is in a block, or past its tenant's retention. */
+  #isDone({ log, end, tenants: parts }: Manifest, tenants: Overview['tenants']): boolean {
+    return parts.every(({ tenant, maxMs }) => {
+      const view = tenants.get(tenant);
+      if (view !== undefined && containedUpTo(view.index, log) >= end) return true;
+      return maxMs < this.#oldestMs(tenant);
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { KilnError } from '@kiln/model';
+import { ask, remoteSettings } from '../remote.ts';
+import { Progress, type Command } from '../terminal.ts';
+
+interface CompactFlags {
+  readonly now: boolean;
+}
+
+const settings: SettingsFor<CompactFlags> = {
+  now: setting({
+    key: 'now',
+    yaml: null,
+    type: 'bool',
+    default: false,
+    meaning: 'Confirms that whatever there is shall be compacted at once, due or not',
+  }),
+};
+const schema = { compact: settings, remote: remoteSettings };
+
+/** `kiln compact --now`: has the running server compact, merge and clean up at once. */
+export const compactCommand: Command = {
+  name: 'compact',
+  synopsis: '--now  [--url …]',
+  summary: 'have the running server compact what it has cut, merge blocks and delete what is past its time',
+  help: () => `Kiln does this by itself when it is due; this does not wait until then.\n\n${helpText(schema)}`,
+  run: async (argv, terminal) => {
+    const flags = parseFlags(schema, argv);
+    const { compact, remote } = loadConfig(schema, flags);
+    if (!compact.now || flags.rest.length > 0) throw new ConfigError('compact takes: --now');
+    const progress = new Progress(terminal);
+    progress.show('compacting');
+    const { status, body } = await ask(remote, 'POST', '/api/v1/operator/compact');
+    progress.end();
+    const text = new TextDecoder().decode(body);
+    if (status !== 200)
+      throw new KilnError('unknown', `${remote.url} answered ${status} ${JSON.stringify(text.slice(0, 200))}`);
+    const { jobs, blocks, deleted, troubles } = JSON.parse(text) as {
+      jobs: number;
+      blocks: number;
+      deleted: number;
+      troubles: string[];
+    };
+    terminal.out(`${jobs} jobs made ${blocks} blocks; ${deleted} objects that nobody needs any more were deleted\n`);
+    for (const trouble of troubles) terminal.err(`${trouble}\n`);
+    return troubles.length === 0 ? 0 : 1;
+  },
+};

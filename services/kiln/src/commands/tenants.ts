@@ -1,0 +1,65 @@
+import { openPart } from '@kiln/block';
+import type { CommittedPart } from '@kiln/catalog';
+import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
+import { nodeCodecs } from '@kiln/ingester';
+import { labelSetKey, type TenantId } from '@kiln/model';
+import { dataSettings, readDataDirectory, type DataReader } from '../data-dir/data-reader.ts';
+import { liveParts, readStored } from '../data-dir/stored.ts';
+import { tableText, timeText } from '../table-text.ts';
+import { Progress, type Command, type Terminal } from '../terminal.ts';
+
+const schema = { data: dataSettings };
+
+/** `kiln tenants`: who has data, how much, from when to when. */
+export const tenantsCommand: Command = {
+  name: 'tenants',
+  synopsis: '[--data-dir ./data]',
+  summary: 'list the tenants: bytes, rows, series, oldest and newest profile',
+  help: () =>
+    `Counts what is in objects; what was pushed in the last minutes is still in the log.\n\n${helpText(schema)}`,
+  run: async (argv, terminal) => {
+    const flags = parseFlags(schema, argv);
+    if (flags.rest.length > 0) throw new ConfigError('tenants takes no words');
+    return tenants(await readDataDirectory(loadConfig(schema, flags).data), terminal);
+  },
+};
+
+async function tenants(reader: DataReader, terminal: Terminal): Promise<number> {
+  const progress = new Progress(terminal);
+  const rows = [['tenant', 'bytes', 'objects', 'rows', 'series', 'oldest', 'newest']];
+  const stored = await readStored(reader);
+  for (const tenant of stored.indexes.keys()) {
+    const parts = liveParts(stored, tenant);
+    if (parts.length === 0) continue;
+    const series = new Set<string>();
+    for (const [i, part] of parts.entries()) {
+      progress.show(`${tenant}: object ${i + 1} of ${parts.length}`);
+      await addSeries(reader, tenant, part, series);
+    }
+    const sum = (of: (part: CommittedPart) => number): number => parts.reduce((total, part) => total + of(part), 0);
+    rows.push([
+      tenant,
+      String(sum(({ len }) => len)),
+      String(parts.length),
+      String(sum((part) => part.rows)),
+      String(series.size),
+      timeText(Math.min(...parts.map(({ minMs }) => minMs))),
+      timeText(Math.max(...parts.map(({ maxMs }) => maxMs))),
+    ]);
+  }
+  progress.end();
+  terminal.out(rows.length === 1 ? 'no tenant has data in objects yet\n' : tableText(rows));
+  return 0;
+}
+
+async function addSeries(
+  reader: DataReader,
+  tenant: TenantId,
+  { object, off, len }: CommittedPart,
+  into: Set<string>,
+): Promise<void> {
+  const bytes = await reader.objects.getRange(object, off, len);
+  if (bytes === undefined) return; // deleted meanwhile: what replaces it has the same series
+  for (const dataset of openPart(bytes, tenant, nodeCodecs).datasets)
+    for (const labels of dataset.tables().series) into.add(`${dataset.name} ${labelSetKey(labels)}`);
+}

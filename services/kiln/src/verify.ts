@@ -1,0 +1,163 @@
+import { readDirectory, verifyObject, type Codecs, type TenantEntry } from '@kiln/block';
+import { readCluster, type CommittedPart, type LiveBlock } from '@kiln/catalog';
+import { realDisk } from '@kiln/disk';
+import { KilnError } from '@kiln/model';
+import { inspectFileLog } from '@kiln/partition-log';
+import { allKeys, type DataReader } from './data-dir/data-reader.ts';
+import { namedObjects, readStored, type Stored } from './data-dir/stored.ts';
+
+/** One thing that is wrong with a data directory. */
+export interface Finding {
+  /** The object, or the log. */
+  readonly where: string;
+  readonly found: string;
+  /** What a person can do about it. */
+  readonly advice: string;
+}
+
+/** What was looked at. */
+export interface Verified {
+  readonly findings: readonly Finding[];
+  readonly objects: number;
+  readonly bytes: number;
+  readonly records: number;
+  /** Objects that nobody names: left by a process that died, or being written now; a sweep deletes them. */
+  readonly loose: number;
+}
+
+const FROM_BACKUP = 'put it back from a backup; until then answers that touch it are flagged as partial';
+const STOP = 'Kiln does not start on it: put the directory back from a backup';
+
+/**
+ * Checks every byte of a data directory: each manifest follows the one before, each index names what is there, each object is what the one that names
+ * it says, every checksum, count and total in it, and every record of the logs. Reads only; a server may run meanwhile, and what it deletes while
+ * this runs is no finding.
+ * @param progress is told what is looked at.
+ */
+export async function verifyDirectory(
+  reader: DataReader,
+  codecs: Codecs,
+  progress: (what: string) => void,
+): Promise<Verified> {
+  const findings: Finding[] = [];
+  progress('reading the catalog');
+  const stored = await tryTo(findings, 'the catalog', STOP, async () => {
+    await readCluster(reader);
+    return readStored(reader);
+  });
+  let objects = 0;
+  let bytes = 0;
+  const names = stored === undefined ? new Map<string, Naming>() : namings(stored);
+  for (const [key, naming] of names) {
+    progress(`object ${++objects} of ${names.size}: ${key}`);
+    const found = await reader.objects.get(key);
+    if (found === undefined) {
+      if (await isStillNamed(reader, key))
+        findings.push({ where: key, found: 'is missing, and is named', advice: FROM_BACKUP });
+      continue;
+    }
+    bytes += found.bytes.length;
+    for (const problem of problemsOf(found.bytes, naming, codecs))
+      findings.push({ where: key, found: problem, advice: FROM_BACKUP });
+  }
+  const held = (await allKeys(reader, 'log/')).concat(await allKeys(reader, 'tenants/'));
+  const named = stored === undefined ? new Set(held) : namedObjects(stored);
+  const loose = held.filter((key) => OBJECT.test(key) && !named.has(key)).length;
+  const records = await verifyLogs(reader, stored, findings, progress);
+  return { findings, objects, bytes, records, loose };
+}
+
+/** Segments and blocks. */
+const OBJECT = /^log\/[^/]+\/s\/|^tenants\/[^/]+\/b\//;
+
+/** What is said of an object by those that name it. */
+interface Naming {
+  readonly parts: readonly CommittedPart[];
+  readonly block: LiveBlock | undefined;
+}
+
+/** Every object that a manifest above T or an index names. */
+function namings({ chains, indexes }: Stored): Map<string, Naming> {
+  const names = new Map<string, Naming>();
+  for (const { manifests, T } of chains)
+    for (const { end, object, tenants } of manifests)
+      if (end > T && object !== undefined)
+        names.set(object, { parts: tenants.map((part) => ({ ...part, object })), block: undefined });
+  for (const [tenant, { blocks }] of indexes)
+    for (const block of blocks) names.set(block.object, { parts: [{ ...block, tenant }], block });
+  return names;
+}
+
+async function isStillNamed(reader: DataReader, key: string): Promise<boolean> {
+  return namings(await readStored(reader)).has(key);
+}
+
+function problemsOf(bytes: Uint8Array, { parts, block }: Naming, codecs: Codecs): string[] {
+  const problems = verifyObject(bytes, codecs).map(({ where, found }) => `${where}: ${found}`);
+  if (problems.length > 0) return problems;
+  const { entries, level } = readDirectory(bytes, codecs, bytes.length);
+  if (block !== undefined && block.size !== bytes.length)
+    problems.push(`has ${bytes.length} bytes, the index says ${block.size}`);
+  if (block !== undefined && block.level !== level)
+    problems.push(`is of level ${level}, the index says ${block.level}`);
+  if (entries.length !== parts.length)
+    problems.push(`has parts of ${entries.length} tenants, ${parts.length} are named`);
+  for (const part of parts) {
+    const entry = entries.find(({ tenant }) => tenant === part.tenant);
+    if (entry === undefined) problems.push(`has no part of tenant ${part.tenant}`);
+    else if (!isSame(entry, part)) problems.push(`the part of tenant ${part.tenant} is not as it is named`);
+  }
+  return problems;
+}
+
+function isSame(a: TenantEntry, b: CommittedPart): boolean {
+  return a.off === b.off && a.len === b.len && a.rows === b.rows && a.minMs === b.minMs && a.maxMs === b.maxMs;
+}
+
+/** @returns how many records there are. */
+async function verifyLogs(
+  reader: DataReader,
+  stored: Stored | undefined,
+  findings: Finding[],
+  progress: (what: string) => void,
+): Promise<number> {
+  let records = 0;
+  progress('reading the logs');
+  await tryTo(findings, reader.directory.log, STOP, async () => {
+    for await (const found of inspectFileLog({ disk: realDisk(), root: reader.directory.log, crc32: reader.crc32 })) {
+      const where = `log ${found.logId} of partition ${found.partition}`;
+      progress(where);
+      records += Math.max(0, found.endOffset - found.startOffset + 1);
+      const E = stored?.chains.find(({ log }) => log === found.logId)?.E ?? -1;
+      for (const { from, to } of found.damaged)
+        if (to > E)
+          findings.push({
+            where,
+            found: `offsets ${from} to ${to} cannot be read`,
+            advice:
+              'their rows are lost unless a backup has them; Kiln passes them and flags answers that they may concern',
+          });
+      if (found.endOffset < E)
+        findings.push({
+          where,
+          found: `ends at offset ${found.endOffset}, its manifests reach ${E}`,
+          advice: `the log directory is older than the objects: put the right one back, or run: kiln log close ${found.logId}`,
+        });
+    }
+  });
+  return records;
+}
+
+async function tryTo<T>(
+  findings: Finding[],
+  where: string,
+  advice: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    findings.push({ where, found: KilnError.from(error).message, advice });
+    return undefined;
+  }
+}
