@@ -11,11 +11,14 @@ export {
   type TenantEntry,
 } from './directory.ts';
 export type { Compression } from './codec.ts';
+export { missingContents, missingPages, missingSections, type SectionSet } from './fetch.ts';
 export { mergePage } from './page/merge-page.ts';
 export { PageBuilder } from './page/page-builder.ts';
 export { SampleSorter } from './page/sample-sorter.ts';
 export { PageRows } from './page/page-rows.ts';
 export { openPart, type Part, type PartDataset, type StoredTables } from './part.ts';
+export { PartBytes } from './part-bytes.ts';
+export type { Place } from './region.ts';
 export { decodeRecord, type LogRecord, type RecordDataset } from './record/record.ts';
 export { MAX_BODY_BYTES } from './record/record-layout.ts';
 export { RecordBuilder, type RecordOptions } from './record/record-builder.ts';

@@ -1,5 +1,4 @@
 import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
-import { plainBytes } from './codec.ts';
 import type { LabelSet, Symbols, TenantId, ValueType } from '@kiln/model';
 import {
   decodeContents,
@@ -9,7 +8,8 @@ import {
   type SectionPlace,
 } from './contents.ts';
 import type { TenantEntry } from './directory.ts';
-import { pageSeed, readRegion, writeRegion } from './region.ts';
+import { PartBytes } from './part-bytes.ts';
+import { pageSeed, payloadPlace, readRegion, writeRegion, type Place, type RegionOwner } from './region.ts';
 import { decodePages, encodePages, type StoredPage } from './sections/page-directory.ts';
 import { decodeRows, encodeRows } from './sections/row-index.ts';
 import { decodeSeries, encodeSeries } from './sections/series.ts';
@@ -108,26 +108,38 @@ function writeDataset(
   return { service, name, types, minMs, maxMs, counts, sections };
 }
 
-/**
- * Opens a tenant's part and decodes its table of contents.
- * @param part off .. off + len of the object, as manifest or directory say.
- * @throws CorruptDataError for damaged bytes and for another tenant's part, KilnError `failed_precondition` for a newer major version.
- */
-export function openPart(part: Uint8Array, tenant: TenantId, codecs: Codecs): Part {
-  const bytes = plainBytes(part);
-  const owner = encoder.encode(tenant);
-  if (bytes.length < TRAILER_BYTES) throw new CorruptDataError('part', 0, `${bytes.length} bytes`);
-  const trailer = new ByteReader(bytes, 'part', bytes.length - TRAILER_BYTES);
+/** Where a part's table of contents lies. @throws CorruptDataError when no part ends here, KilnError `internal` without the part's last 8 bytes. */
+export function contentsPlace(bytes: PartBytes): Place {
+  const { length } = bytes;
+  if (length < TRAILER_BYTES) throw new CorruptDataError('part', 0, `${length} bytes`);
+  const trailer = new ByteReader(bytes.take({ off: length - TRAILER_BYTES, len: TRAILER_BYTES }), 'part');
   const len = trailer.u32();
   if (trailer.u32() !== PART_MAGIC) trailer.fail('no part ends here');
-  const off = bytes.length - TRAILER_BYTES - len;
-  if (off < 0) trailer.fail(`table of contents of ${len} bytes in a part of ${bytes.length}`);
-  const contents = readRegion(bytes, { off, len }, { kind: KIND.contents, tenant: owner, dataset: 0 }, codecs);
+  const off = length - TRAILER_BYTES - len;
+  if (off < 0) trailer.fail(`table of contents of ${len} bytes in a part of ${length}`);
+  return { off, len };
+}
+
+/**
+ * Opens a tenant's part and decodes its table of contents.
+ * @param part off .. off + len of the object, as manifest or directory say; or what was fetched of it, as `missingContents` says.
+ * @throws CorruptDataError for damaged bytes and for another tenant's part, KilnError `failed_precondition` for a newer major version.
+ */
+export function openPart(part: Uint8Array | PartBytes, tenant: TenantId, codecs: Codecs): Part {
+  const bytes = part instanceof PartBytes ? part : PartBytes.whole(part);
+  const owner = encoder.encode(tenant);
+  const contents = readSection(bytes, contentsPlace(bytes), { kind: KIND.contents, tenant: owner, dataset: 0 }, codecs);
   const datasets = decodeContents(contents).map((entry, ordinal): PartDataset => ({
     ...entry,
-    tables: () => new DecodedTables(bytes.subarray(0, off), owner, ordinal, entry, codecs),
+    tables: () => new DecodedTables(bytes, owner, ordinal, entry, codecs),
   }));
   return { tenant, datasets };
+}
+
+function readSection(bytes: PartBytes, place: Place, owner: RegionOwner, codecs: Codecs): Uint8Array {
+  if (place.off % 8 !== 0)
+    throw new CorruptDataError(`section ${owner.kind}`, place.off, 'it begins at no multiple of 8');
+  return readRegion(bytes.take(place), { off: 0, len: place.len }, owner, codecs);
 }
 
 /** Decodes on first use, because a query for one service and one hour needs few of the sections. */
@@ -137,7 +149,7 @@ class DecodedTables implements StoredTables {
   readonly types: readonly ValueType[];
   readonly minMs: number;
   readonly maxMs: number;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: PartBytes;
   readonly #tenant: Uint8Array;
   readonly #ordinal: number;
   readonly #entry: ContentsEntry;
@@ -148,7 +160,7 @@ class DecodedTables implements StoredTables {
   #symbols: Symbols | undefined;
   #spans: { readonly columns: DatasetSpans | undefined } | undefined;
 
-  constructor(bytes: Uint8Array, tenant: Uint8Array, ordinal: number, entry: ContentsEntry, codecs: Codecs) {
+  constructor(bytes: PartBytes, tenant: Uint8Array, ordinal: number, entry: ContentsEntry, codecs: Codecs) {
     this.service = entry.service;
     this.name = entry.name;
     this.types = entry.types;
@@ -183,7 +195,8 @@ class DecodedTables implements StoredTables {
   get pages(): readonly StoredPage[] {
     this.#pages ??= decodePages(
       this.#section(KIND.pageDirectory),
-      this.#section(KIND.samples),
+      this.#samplesPlace(),
+      this.#bytes,
       this.#entry.counts.rows,
       this.#codecs,
       pageSeed(this.#codecs, this.#tenant, this.#ordinal),
@@ -214,10 +227,22 @@ class DecodedTables implements StoredTables {
     return spans;
   }
 
+  /** Where the pages lie. Fetched in part, only the pages' own checksums, which are seeded with tenant and dataset, say whose they are. */
+  #samplesPlace(): Place {
+    const place = this.#place(KIND.samples);
+    if (this.#bytes.has(place)) this.#section(KIND.samples);
+    return payloadPlace(place, this.#tenant);
+  }
+
   #section(kind: number): Uint8Array {
+    const owner = { kind, tenant: this.#tenant, dataset: this.#ordinal };
+    return readSection(this.#bytes, this.#place(kind), owner, this.#codecs);
+  }
+
+  #place(kind: number): Place {
     const place = this.#entry.sections.find((section) => section.kind === kind);
     if (place === undefined) throw new CorruptDataError(`section ${kind}`, 0, `dataset ${this.#ordinal} has none`);
-    return readRegion(this.#bytes, place, { kind, tenant: this.#tenant, dataset: this.#ordinal }, this.#codecs);
+    return place;
   }
 
   #expect(what: string, found: number, counted: number): void {

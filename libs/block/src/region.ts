@@ -8,7 +8,7 @@ import { KIND, REGION_MAGIC } from './versions.ts';
  * head   := "RG" u16 | kind u8 | codec u8 | tenantLen u8 | 0 u8 | 0 u16 | dataset u32 | storedLen u32 | rawLen u32 | crc32 u32   (24 B)
  *           crc32 of the head with this field 0, the tenant, and the stored payload; of SAMPLES without the payload
  */
-export const REGION_HEAD_BYTES = 24;
+const REGION_HEAD_BYTES = 24;
 const CRC_AT = 20;
 
 /** Whose region it is; all of it stands in the head and in the checksum, and a reader compares all of it. */
@@ -85,6 +85,13 @@ export function readRegion(bytes: Uint8Array, place: Place, owner: RegionOwner, 
   if (found !== crc) r.fail('checksum does not match');
   if (rawLength > MAX_RAW_BYTES) r.fail(`section of ${rawLength} bytes, limit ${MAX_RAW_BYTES}`);
   return unpack(codecs, codec, stored, rawLength, format);
+}
+
+/** Where the payload of a region lies, with the zeros behind it. */
+export function payloadPlace({ off, len }: Place, tenant: Uint8Array): Place {
+  const head = REGION_HEAD_BYTES + tenant.length;
+  const skipped = head + padding(head);
+  return { off: off + skipped, len: len - skipped };
 }
 
 /** CRC-32 of `head` as if the four bytes at `crcAt`, where it is stored, were 0. */

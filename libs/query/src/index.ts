@@ -17,6 +17,7 @@ export {
   type SeriesQuery,
   type StacktracesQuery,
 } from './query.ts';
+export { readsOf, type Reads } from './reads.ts';
 export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
 export type { StacktracesResult } from './stacktraces.ts';
 export type { TimeSeries } from './time-series.ts';

@@ -31,7 +31,7 @@ export const VIRTUAL_LABELS: readonly string[] = [
 const isVirtual = new Set(VIRTUAL_LABELS);
 
 /** The value of a virtual label for one value type of a dataset; '' when it has none. */
-export function virtualLabel(tables: DatasetTables, type: ValueType, name: string): string {
+export function virtualLabel(tables: DatasetHead, type: ValueType, name: string): string {
   switch (name) {
     case '__profile_type__':
       return profileTypeId(tables.name, type);
@@ -82,9 +82,12 @@ function compile(matchers: readonly Matcher[], { startMs, endMs }: QueryRange): 
   return { startMs, endMs, virtual, shared, others };
 }
 
+/** What is known of a dataset before its sections are read. */
+export type DatasetHead = Pick<DatasetTables, 'service' | 'name' | 'types' | 'minMs' | 'maxMs'>;
+
 /** Numbers of the value types that a selection wants of a dataset; none when the dataset is outside it as a whole. */
-export function matchTypes(tables: DatasetTables, selection: Selection): number[] {
-  if (tables.rows.length === 0 || tables.maxMs < selection.startMs || tables.minMs > selection.endMs) return [];
+export function matchTypes(tables: DatasetHead, selection: Selection): number[] {
+  if (tables.maxMs < selection.startMs || tables.minMs > selection.endMs) return [];
   for (const matcher of selection.shared) {
     if (!matcher.matches(matcher.name === '__name__' ? tables.name : tables.service)) return [];
   }

@@ -1,10 +1,19 @@
 import { mapLimit, type Clock } from '@kiln/async';
-import { openPart, type Codecs } from '@kiln/block';
+import {
+  missingContents,
+  missingPages,
+  missingSections,
+  openPart,
+  PartBytes,
+  type Codecs,
+  type Place,
+  type StoredTables,
+} from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
 import type { CommittedPart } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { mergePartials, runQuery, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
+import { mergePartials, readsOf, runQuery, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
 
 /** What reading parts stands on. */
 export interface PartPorts {
@@ -13,7 +22,7 @@ export interface PartPorts {
   readonly clock: Clock;
 }
 
-/** What was read, for people and for `Server-Timing`. */
+/** What was read, for people and for `Server-Timing`. Rows are those of the parts that were opened, wanted or not. */
 export interface ReadStats {
   objects: number;
   bytes: number;
@@ -32,6 +41,9 @@ export interface PartsAnswer {
 /** Partials that wait for a merge; more of them are memory, fewer are work. */
 const FOLD = 16;
 
+/** Parts up to this length are fetched whole: a second request costs more than the bytes. */
+const WHOLE_BYTES = 256 * 1024;
+
 /** Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`. */
 export async function readParts(
   { objects, codecs, clock }: PartPorts,
@@ -46,23 +58,25 @@ export async function readParts(
   await mapLimit(refs, concurrency, async (ref) => {
     if (gone.length > 0 && !all) return;
     for (let tries = 1; ; tries++) {
-      const bytes = await objects.getRange(ref.object, ref.off, ref.len);
-      await clock.sleep(0);
-      if (bytes === undefined) {
-        gone.push(ref);
-        return;
-      }
-      try {
-        const { datasets } = openPart(whole(ref, bytes), tenant, codecs);
-        const tables = datasets.map((dataset) => dataset.tables());
-        const partial = runQuery(query, tables, limits);
-        stats.objects++;
+      const fetch = async (place: Place): Promise<Uint8Array> => {
+        const bytes = await objects.getRange(ref.object, ref.off + place.off, place.len);
+        await clock.sleep(0);
+        if (bytes === undefined) throw new ObjectGone();
         stats.bytes += bytes.length;
+        return whole(ref, place, bytes);
+      };
+      try {
+        const partial = runQuery(query, await fetchTables(fetch, ref.len, tenant, query, codecs), limits);
+        stats.objects++;
         stats.rows += ref.rows;
         if (partial.length > 0) partials.push(partial);
         if (partials.length >= FOLD) partials = [mergePartials(query, partials, limits)];
         return;
       } catch (error) {
+        if (error instanceof ObjectGone) {
+          gone.push(ref);
+          return;
+        }
         if (!(error instanceof CorruptDataError)) throw error;
         if (tries < 2) continue;
         damaged.push({ ...offsetsOf(ref), reason: `${ref.object}: ${error.message}` });
@@ -73,9 +87,44 @@ export async function readParts(
   return { partials, gone, damaged };
 }
 
-function whole({ object, off, len }: CommittedPart, bytes: Uint8Array): Uint8Array {
+/** Ends the reading of a part: the object is not in the store any more. */
+class ObjectGone extends Error {}
+
+/** The datasets that the query wants of a part, with all that it reads of them at hand. */
+async function fetchTables(
+  fetch: (place: Place) => Promise<Uint8Array>,
+  length: number,
+  tenant: TenantId,
+  query: Query,
+  codecs: Codecs,
+): Promise<StoredTables[]> {
+  const bytes = new PartBytes(length);
+  const add = async (places: readonly Place[]): Promise<void> => {
+    for (const place of places) bytes.add(place.off, await fetch(place)); // one after the other: other parts are read meanwhile
+  };
+  if (length <= WHOLE_BYTES) await add([{ off: 0, len: length }]);
+  for (let place = missingContents(bytes); place !== undefined; place = missingContents(bytes)) await add([place]);
+  const reads = readsOf(query);
+  const wanted = openPart(bytes, tenant, codecs).datasets.filter((dataset) => reads.wants(dataset));
+  await add(missingSections(bytes, wanted, reads.sections));
+  const tables = wanted.map((dataset) => dataset.tables());
+  if (length > WHOLE_BYTES)
+    await add(
+      missingPages(
+        bytes,
+        tables.flatMap((dataset) => reads.pages(dataset)),
+      ),
+    );
+  return tables;
+}
+
+function whole({ object }: CommittedPart, { off, len }: Place, bytes: Uint8Array): Uint8Array {
   if (bytes.length === len) return bytes;
-  throw new CorruptDataError(object, off + bytes.length, `the object ends, a part of ${len} bytes begins at ${off}`);
+  throw new CorruptDataError(
+    object,
+    off + bytes.length,
+    `the object ends in its part, ${len} bytes at ${off} are asked for`,
+  );
 }
 
 /** The offsets that the name of a segment says it holds; of any other object its name, and no offsets. */

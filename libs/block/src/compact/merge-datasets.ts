@@ -65,22 +65,25 @@ function columnsLike(first: DatasetTables | undefined): (tables: DatasetTables) 
   };
 }
 
-/** Reads every row once: checks it, notes where it begins and interns the stacks of rows that are kept, each source's all at once. */
+/** Reads every row once: checks it, notes where it begins, and counts and interns the stacks of rows that are kept, each source's all at once. */
 function openSources(sources: readonly DatasetTables[], rows: MergedRows, seed: number, codecs: Codecs): MergeJob {
   const symbols = new SymbolTable(seed);
   let scratch: PageRows | undefined;
+  let uses = new Uint32Array(0);
   const opened = sources.map((tables, s) => {
     const { length } = tables.symbols.stacks;
     const reader = new RowReader(tables, tables.rows.length, length, scratch);
-    const used = new Uint8Array(length);
-    for (let row = rows.first(s); reader.next(); row++) if (rows.isKept(row)) markUsed(used, reader.samples);
+    const counts = new Uint32Array(length);
+    for (let row = rows.first(s); reader.next(); row++) if (rows.isKept(row)) countStacks(counts, reader.samples);
     if (tables.rows.length > 0) scratch = reader.samples;
     const spans = spansByRow(tables);
     for (let i = 0; spans !== undefined && i < spans.length; i++)
-      if (rows.isKept(rows.first(s) + spans.row[i]!)) used[spans.stack[i]!] = 1;
-    return { tables, reader, columns: rows.columns(s), stacks: internUsed(tables, used, symbols), spans };
+      if (rows.isKept(rows.first(s) + spans.row[i]!)) counts[spans.stack[i]!]!++;
+    const stacks = internUsed(tables, counts, symbols);
+    uses = addUses(uses, symbols.symbols().stacks.length, counts, stacks);
+    return { tables, reader, columns: rows.columns(s), stacks, spans };
   });
-  return { sources: opened, rows, symbols: symbols.symbols(), seed, codecs, sorter: new SampleSorter() };
+  return { sources: opened, rows, symbols: symbols.symbols(), uses, seed, codecs, sorter: new SampleSorter() };
 }
 
 function spansByRow({ spans, rows }: DatasetTables): SourceSpans | undefined {
@@ -91,18 +94,32 @@ function spansByRow({ spans, rows }: DatasetTables): SourceSpans | undefined {
   return { ...spans, start };
 }
 
-function markUsed(used: Uint8Array, { stack, length }: PageRows): void {
-  for (let i = 0; i < length; i++) used[stack[i]!] = 1;
+/** Hot: once per sample. */
+function countStacks(counts: Uint32Array, { stack, length }: PageRows): void {
+  for (let i = 0; i < length; i++) counts[stack[i]!]!++;
 }
 
 /** The row in `into` of each stack that is used. */
-function internUsed({ symbols }: DatasetTables, used: Uint8Array, into: SymbolTable): Uint32Array {
-  const stacks = new Uint32Array(used.length);
-  const list = new Uint32Array(used.length);
-  let count = 0;
-  for (let stack = 0; stack < used.length; stack++) if (used[stack] !== 0) list[count++] = stack;
-  const found = new Uint32Array(count);
-  into.remap(symbols).stacks(list, count, found);
-  for (let i = 0; i < count; i++) stacks[list[i]!] = found[i]!;
+function internUsed({ symbols }: DatasetTables, counts: Uint32Array, into: SymbolTable): Uint32Array {
+  const stacks = new Uint32Array(counts.length);
+  const used = new Uint32Array(counts.length);
+  let length = 0;
+  for (let stack = 0; stack < counts.length; stack++) if (counts[stack] !== 0) used[length++] = stack;
+  const found = new Uint32Array(length);
+  into.remap(symbols).stacks(used, length, found);
+  for (let i = 0; i < length; i++) stacks[used[i]!] = found[i]!;
   return stacks;
+}
+
+/** Uses by the job's stacks, which have become `length`. */
+function addUses(
+  uses: Uint32Array<ArrayBuffer>,
+  length: number,
+  counts: Uint32Array,
+  stacks: Uint32Array,
+): Uint32Array<ArrayBuffer> {
+  const more = length > uses.length ? new Uint32Array(length * 2) : uses;
+  if (more !== uses) more.set(uses);
+  for (let stack = 0; stack < counts.length; stack++) more[stacks[stack]!]! += counts[stack]!;
+  return more;
 }

@@ -31,6 +31,8 @@ export interface MergeJob {
   readonly rows: MergedRows;
   /** The symbols of all sources. */
   readonly symbols: Symbols;
+  /** By their stacks: how many samples of kept rows each has. May be longer. */
+  readonly uses: Uint32Array;
   readonly seed: number;
   readonly codecs: Codecs;
   readonly sorter: SampleSorter;
@@ -52,8 +54,31 @@ export function buildWindow(job: MergeJob, { from, to }: RowWindow): DatasetTabl
   return { service, name, types, minMs, maxMs, series, rows, pages, symbols, spans: gatherSpans(job, order, rank) };
 }
 
-/** A table of the symbols that the rows use, its stacks numbered from the most used one on, and by the job's stacks their numbers. */
-function rankStacks({ sources, rows, symbols, seed }: MergeJob, order: Uint32Array): Ranked {
+/** The symbols that the rows use, stacks numbered from the most used one on, and by the job's stacks their numbers. */
+function rankStacks(job: MergeJob, order: Uint32Array): Ranked {
+  const { symbols } = job;
+  const uses = order.length === job.rows.length ? job.uses : countWindow(job, order);
+  const ranked = new Uint32Array(symbols.stacks.length);
+  let count = 0;
+  for (let stack = 0; stack < ranked.length; stack++) if (uses[stack] !== 0) ranked[count++] = stack;
+  const used = ranked.subarray(0, count).sort((a, b) => uses[b]! - uses[a]! || a - b);
+  const rank = new Uint32Array(ranked.length);
+  for (let i = 0; i < count; i++) rank[used[i]!] = i;
+  return { symbols: symbolsOf(job, used), rank };
+}
+
+/** The symbols of some stacks, numbered as they are listed. */
+function symbolsOf({ symbols, seed }: MergeJob, stacks: Uint32Array): Symbols {
+  if (stacks.length === symbols.stacks.length) {
+    const node = stacks.map((stack) => symbols.stacks.node[stack]!);
+    return { ...symbols, stacks: { length: node.length, node } };
+  }
+  const table = new SymbolTable(seed);
+  table.remap(symbols).stacks(stacks, stacks.length, new Uint32Array(stacks.length)); // a new table numbers stacks as they come
+  return table.symbols();
+}
+
+function countWindow({ sources, rows, symbols }: MergeJob, order: Uint32Array): Uint32Array {
   const uses = new Uint32Array(symbols.stacks.length);
   for (let i = 0; i < order.length; i++) {
     const s = rows.sourceOf[order[i]!]!;
@@ -63,16 +88,7 @@ function rankStacks({ sources, rows, symbols, seed }: MergeJob, order: Uint32Arr
     if (spans === undefined) continue;
     for (let entry = spans.start[row]!; entry < spans.start[row + 1]!; entry++) uses[stacks[spans.stack[entry]!]!]!++;
   }
-  const used = new Uint32Array(uses.length);
-  let count = 0;
-  for (let stack = 0; stack < uses.length; stack++) if (uses[stack] !== 0) used[count++] = stack;
-  const ranked = used.subarray(0, count).sort((a, b) => uses[b]! - uses[a]! || a - b);
-  const table = new SymbolTable(seed);
-  const numbers = new Uint32Array(count);
-  table.remap(symbols).stacks(ranked, count, numbers); // a new table numbers stacks as they come
-  const rank = uses;
-  for (let i = 0; i < count; i++) rank[ranked[i]!] = numbers[i]!;
-  return { symbols: table.symbols(), rank };
+  return uses;
 }
 
 interface Ranked {

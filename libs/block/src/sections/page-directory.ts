@@ -2,6 +2,8 @@ import { ByteReader, ByteWriter, CorruptDataError } from '@kiln/bytes';
 import { unpack } from '../codec.ts';
 import { readInt, writeInt } from '../columns.ts';
 import { sealPage } from '../page/sealed-page.ts';
+import type { PartBytes } from '../part-bytes.ts';
+import type { Place } from '../region.ts';
 import type { Codecs, Page, RowColumns } from '../tables.ts';
 
 /*
@@ -20,7 +22,10 @@ export interface PageSummary {
 }
 
 /** A page of an object. Its bytes are verified and decompressed each time they are asked for: a query merges a page once. */
-export interface StoredPage extends Page, PageSummary {}
+export interface StoredPage extends Page, PageSummary {
+  /** Where it is stored, counted from the start of its part. */
+  readonly place: Place;
+}
 
 /** Both sections of a dataset's pages, and what they hold. */
 export interface EncodedPages {
@@ -59,10 +64,15 @@ export function encodePages(pages: readonly Page[], rows: RowColumns, codecs: Co
   return { samples: samples.view(), directory: directory.view(), count, rawBytes };
 }
 
-/** @throws CorruptDataError when the pages do not fill `samples` or do not have `rows` rows. */
+/**
+ * Pages whose bytes are taken when they are asked for.
+ * @param samples where the pages lie: the payload of SAMPLES with its padding.
+ * @throws CorruptDataError when the pages do not fill `samples` or do not have `rows` rows.
+ */
 export function decodePages(
   directory: Uint8Array,
-  samples: Uint8Array,
+  samples: Place,
+  bytes: PartBytes,
   rows: number,
   codecs: Codecs,
   seed: number,
@@ -81,11 +91,12 @@ export function decodePages(
     const maxSeries = minSeries + r.varint();
     const minMs = readInt(r);
     const maxMs = minMs + r.varint();
-    if (storedLength > samples.length - at) r.fail(`page of ${storedLength} bytes, ${samples.length - at} left`);
+    if (storedLength > samples.len - at) r.fail(`page of ${storedLength} bytes, ${samples.len - at} left`);
     if (rawLength > MAX_PAGE_BYTES) r.fail(`page of ${rawLength} bytes, limit ${MAX_PAGE_BYTES}`);
-    const stored = samples.subarray(at, at + storedLength);
+    const place = { off: samples.off + at, len: storedLength };
     pages.push(
-      new PackedPage({ firstRow, rows: pageRows, minSeries, maxSeries, minMs, maxMs }, () => {
+      new PackedPage({ firstRow, rows: pageRows, minSeries, maxSeries, minMs, maxMs, place }, () => {
+        const stored = bytes.take(place);
         if (codecs.crc32(stored, seed) !== crc) throw new CorruptDataError('page', 0, 'checksum does not match');
         return unpack(codecs, codec, stored, rawLength, 'page');
       }),
@@ -94,8 +105,8 @@ export function decodePages(
     at += storedLength;
   }
   if (r.left > 0) r.fail(`${r.left} bytes behind the last page`);
-  if (at !== samples.length || firstRow !== rows)
-    r.fail(`pages of ${at} bytes and ${firstRow} rows where ${samples.length} and ${rows} are stored`);
+  if (samples.len - at >= 8 || firstRow !== rows)
+    r.fail(`pages of ${at} bytes and ${firstRow} rows where ${samples.len} and ${rows} are stored`);
   return pages;
 }
 
@@ -106,6 +117,7 @@ class PackedPage implements StoredPage {
   readonly maxSeries: number;
   readonly minMs: number;
   readonly maxMs: number;
+  readonly place: Place;
   readonly #load: () => Uint8Array;
 
   constructor(what: Omit<StoredPage, 'bytes'>, load: () => Uint8Array) {
@@ -115,6 +127,7 @@ class PackedPage implements StoredPage {
     this.maxSeries = what.maxSeries;
     this.minMs = what.minMs;
     this.maxMs = what.maxMs;
+    this.place = what.place;
     this.#load = load;
   }
 

@@ -1,0 +1,119 @@
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { ManualClock, seededRandom } from '@kiln/async';
+import {
+  openPart,
+  PageBuilder,
+  SymbolTable,
+  writeBlock,
+  type Codecs,
+  type DatasetTables,
+  type Page,
+} from '@kiln/block';
+import { labelSet, parseTenantId } from '@kiln/model';
+import { memoryStore, type ObjectStore } from '@kiln/objstore';
+import { runQuery, type Query } from '@kiln/query';
+import { expect, test } from 'vitest';
+import { readParts, type ReadStats } from './read-parts.ts';
+
+const tenant = parseTenantId('a');
+const ROWS = 30_000;
+const PAGE_ROWS = 1_000;
+const SERIES = 100;
+const HOUR = 3_600_000;
+const codecs: Codecs = {
+  crc32,
+  zstdCompress: (bytes) => zstdCompressSync(bytes),
+  zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxLength) }),
+};
+
+/** Rows of one service, sorted as in a block, with ids and values that do not compress. */
+function datasetOf(service: string): DatasetTables {
+  const random = seededRandom(service.length);
+  const symbols = new SymbolTable();
+  symbols.stacks.intern(0);
+  const rows = Array.from({ length: ROWS }, (_, row) => row);
+  const value = Float64Array.from(rows, () => 1 + Math.floor(random() * 2 ** 40));
+  const pages: Page[] = [];
+  for (let firstRow = 0; firstRow < ROWS; firstRow += PAGE_ROWS) {
+    const page = new PageBuilder(1);
+    for (let row = firstRow; row < firstRow + PAGE_ROWS; row++)
+      page.add(Uint32Array.of(0), [{ lo: value.subarray(row, row + 1), hi: undefined }], 1);
+    pages.push({ firstRow, rows: PAGE_ROWS, bytes: page.toBytes() });
+  }
+  const perSeries = ROWS / SERIES;
+  return {
+    service,
+    name: 'cpu',
+    types: [{ type: 'cpu', unit: 'nanoseconds', periodType: 'cpu', periodUnit: 'nanoseconds' }],
+    minMs: 0,
+    maxMs: (perSeries - 1) * 10_000,
+    series: Array.from({ length: SERIES }, (_, i) =>
+      labelSet([
+        { name: 'service_name', value: service },
+        { name: 'pod', value: `pod-${String(i).padStart(3, '0')}` },
+      ]),
+    ),
+    rows: {
+      length: ROWS,
+      series: Uint32Array.from(rows, (row) => Math.floor(row / perSeries)),
+      timeMs: Float64Array.from(rows, (row) => (row % perSeries) * 10_000),
+      id: Uint8Array.from({ length: ROWS * 8 }, () => Math.floor(random() * 256)),
+      offset: undefined,
+      totals: [{ lo: value, hi: undefined }],
+    },
+    pages,
+    symbols: symbols.symbols(),
+    spans: undefined,
+  };
+}
+
+const range = { startMs: 0, endMs: HOUR, profileType: 'cpu:cpu:nanoseconds:cpu:nanoseconds' };
+const graph = (selector: string, endMs = HOUR): Query => ({
+  kind: 'stacktraces',
+  ...range,
+  endMs,
+  selector,
+  maxNodes: 0,
+  format: 'tree',
+});
+const series = (selector: string): Query => ({
+  kind: 'selectSeries',
+  ...range,
+  selector,
+  stepMs: 60_000,
+  groupBy: [],
+  aggregation: 'sum',
+  limit: 0,
+});
+
+test('of a large part, what the query wants is fetched, and the answer is that of the whole part', async () => {
+  const datasets = ['web', 'db', 'queue'].map(datasetOf);
+  const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
+  const objects: ObjectStore = memoryStore();
+  await objects.put('b', block.bytes);
+  const { off, len } = block.entry;
+  const tables = openPart(block.bytes.subarray(off, off + len), tenant, codecs).datasets.map((d) => d.tables());
+  const clock = new ManualClock(0);
+  const share = async (query: Query): Promise<number> => {
+    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0 };
+    const options = { limits: {}, concurrency: 1, stats, all: true };
+    const answer = await clock.run(
+      readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
+    );
+    expect([answer.gone, answer.damaged]).toEqual([[], []]);
+    expect(answer.partials).toEqual([runQuery(query, tables)].filter((partial) => partial.length > 0));
+    expect([stats.objects, stats.rows]).toEqual([1, ROWS * 3]);
+    return stats.bytes / len;
+  };
+  expect(len).toBeGreaterThan(1024 * 1024);
+  const all = await share(graph('{}'));
+  const one = await share(graph('{service_name="db"}'));
+  const pod = await share(graph('{service_name="db", pod="pod-040"}'));
+  const totals = await share(series('{service_name="db"}'));
+  const none = await share(graph('{service_name="nobody"}'));
+  expect(all).toBeGreaterThan(0.99);
+  expect(one).toBeLessThan(0.4);
+  expect(pod).toBeLessThan(one - 0.05);
+  expect(totals).toBeLessThan(one);
+  expect(none).toBeLessThan(0.05);
+});
