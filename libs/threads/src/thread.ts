@@ -1,8 +1,8 @@
-import { Worker, type Transferable } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { Logger } from '@kiln/telemetry';
-import { PortRpc, type Handlers } from './port-rpc.ts';
+import { PortRpc, type CallOptions, type Handlers } from './port-rpc.ts';
 
 export interface ThreadOptions {
   /** What it is for, in sentences: `query`. */
@@ -44,14 +44,13 @@ export class Thread {
   }
 
   /**
-   * @param transfer buffers that are moved to the thread.
    * @throws KilnError what the thread threw; `unavailable` when it is not running or died meanwhile.
    */
-  async call(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
+  async call(options: CallOptions, method: string, ...args: unknown[]): Promise<unknown> {
     if (this.#rpc === undefined) throw this.#gone(this.#death);
     this.#underWay++;
     try {
-      return await this.#rpc.callMoving(transfer, method, ...args);
+      return await this.#rpc.callWith(options, method, ...args);
     } finally {
       this.#underWay--;
     }
@@ -114,9 +113,9 @@ export class Threads {
   }
 
   /** @throws KilnError as `Thread.call`. */
-  call(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
+  call(options: CallOptions, method: string, ...args: unknown[]): Promise<unknown> {
     const idlest = this.#threads.reduce((a, b) => (b.underWay < a.underWay ? b : a));
-    return idlest.call(transfer, method, ...args);
+    return idlest.call(options, method, ...args);
   }
 
   async stop(): Promise<void> {

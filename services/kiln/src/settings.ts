@@ -1,6 +1,7 @@
 import type { Compression } from '@kiln/block';
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
+import { queryQueueDefaults, type QueryQueueConfig } from '@kiln/query-frontend';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
@@ -220,6 +221,27 @@ const querierSettings: SettingsFor<QuerierConfig> = {
   }),
 };
 
+const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
+  maxConcurrent: setting({
+    key: 'querier.max-concurrent',
+    type: 'int',
+    default: queryQueueDefaults.maxConcurrent,
+    min: 1,
+    max: 1024,
+    unit: 'queries',
+    meaning: 'Queries that run at once in this process: what bounds the memory that large answers take together',
+  }),
+  maxWaiting: setting({
+    key: 'query-frontend.max-waiting',
+    type: 'int',
+    default: queryQueueDefaults.maxWaiting,
+    max: 10_000,
+    unit: 'queries',
+    meaning:
+      'Queries that wait for their turn, of all tenants together; tenants are served in turn. Above it the newest of the tenant with the most is refused with 429. 0 = none wait',
+  }),
+};
+
 /** Log and objects below the data directory. */
 export interface StorageConfig {
   readonly partitions: number;
@@ -255,6 +277,7 @@ export const startSchema: {
   readonly distributor: SettingsFor<DistributorConfig>;
   readonly ingester: SettingsFor<IngesterConfig>;
   readonly querier: SettingsFor<QuerierConfig>;
+  readonly queryFrontend: SettingsFor<QueryQueueConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,
@@ -264,6 +287,7 @@ export const startSchema: {
   distributor: distributorSettings,
   ingester: ingesterSettings,
   querier: querierSettings,
+  queryFrontend: queryFrontendSettings,
   limits: limitSettings,
 };
 

@@ -20,6 +20,18 @@ export interface ReadStats {
   rows: number;
 }
 
+export interface ReadOptions {
+  readonly limits: QueryLimits;
+  /** Reads at a time. */
+  readonly concurrency: number;
+  /** Counted on. */
+  readonly stats: ReadStats;
+  /** That nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Read on when an object is gone. */
+  readonly all: boolean;
+}
+
 /** The partials of the parts, merged as they come, and what could not be read. */
 export interface PartsAnswer {
   readonly partials: readonly Uint8Array[];
@@ -32,13 +44,16 @@ export interface PartsAnswer {
 /** Partials that wait for a merge; more of them are memory, fewer are work. */
 const FOLD = 16;
 
-/** Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`. */
+/**
+ * Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
+ * @throws the signal's reason between two parts; KilnError by the query or the store.
+ */
 export async function readParts(
   { objects, codecs, clock }: PartPorts,
   tenant: TenantId,
   query: Query,
   refs: readonly CommittedPart[],
-  { limits, concurrency, stats, all }: { limits: QueryLimits; concurrency: number; stats: ReadStats; all: boolean },
+  { limits, concurrency, stats, signal, all }: ReadOptions,
 ): Promise<PartsAnswer> {
   let partials: Uint8Array[] = [];
   const gone: CommittedPart[] = [];
@@ -46,8 +61,10 @@ export async function readParts(
   await mapLimit(refs, concurrency, async (ref) => {
     if (gone.length > 0 && !all) return;
     for (let tries = 1; ; tries++) {
+      signal.throwIfAborted();
       const bytes = await objects.getRange(ref.object, ref.off, ref.len);
       await clock.sleep(0);
+      signal.throwIfAborted(); // the turn may have brought it
       if (bytes === undefined) {
         gone.push(ref);
         return;
