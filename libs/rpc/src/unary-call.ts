@@ -83,6 +83,7 @@ export class UnaryCall {
     { what, hint = '', left }: { readonly what: string; readonly hint?: string; readonly left?: AbortSignal },
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    if (this.timeoutMs === undefined && left === undefined) return work(new AbortController().signal);
     const ms = this.timeoutMs ?? Infinity;
     try {
       return await withTimeout(clock, ms, what, work, left);

@@ -193,7 +193,8 @@ const distributorSettings: SettingsFor<DistributorConfig> = {
     default: distributorDefaults.threads,
     max: 64,
     unit: 'threads',
-    meaning: 'Threads that decompress and decode pushes; 0 = none, the main thread does it',
+    meaning:
+      'Threads that decompress and decode pushes; 0 = none, the main thread does it. Each holds one decompressed body at a time, of ingestion_body_limit_mb at most, and as much again of decompressed profiles in it',
   }),
   inFlightMaxBytes: setting({
     key: 'distributor.in-flight-max-bytes',
@@ -201,7 +202,7 @@ const distributorSettings: SettingsFor<DistributorConfig> = {
     default: distributorDefaults.inFlightMaxBytes,
     min: 1024 * 1024,
     meaning:
-      'Bodies above 4 MiB that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken',
+      'Bodies above 4 MiB, as they came, that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken. What they hold decompressed is bounded by distributor.threads',
   }),
 };
 
