@@ -252,6 +252,7 @@ describe.skipIf(!built)('in a process of many tenants', { timeout: 120_000 }, ()
     expect([...calm.statuses, ...crowded.statuses].every((status) => status === 200)).toBe(true);
     process.stdout.write(`row 43: p90 ${calm.p90.toFixed(1)} ms alone, ${crowded.p90.toFixed(1)} ms beside it\n`);
     // Both generators run in this thread too, on a machine of two cores: the measure is coarse, the promise is that nobody waits for another's limit.
+    // The ratio itself is a row of `./kiln bench --latency`.
     expect(crowded.p90).toBeLessThan(3 * calm.p90 + 50 * crowding());
   });
 
