@@ -8,6 +8,7 @@ import { httpRows } from './http-rows.ts';
 import { checkObject, corpusRows, realRows, sizeRows, type RealFile } from './ingest-rows.ts';
 import type { Effort, Row } from './measure.ts';
 import { headOfAnHour, seal, type Push } from './pipeline.ts';
+import { neighbourRows } from './neighbour-rows.ts';
 import { openLoopRows } from './open-loop.ts';
 import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { readmeTable } from './readme-table.ts';
@@ -103,6 +104,7 @@ if (process.argv.includes('--latency')) {
   const pushed = [...pushesOf({ services: 4, pods: 4, intervals: 6, draws: 2_400 })];
   add(await openLoopRows(pushed, wholeNumber('--loop-seconds', 60, 5), wholeNumber('--loops', 5, 1)));
   add(await delayRows(effort.rounds));
+  add(await neighbourRows(effort.rounds));
   if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
   process.exit(0);
 }

@@ -181,6 +181,47 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     await unharmed(900);
   });
 
+  test('that asks a thousand large questions at once and leaves is refused the most, and nobody goes on with the rest', async () => {
+    await pushLarge();
+    const asked = JSON.stringify({
+      profileTypeID: 'process_cpu:cpu:ns::',
+      labelSelector: '{service_name="large"}',
+      start: 1,
+      end: Date.now() + 60_000,
+    });
+    const metric = async (line: string): Promise<number> => {
+      const metrics = await (await fetch(`${kiln.url}/metrics`)).text();
+      const found = metrics.split('\n').find((one) => one.startsWith(`${line} `));
+      return Number(found?.slice(line.length) ?? 0);
+    };
+    const outcomes = (outcome: string): Promise<number> =>
+      metric(`kiln_query_frontend_queries_total{outcome="${outcome}"}`);
+    const begun = [await outcomes('left'), await outcomes('refused')];
+    const refused: (string | undefined)[] = [];
+    const sessions = Array.from({ length: 4 }, session);
+    for (const one of sessions) {
+      for (let i = 0; i < 240; i++) {
+        const stream = one.request({ ':method': 'POST', ':path': MERGE, 'content-type': 'application/json' });
+        stream
+          .on('error', () => undefined)
+          .on('response', (head) => {
+            if (head[':status'] === 429) refused.push(head['retry-after']);
+          });
+        stream.resume().end(asked);
+      }
+    }
+    await expect.poll(() => refused.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(await metric('kiln_query_frontend_running_queries')).toBeLessThanOrEqual(4);
+    expect(await metric('kiln_query_frontend_waiting_queries')).toBeLessThanOrEqual(256);
+    for (const one of sessions) one.destroy();
+    await expect.poll(() => metric('kiln_query_frontend_waiting_queries'), { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => metric('kiln_query_frontend_running_queries'), { timeout: 20_000 }).toBe(0);
+    expect(await outcomes('left')).toBeGreaterThan(begun[0]!);
+    expect(await outcomes('refused')).toBeGreaterThanOrEqual(begun[1]! + refused.length);
+    expect(refused.every((seconds) => /^[123]$/.test(seconds!))).toBe(true);
+    await unharmed(900);
+  });
+
   test('with 5,000 idle connections is borne', async () => {
     for (let dialled = 0; dialled < 5_000; dialled += 250) {
       const some = Array.from({ length: 250 }, () => dial('GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'));

@@ -44,12 +44,16 @@ export class KilnError extends Error {
     this.httpStatus = options.httpStatus;
   }
 
-  /** Any thrown value as a KilnError: itself, `data_loss` for corrupt bytes, `canceled` for an abort, else `internal`. */
+  /** Any thrown value as a KilnError: itself, `data_loss` for corrupt bytes, `canceled` for an abort, `deadline_exceeded` for a timeout, else `internal`. */
   static from(thrown: unknown): KilnError {
     if (thrown instanceof KilnError) return thrown;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    const code: Code =
-      error.name === 'CorruptDataError' ? 'data_loss' : error.name === 'AbortError' ? 'canceled' : 'internal';
-    return new KilnError(code, error.message, { cause: thrown });
+    return new KilnError(codeOfName[error.name] ?? 'internal', error.message, { cause: thrown });
   }
 }
+
+const codeOfName: Readonly<Record<string, Code>> = {
+  CorruptDataError: 'data_loss',
+  AbortError: 'canceled',
+  TimeoutError: 'deadline_exceeded',
+};

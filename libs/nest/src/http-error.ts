@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Random } from '@kiln/async';
 import { KilnError, type Code } from '@kiln/model';
 import { grpcErrorAnswer, isGrpc, mediaType } from '@kiln/rpc';
 
@@ -45,11 +46,16 @@ export function httpStatusOf(error: KilnError): { status: number; code: Code } {
 }
 
 /**
- * Answers a request with an error: gRPC and gRPC-Web in their own form, everybody else as JSON `{"code","message"}`, with `Retry-After` where the
- * error says so. A wrong method or content type is no call of any protocol, and has its HTTP status for all. After the head is sent nothing can be
+ * Answers a request with an error: gRPC and gRPC-Web in their own form, everybody else as JSON `{"code","message"}`, with a spread
+ * `Retry-After` where the error says so. A wrong method or content type is no call of any protocol, and has its HTTP status for all. After the head is sent nothing can be
  * said any more: the connection is cut, so that the client does not take a part for the whole.
  */
-export function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): KilnError {
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  thrown: unknown,
+  random: Random,
+): KilnError {
   const error = KilnError.from(thrown);
   if (response.headersSent) {
     if (!response.writableEnded) response.destroy(error);
@@ -61,10 +67,18 @@ export function sendError(request: IncomingMessage, response: ServerResponse, th
   const { headers, body } = inTrailers
     ? grpcErrorAnswer(type, error)
     : jsonAnswer(`${JSON.stringify({ code, message: error.message })}\n`);
-  if (error.retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(error.retryAfterSeconds));
+  if (error.retryAfterSeconds !== undefined) headers['Retry-After'] = retryAfter(error.retryAfterSeconds, random);
   response.writeHead(inTrailers ? 200 : status, { ...headers, 'Content-Length': String(body.length) });
   endWhenSent(request, response, body);
   return error;
+}
+
+/** Seconds that are added at most. */
+const SPREAD_SECONDS = 2;
+
+/** HTTP has whole seconds (RFC 9110 §10.2.3): those that are needed, and none, one or two more, so that clients refused together come back apart. */
+function retryAfter(seconds: number, random: Random): string {
+  return String(Math.ceil(seconds) + Math.floor(random() * (SPREAD_SECONDS + 1)));
 }
 
 function jsonAnswer(text: string): { headers: Record<string, string>; body: Uint8Array } {

@@ -70,6 +70,8 @@ class EchoHttp {
 @Module({ controllers: [EchoHttp] })
 class EchoModule {}
 
+/** Of the platform. */
+let random = 0;
 const reasons: { ingester: string | undefined } = { ingester: undefined };
 
 function start(module: DynamicModule = { module: EchoModule }, http: Partial<HttpOptions> = {}): Promise<Platform> {
@@ -79,6 +81,7 @@ function start(module: DynamicModule = { module: EchoModule }, http: Partial<Htt
     log: silentLogger,
     metrics: createMetrics({ ofProcess: false }),
     clock: systemClock(),
+    random: () => random,
     build: { version: '0.1.0', revision: 'abc', branch: 'main', runtime: 'node' },
     config: { effective: 'a: 1\nb: 2\n', diff: 'b: 2\n', defaults: 'a: 1\nb: 1\n' },
     checks: [{ name: 'ingester', reason: () => reasons.ingester }],
@@ -194,6 +197,16 @@ describe('refusals', () => {
       413,
       { code: 'invalid_argument', message: 'too large' },
     ]);
+  });
+
+  test('clients that are refused together are told to come back apart', async () => {
+    const told = async (one: number): Promise<string | null> => {
+      random = one;
+      return (await refused('POST', '/refuse'))[2].get('retry-after');
+    };
+    // 1.2 seconds are needed; HTTP has whole ones.
+    expect([await told(0), await told(0.3), await told(0.34), await told(0.999)]).toEqual(['2', '2', '3', '4']);
+    random = 0;
   });
 
   test('an unexpected error is 500 and the process lives on', async () => {
@@ -360,6 +373,7 @@ test('a port that is taken is an error with its code', async () => {
       log: silentLogger,
       metrics: createMetrics({ ofProcess: false }),
       clock: systemClock(),
+      random: () => random,
       build: { version: '', revision: '', branch: '', runtime: '' },
       config: { effective: '', diff: '', defaults: '' },
       checks: [],

@@ -5,7 +5,7 @@ import type { DynamicModule, LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { withTimeout, type Clock } from '@kiln/async';
+import { withTimeout, type Clock, type Random } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
 import { isFault, pathOf, sendError } from './http-error.ts';
@@ -50,6 +50,8 @@ export interface PlatformOptions {
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
+  /** Spreads `Retry-After`. */
+  readonly random: Random;
   readonly build: BuildInfo;
   readonly config: ConfigPages;
   readonly checks: readonly ReadyCheck[];
@@ -105,7 +107,7 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
     catch: (thrown, host) => {
       const reply = host.switchToHttp().getResponse<FastifyReply>().hijack();
       const { raw } = host.switchToHttp().getRequest<FastifyRequest>();
-      report(log, raw, sendError(raw, reply.raw, thrown));
+      report(log, raw, sendError(raw, reply.raw, thrown, options.random));
     },
   });
   try {
@@ -129,8 +131,6 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
 interface OpenRequest {
   readonly request: IncomingMessage;
   readonly startMs: number;
-  /** Counts it as over; once. */
-  readonly close: () => void;
   /** When its answer was seen to be on its way; from then on its reader is timed. */
   answeredMs?: number;
 }
@@ -149,6 +149,7 @@ class Requests {
   readonly #port: Port;
   readonly #log: Logger;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #routes = new RouteTable();
   readonly #total: CounterMetric;
   readonly #seconds: HistogramMetric;
@@ -158,12 +159,13 @@ class Requests {
   #stopping = false;
   #idle: () => void = () => undefined;
 
-  constructor(server: FastifyInstance, port: Port, { http, log, clock, metrics }: PlatformOptions) {
+  constructor(server: FastifyInstance, port: Port, { http, log, clock, random, metrics }: PlatformOptions) {
     this.#server = server;
     this.#port = port;
     this.#http = http;
     this.#log = log;
     this.#clock = clock;
+    this.#random = random;
     this.#total = metrics.counter({
       name: 'kiln_http_requests_total',
       help: 'Requests answered on the public port, by route, method and status.',
@@ -204,7 +206,7 @@ class Requests {
     try {
       await (handler as (request: FastifyRequest, reply: FastifyReply) => unknown).call(this.#server, request, reply);
     } catch (thrown) {
-      report(this.#log, request.raw, sendError(request.raw, reply.raw, thrown));
+      report(this.#log, request.raw, sendError(request.raw, reply.raw, thrown, this.#random));
     }
   }
 
@@ -214,12 +216,12 @@ class Requests {
     if (allowed.length === 0) {
       const asked = request.originalUrl.split('?', 1)[0]!.slice(0, 200);
       const message = `nothing is served under ${asked}: GET ${this.#http.pathPrefix}/ lists what is`;
-      sendError(request.raw, response, new KilnError('unimplemented', message, { httpStatus: 404 }));
+      sendError(request.raw, response, new KilnError('unimplemented', message, { httpStatus: 404 }), this.#random);
       return;
     }
     response.setHeader('Allow', allowed.join(', '));
     const message = `method ${request.method} is not allowed on ${path}: use ${allowed.join(' or ')}`;
-    sendError(request.raw, response, new KilnError('unimplemented', message, { httpStatus: 405 }));
+    sendError(request.raw, response, new KilnError('unimplemented', message, { httpStatus: 405 }), this.#random);
   }
 
   #count(request: FastifyRequest, response: ServerResponse): void {
@@ -232,7 +234,7 @@ class Requests {
       this.#seconds.observe((this.#clock.nowMs() - startMs) / 1000, { route });
       if (this.#open.size === 0) this.#idle();
     };
-    this.#open.set(response, { request: request.raw, startMs, close });
+    this.#open.set(response, { request: request.raw, startMs });
     response.once('close', close);
   }
 
@@ -255,7 +257,7 @@ class Requests {
       if (isLate) response.destroy();
     } else if (request.socket.destroyed) {
       // An answer that waits behind another on its connection is not told when that breaks.
-      open.close();
+      response.emit('close');
     }
     if (!response.headersSent || response.writableFinished || open.answeredMs !== undefined) return;
     open.answeredMs = nowMs;

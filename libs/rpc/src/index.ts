@@ -1,3 +1,4 @@
+export { clientLeft } from './client-left.ts';
 export { collectBody } from './collect-body.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TimeoutError, withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import { COMPRESSED_FRAME, frame, TRAILER_FRAME, unframe } from './envelope.ts';
 import { grpcTrailers, isGrpc, isGrpcWeb } from './grpc-error.ts';
@@ -69,6 +70,31 @@ export class UnaryCall {
       headerOf(request, grpc ? 'grpc-accept-encoding' : 'accept-encoding') ?? '',
     );
     this.timeoutMs = timeoutOf(headerOf(request, grpc ? 'grpc-timeout' : 'connect-timeout-ms'));
+  }
+
+  /**
+   * Does the work of the call, for as long as the client waits: its timeout (`Connect-Timeout-Ms`, `grpc-timeout`), and while it is there where
+   * `left` says so. Then the signal given to `work` aborts, and the call fails at once, whatever `work` does.
+   * @param what the work, in sentences: `the query`. @param hint ends the sentence when the time is over: what the client should know then.
+   * @throws KilnError `deadline_exceeded`; the reason of `left`; what `work` throws.
+   */
+  async inTime<T>(
+    clock: Clock,
+    { what, hint = '', left }: { readonly what: string; readonly hint?: string; readonly left?: AbortSignal },
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (this.timeoutMs === undefined && left === undefined) return work(new AbortController().signal);
+    const ms = this.timeoutMs ?? Infinity;
+    try {
+      return await withTimeout(clock, ms, what, work, left);
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      throw new KilnError(
+        'deadline_exceeded',
+        `${what} did not end within the ${ms} ms that the client allowed${hint}`,
+        { cause: error },
+      );
+    }
   }
 
   /** The message in the body. @throws KilnError for a body that is not one message. */

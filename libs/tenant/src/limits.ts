@@ -27,6 +27,7 @@ export interface Limits {
   readonly maxProfileSymbolValueLength: number;
   readonly rejectOlderThanMs: number;
   readonly rejectNewerThanMs: number;
+  readonly maxConcurrentQueries: number;
   readonly maxQueryLookbackMs: number;
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
@@ -140,6 +141,14 @@ export const limitSettings: SettingsFor<Limits> = {
     type: 'duration',
     default: 600_000,
     meaning: 'How far a profile may lie in the future, by its own time. 0 = any',
+  }),
+  maxConcurrentQueries: limit('max_concurrent_queries', {
+    key: 'querier.max-concurrent-queries',
+    type: 'int',
+    default: 0,
+    unit: 'queries',
+    meaning:
+      'Queries of one tenant that run at once; others of the tenant wait. 0 = as many as querier.max-concurrent allows',
   }),
   maxQueryLookbackMs: limit('max_query_lookback', {
     key: 'querier.max-query-lookback',

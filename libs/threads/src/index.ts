@@ -1,3 +1,3 @@
 export { errorAsData, errorFromData, Moved, movable, PortRpc } from './port-rpc.ts';
-export type { ErrorAsData, Handlers, MessageEnd } from './port-rpc.ts';
+export type { CallOptions, ErrorAsData, Handlers, MessageEnd } from './port-rpc.ts';
 export { Thread, Threads, type ThreadOptions } from './thread.ts';

@@ -81,3 +81,32 @@ test('a view of a larger buffer is copied before it is moved', () => {
     new Uint8Array([1, 2, 3]),
   );
 });
+
+test('a call that nobody waits for any more tells its handler, and ends when the handler does', async () => {
+  const heard: unknown[] = [];
+  const [left] = pair(
+    {},
+    {
+      until: async (name: string, signal: AbortSignal) => {
+        const { promise, resolve } = Promise.withResolvers<string>();
+        signal.addEventListener('abort', () => {
+          heard.push(signal.reason);
+          resolve(`${name} stopped`);
+        });
+        return promise;
+      },
+      count: (...args: unknown[]) => args.length,
+    },
+  );
+  const leaving = new AbortController();
+  const call = left.callWith({ signal: leaving.signal }, 'until', 'a');
+  leaving.abort(new KilnError('canceled', 'gone', { reason: 'left' }));
+  expect(await call).toBe('a stopped');
+  expect(heard).toMatchObject([{ name: 'KilnError', code: 'canceled', message: 'gone', reason: 'left' }]);
+  await expect(left.callWith({ signal: leaving.signal }, 'until', 'b')).rejects.toThrow('gone');
+  expect(await left.call('count', 1)).toBe(1); // without a signal the handler gets none
+  const late = new AbortController();
+  expect(await left.callWith({ signal: late.signal }, 'count', 1)).toBe(2);
+  late.abort();
+  expect(await left.call('count')).toBe(0);
+});

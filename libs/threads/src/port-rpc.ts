@@ -18,11 +18,26 @@ export class Moved<T> {
   }
 }
 
-/** What one side answers: a method name and plain, cloneable arguments. */
+/** How a call is made. */
+export interface CallOptions {
+  /** Buffers that are moved to the other side. */
+  readonly transfer?: readonly Transferable[];
+  /** Tells the handler that nobody waits any more: it is given a signal of its own as the last argument. The call ends when the handler does. */
+  readonly signal?: AbortSignal;
+}
+
+/** What one side answers: a method name and plain, cloneable arguments, and a signal where the call has one. */
 export type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 type Message =
-  | { readonly kind: 'call'; readonly id: number; readonly method: string; readonly args: unknown[] }
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly method: string;
+      readonly args: unknown[];
+      readonly canAbort: boolean;
+    }
+  | { readonly kind: 'abort'; readonly id: number; readonly error: ErrorAsData }
   | { readonly kind: 'done'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorAsData };
 
@@ -45,6 +60,8 @@ export class PortRpc {
   readonly #end: MessageEnd;
   readonly #handlers: Handlers;
   readonly #waiting = new Map<number, Waiting>();
+  /** Calls of the other side that it may abort, while they are answered. */
+  readonly #answering = new Map<number, AbortController>();
   #nextId = 0;
   #closed: KilnError | undefined;
 
@@ -56,17 +73,29 @@ export class PortRpc {
 
   /** Calls `method` on the other side. @throws KilnError the other side's error, or the one given to `close`. */
   async call(method: string, ...args: unknown[]): Promise<unknown> {
-    return this.callMoving([], method, ...args);
+    return this.callWith({}, method, ...args);
   }
 
-  /** As `call`; the buffers of `transfer` are moved to the other side. */
-  async callMoving(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
+  /** As `call`. @throws also the signal's reason when it was aborted before. */
+  async callWith({ transfer = [], signal }: CallOptions, method: string, ...args: unknown[]): Promise<unknown> {
     if (this.#closed !== undefined) throw this.#closed;
+    signal?.throwIfAborted();
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
-    this.#end.postMessage({ kind: 'call', id, method, args } satisfies Message, transfer);
-    return promise;
+    this.#post({ kind: 'call', id, method, args, canAbort: signal !== undefined }, transfer);
+    if (signal === undefined) return promise;
+    const abort = (): void => this.#post({ kind: 'abort', id, error: errorAsData(KilnError.from(signal.reason)) });
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #post(message: Message, transfer?: readonly Transferable[]): void {
+    this.#end.postMessage(message, transfer);
   }
 
   /** Fails all calls, those under way and those to come: the other side is gone. */
@@ -78,7 +107,11 @@ export class PortRpc {
 
   async #receive(message: Message): Promise<void> {
     if (message.kind === 'call') {
-      await this.#answer(message.id, message.method, message.args);
+      await this.#answer(message);
+      return;
+    }
+    if (message.kind === 'abort') {
+      this.#answering.get(message.id)?.abort(errorFromData(message.error));
       return;
     }
     const waiting = this.#waiting.get(message.id);
@@ -87,19 +120,21 @@ export class PortRpc {
     else waiting?.reject(errorFromData(message.error));
   }
 
-  async #answer(id: number, method: string, args: unknown[]): Promise<void> {
+  async #answer({ id, method, args, canAbort }: Message & { readonly kind: 'call' }): Promise<void> {
+    const abort = canAbort ? new AbortController() : undefined;
+    if (abort !== undefined) this.#answering.set(id, abort);
     try {
       const handler = this.#handlers[method];
       if (handler === undefined)
         throw new KilnError('unimplemented', `no method ${JSON.stringify(method)} in this thread`);
-      const value = await handler(...(args as never[]));
+      const value = await handler(...((abort === undefined ? args : [...args, abort.signal]) as never[]));
       if (this.#closed !== undefined) return;
-      if (value instanceof Moved) this.#end.postMessage({ kind: 'done', id, value: value.value }, value.transfer);
-      else this.#end.postMessage({ kind: 'done', id, value } satisfies Message);
+      if (value instanceof Moved) this.#post({ kind: 'done', id, value: value.value }, value.transfer);
+      else this.#post({ kind: 'done', id, value });
     } catch (error) {
-      if (this.#closed === undefined) {
-        this.#end.postMessage({ kind: 'failed', id, error: errorAsData(KilnError.from(error)) } satisfies Message);
-      }
+      if (this.#closed === undefined) this.#post({ kind: 'failed', id, error: errorAsData(KilnError.from(error)) });
+    } finally {
+      this.#answering.delete(id);
     }
   }
 }

@@ -1,8 +1,8 @@
-import { Worker, type Transferable } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import type { Logger } from '@kiln/telemetry';
-import { PortRpc, type Handlers } from './port-rpc.ts';
+import { PortRpc, type CallOptions, type Handlers } from './port-rpc.ts';
 
 export interface ThreadOptions {
   /** What it is for, in sentences: `query`. */
@@ -13,6 +13,14 @@ export interface ThreadOptions {
   readonly data: unknown;
   /** What it may call here. */
   readonly handlers: Handlers;
+  /** JavaScript heap above which it is ended, alone: the process lives on. Without it V8 decides. */
+  readonly heap?: {
+    readonly maxBytes: number;
+    /** Ends the sentence: what gives it more. */
+    readonly hint: string;
+  };
+  /** Called each time it has ended, before its calls fail. */
+  readonly onDeath?: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -22,15 +30,16 @@ const RESTART_MAX_MS = 30_000;
 /** One that lived this long starts the waiting anew. */
 const STEADY_MS = 60_000;
 const STOP_MS = 5_000;
+const MIB = 1024 * 1024;
 
-/** A worker thread without state that anybody would miss: one that dies is started again, later each time; calls fail until then. */
+/** A worker thread whose work can be begun anew: one that dies is started again, later each time; calls fail until then. */
 export class Thread {
   readonly #options: ThreadOptions;
-  readonly #stopping = new AbortController();
+  readonly #retired = new AbortController();
   readonly #running: Promise<void>;
   #rpc: PortRpc | undefined;
   #worker: Worker | undefined;
-  #death = 'not started yet';
+  #death = 'stopped';
   #underWay = 0;
 
   constructor(options: ThreadOptions) {
@@ -43,25 +52,37 @@ export class Thread {
     return this.#underWay;
   }
 
-  /**
-   * @param transfer buffers that are moved to the thread.
-   * @throws KilnError what the thread threw; `unavailable` when it is not running or died meanwhile.
-   */
-  async call(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
+  /** Why it does not run now; undefined while it does. */
+  get death(): string | undefined {
+    return this.#rpc === undefined ? this.#death : undefined;
+  }
+
+  /** @throws KilnError what the thread threw; `unavailable` when it is not running or died meanwhile. */
+  async call(options: CallOptions, method: string, ...args: unknown[]): Promise<unknown> {
     if (this.#rpc === undefined) throw this.#gone(this.#death);
     this.#underWay++;
     try {
-      return await this.#rpc.callMoving(transfer, method, ...args);
+      return await this.#rpc.callWith(options, method, ...args);
     } finally {
       this.#underWay--;
     }
   }
 
-  /** Ends it at once; calls under way fail. */
+  /** From now on it is not started again. */
+  retire(): void {
+    this.#retired.abort();
+  }
+
+  /** Ends it at once, as a crash would. */
+  async crash(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  /** Ends it at once and for good; calls under way fail. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.retire();
     const ended = withTimeout(this.#options.clock, STOP_MS, 'a thread', async () => {
-      await this.#worker?.terminate();
+      await this.crash();
       await this.#running;
     });
     await ended.catch(() => undefined); // stuck in native code: the process ends it
@@ -69,32 +90,50 @@ export class Thread {
 
   async #run(): Promise<void> {
     const { name, clock, log } = this.#options;
-    for (let deaths = 0; !this.#stopping.signal.aborted; deaths++) {
+    const { signal } = this.#retired;
+    for (let deaths = 0; !signal.aborted; deaths++) {
       const startedMs = clock.nowMs();
       this.#death = await this.#live();
-      if (this.#stopping.signal.aborted) return;
+      if (signal.aborted) return;
       if (clock.nowMs() - startedMs > STEADY_MS) deaths = 0;
       const waitMs = Math.min(RESTART_MAX_MS, RESTART_BASE_MS * 2 ** Math.min(deaths, 10));
       log.error('a thread died and will be started again', { thread: name, reason: this.#death, waitMs });
-      await clock.sleep(waitMs, this.#stopping.signal).catch(() => undefined);
+      await clock.sleep(waitMs, signal).catch(() => undefined);
     }
   }
 
   /** @returns why it ended. */
   async #live(): Promise<string> {
-    const { name, entry, data, handlers } = this.#options;
-    const worker = new Worker(entry, { workerData: data, name });
+    const { name, entry, data, handlers, heap, onDeath } = this.#options;
+    let worker: Worker;
+    try {
+      worker = new Worker(entry, {
+        workerData: data,
+        name,
+        ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: Math.ceil(heap.maxBytes / MIB) } }),
+      });
+    } catch (error) {
+      return `it could not be started: ${(error as Error).message}`; // no memory or no thread
+    }
     const rpc = new PortRpc(worker, handlers);
     this.#worker = worker;
     this.#rpc = rpc;
     const { promise, resolve } = Promise.withResolvers<string>();
-    worker.once('error', (error) => resolve(error instanceof Error ? error.message : String(error)));
+    worker.once('error', (error) => resolve(this.#reasonOf(error)));
     worker.once('exit', (code) => resolve(`exit code ${code}`));
     const reason = await promise;
     this.#rpc = undefined;
     this.#worker = undefined;
+    onDeath?.();
     rpc.close(this.#gone(reason));
     return reason;
+  }
+
+  #reasonOf(error: unknown): string {
+    const { heap } = this.#options;
+    if (heap !== undefined && (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY')
+      return `it ran out of memory at ${Math.ceil(heap.maxBytes / MIB)} MiB of JavaScript heap: ${heap.hint}`;
+    return error instanceof Error ? error.message : String(error);
   }
 
   #gone(reason: string): KilnError {
@@ -114,9 +153,9 @@ export class Threads {
   }
 
   /** @throws KilnError as `Thread.call`. */
-  call(transfer: readonly Transferable[], method: string, ...args: unknown[]): Promise<unknown> {
+  call(options: CallOptions, method: string, ...args: unknown[]): Promise<unknown> {
     const idlest = this.#threads.reduce((a, b) => (b.underWay < a.underWay ? b : a));
-    return idlest.call(transfer, method, ...args);
+    return idlest.call(options, method, ...args);
   }
 
   async stop(): Promise<void> {

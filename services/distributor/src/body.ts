@@ -18,9 +18,15 @@ export class BodyTooLargeError extends KilnError {
 /**
  * Reads a request's body into one buffer, as it came. The limit holds before the first byte is read (Content-Length) and while reading.
  * @param limitBytes 0 = no limit. @param held counts the bytes as they come; refuses an announced length that does not fit.
- * @throws BodyTooLargeError; KilnError `unimplemented` for an encoding but gzip, `canceled` when the client left.
+ * @param signal ends the reading.
+ * @throws BodyTooLargeError; KilnError `unimplemented` for an encoding but gzip, `canceled` when the client left; the signal's reason.
  */
-export async function readBody(request: IncomingMessage, limitBytes: number, held: Held): Promise<Body> {
+export async function readBody(
+  request: IncomingMessage,
+  limitBytes: number,
+  held: Held,
+  signal?: AbortSignal,
+): Promise<Body> {
   const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limit) throw new BodyTooLargeError(limitBytes, `${announced} bytes announced`);
@@ -35,10 +41,14 @@ export async function readBody(request: IncomingMessage, limitBytes: number, hel
       },
     );
   }
-  const bytes = await collectBody(request, (length, chunk) => {
-    if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} bytes received`);
-    held.grow(chunk);
-  });
+  const bytes = await collectBody(
+    request,
+    (length, chunk) => {
+      if (length > limit) throw new BodyTooLargeError(limitBytes, `${length} bytes received`);
+      held.grow(chunk);
+    },
+    signal,
+  );
   return { bytes, isGzip: encoding === 'gzip' };
 }
 

@@ -8,7 +8,7 @@ import type { Distributor } from './distributor.ts';
 import { InFlight } from './in-flight.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
 import type { WriteLimits } from './profile-reader.ts';
-import { PushHttp, TENANT_OF_WRITE } from './push.http.ts';
+import { PUSH_HTTP_PORTS, PushHttp, type PushHttpPorts } from './push.http.ts';
 
 export interface DistributorModulePorts {
   readonly distributor: Distributor;
@@ -49,14 +49,11 @@ export function distributorModule(
     },
     () => inFlight.usedBytes,
   );
+  const httpPorts: PushHttpPorts = { intake, inFlight, tenantOf, clock };
   return {
     module: DistributorModule,
     controllers: [PushHttp],
-    providers: [
-      { provide: Intake, useValue: intake },
-      { provide: TENANT_OF_WRITE, useValue: tenantOf },
-      { provide: InFlight, useValue: inFlight },
-    ],
+    providers: [{ provide: PUSH_HTTP_PORTS, useValue: httpPorts }],
   };
 }
 

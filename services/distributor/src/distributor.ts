@@ -53,11 +53,12 @@ export class Distributor {
 
   /**
    * Appends the records of one push.
+   * @param signal ends the tries: those that are under way may succeed.
    * @throws KilnError `unavailable` when one could not be made durable in 10 s: the client may send again, copies of profiles that identify themselves
-   * are dropped by id.
+   * are dropped by id. The signal's reason.
    */
-  async append(records: readonly PlacedRecord[]): Promise<Written[]> {
-    const outcomes = await Promise.allSettled(records.map((placed) => this.#append(placed)));
+  async append(records: readonly PlacedRecord[], signal?: AbortSignal): Promise<Written[]> {
+    const outcomes = await Promise.allSettled(records.map((placed) => this.#append(placed, signal)));
     const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? KilnError.from(outcome.reason) : []));
     const first = errors.find(({ code }) => code !== 'invalid_argument') ?? errors[0];
     if (first !== undefined) throw first;
@@ -68,10 +69,10 @@ export class Distributor {
    * Appends until the record is known to be there. Each try has the same bytes, so each profile keeps its id, also one made by chance: what a try of
    * unknown outcome left behind is dropped as a copy.
    */
-  async #append({ partition, record }: PlacedRecord): Promise<Written> {
+  async #append({ partition, record }: PlacedRecord, signal: AbortSignal | undefined): Promise<Written> {
     const { logs, clock, random } = this.#ports;
     const log = logs[partition]!;
-    const { offset } = await retry(() => this.#try(log, record), { ...RETRY, clock, random, retryIf: mayPass });
+    const { offset } = await retry(() => this.#try(log, record), { ...RETRY, clock, random, signal, retryIf: mayPass });
     return { log: log.id, offset };
   }
 

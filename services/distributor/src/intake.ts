@@ -52,28 +52,32 @@ export class Intake {
 
   /**
    * Stores every good profile of a request.
+   * @param signal that nobody waits any more: what is not appended yet is not, and a failed append is not tried again.
    * @throws KilnError the first problem found, after the good ones are stored; `resource_exhausted` over the tenant's rate and `unavailable` when they
-   * could not be made durable: then nothing, or nothing more, is stored.
+   * could not be made durable: then nothing, or nothing more, is stored. The signal's reason.
    */
-  async write(call: WriteCall): Promise<Written[]> {
+  async write(call: WriteCall, signal?: AbortSignal): Promise<Written[]> {
     const { reader, limits, rate } = this.#ports;
     const { tenant, body } = call;
     // No profile is smaller than its body: who is over the rate anyhow costs no reading.
     this.#rated(tenant, body.bytes.length, () => rate.check(tenant, body.bytes.length));
-    return this.store(tenant, await reader.read(call, limits(tenant)));
+    const reading = await reader.read(call, limits(tenant));
+    signal?.throwIfAborted();
+    return this.store(tenant, reading, signal);
   }
 
   /** Stores what was read of a request. @throws KilnError as `write`. */
   async store(
     tenant: TenantId,
     { records, profiles, bytes, discarded, truncated, problem }: Reading,
+    signal?: AbortSignal,
   ): Promise<Written[]> {
     const { distributor, rate, observe } = this.#ports;
     for (const { reason, bytes: lost } of discarded) observe.discarded(tenant, reason, lost);
     this.#rated(tenant, bytes, () => rate.take(tenant, bytes));
     if (truncated.stacks > 0) observe.truncated(tenant, 'stacks', truncated.stacks);
     if (truncated.strings > 0) observe.truncated(tenant, 'strings', truncated.strings);
-    const written = records.length === 0 ? [] : await distributor.append(records);
+    const written = records.length === 0 ? [] : await distributor.append(records, signal);
     if (profiles > 0) observe.stored(tenant, profiles, bytes);
     if (problem !== undefined) throw errorFromData(problem);
     return written;

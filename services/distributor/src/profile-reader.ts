@@ -74,6 +74,8 @@ export class ProfileReader {
   }
 
   /**
+   * From decompressing to the records without a turn of the event loop: a thread holds one decompressed body at a time, and the profiles in it, each
+   * within the body limit.
    * @param limits of the tenant, as they are now.
    * @throws KilnError for a request that cannot be read at all.
    */

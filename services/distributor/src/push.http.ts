@@ -1,48 +1,62 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Inject } from '@nestjs/common';
+import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
 import { UnaryCall } from '@kiln/rpc';
 import { readBody } from './body.ts';
-import { InFlight } from './in-flight.ts';
+import type { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
-import { Intake } from './intake.ts';
+import type { Intake } from './intake.ts';
 import type { Written } from './distributor.ts';
 
-/** How the edge learns whose a request is; decides by the header and the multitenancy setting. */
-export type TenantOfWrite = (header: string | undefined) => TenantId;
-export const TENANT_OF_WRITE = 'kiln.tenant-of-write';
+export interface PushHttpPorts {
+  readonly intake: Intake;
+  readonly inFlight: InFlight;
+  /** The tenant of a write, from the value of X-Scope-OrgID. */
+  readonly tenantOf: (header: string | undefined) => TenantId;
+  readonly clock: Clock;
+}
+
+export const PUSH_HTTP_PORTS = 'kiln.push-http-ports';
+
+const LATE = {
+  what: 'the push',
+  hint: '; it may be stored nevertheless, and sent again it counts once where its profiles identify themselves',
+};
 
 /** The two write paths. Bodies are read by hand: no pipe and no generic decoder sees them. */
 @Controller()
 export class PushHttp {
-  readonly #intake: Intake;
-  readonly #tenantOf: TenantOfWrite;
-  readonly #inFlight: InFlight;
+  readonly #ports: PushHttpPorts;
 
-  constructor(
-    @Inject(Intake) intake: Intake,
-    @Inject(TENANT_OF_WRITE) tenantOf: TenantOfWrite,
-    @Inject(InFlight) inFlight: InFlight,
-  ) {
-    this.#inFlight = inFlight;
-    this.#intake = intake;
-    this.#tenantOf = tenantOf;
+  constructor(@Inject(PUSH_HTTP_PORTS) ports: PushHttpPorts) {
+    this.#ports = ports;
   }
 
-  /** push.v1.PusherService/Push by Connect, gRPC or gRPC-Web, protobuf or JSON (contract/pyroscope.md §1.5, §3.6). */
+  /**
+   * push.v1.PusherService/Push by Connect, gRPC or gRPC-Web, protobuf or JSON (contract/pyroscope.md §1.5, §3.6). Within the client's timeout; a
+   * client that leaves meant its push all the same.
+   */
   @RawPost('/push.v1.PusherService/Push')
   async push(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const call = new UnaryCall(request, response);
-    const held = this.#inFlight.open();
     try {
-      const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
-      const limit = this.#intake.bodyLimitBytes(tenant);
-      const body = call.message(await readBody(request, limit, held));
-      const written = await this.#intake.write({ tenant, body, form: { kind: 'push', isJson: call.isJson } });
+      const written = await call.inTime(this.#ports.clock, LATE, (signal) => this.#push(request, call, signal));
       call.answer(call.isJson ? '{}' : '', writeToken(written));
     } catch (thrown) {
       throw asConnect(thrown);
+    }
+  }
+
+  /** Holds its bytes until the work has ended, also when its client was answered before. */
+  async #push(request: IncomingMessage, call: UnaryCall, signal: AbortSignal): Promise<Written[]> {
+    const { intake, inFlight, tenantOf } = this.#ports;
+    const held = inFlight.open();
+    try {
+      const tenant = tenantOf(header(request, 'x-scope-orgid'));
+      const body = call.message(await readBody(request, intake.bodyLimitBytes(tenant), held, signal));
+      return await intake.write({ tenant, body, form: { kind: 'push', isJson: call.isJson } }, signal);
     } finally {
       held.release();
     }
@@ -51,18 +65,19 @@ export class PushHttp {
   /** The older path: one profile, its name and labels in the query (contract/pyroscope.md §3). */
   @RawPost(['/ingest', '/pyroscope/ingest'])
   async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const held = this.#inFlight.open();
+    const { intake, inFlight, tenantOf } = this.#ports;
+    const held = inFlight.open();
     try {
-      const tenant = this.#tenantOf(header(request, 'x-scope-orgid'));
+      const tenant = tenantOf(header(request, 'x-scope-orgid'));
       const form = {
         kind: 'ingest',
         url: request.url ?? '',
         contentType: header(request, 'content-type') ?? '',
       } as const;
       // What its head says wrong is refused before the body is read.
-      readIngestRequest(form.url, form.contentType, this.#intake.nowNanos());
-      const body = await readBody(request, this.#intake.bodyLimitBytes(tenant), held);
-      const written = await this.#intake.write({ tenant, body, form });
+      readIngestRequest(form.url, form.contentType, intake.nowNanos());
+      const body = await readBody(request, intake.bodyLimitBytes(tenant), held);
+      const written = await intake.write({ tenant, body, form });
       response.writeHead(200, { 'Content-Length': '0', ...writeToken(written) }).end();
     } finally {
       held.release();

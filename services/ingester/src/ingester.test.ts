@@ -232,7 +232,7 @@ test('a worker that dies makes it not ready with the reason, and is started agai
   const died = host.crash();
   await expect(host.answer(0, question)).rejects.toMatchObject({
     code: 'unavailable',
-    message: /worker thread/,
+    message: /^the ingester 0 thread is not running: exit code 1/,
   });
   await died;
   expect(await host.status(0)).toMatchObject({ state: 'opening', error: /exit code 1/ });

@@ -131,10 +131,12 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           clock,
           metrics,
         }),
-        queryFrontendModule({
+        queryFrontendModule(config.queryFrontend, {
           answerer,
           tenantsOf: (header) => tenants.forRead(header),
+          limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
           clock,
+          metrics,
         }),
         compactorModule(compactor),
       ],

@@ -2,6 +2,7 @@ import type { Compression } from '@kiln/block';
 import { compactorDefaults, type CompactorConfig } from '@kiln/compactor';
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
+import { queryQueueDefaults, type QueryQueueConfig } from '@kiln/query-frontend';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
@@ -193,7 +194,8 @@ const distributorSettings: SettingsFor<DistributorConfig> = {
     default: distributorDefaults.threads,
     max: 64,
     unit: 'threads',
-    meaning: 'Threads that decompress and decode pushes; 0 = none, the main thread does it',
+    meaning:
+      'Threads that decompress and decode pushes; 0 = none, the main thread does it. Each holds one decompressed body at a time, of ingestion_body_limit_mb at most, and as much again of decompressed profiles in it',
   }),
   inFlightMaxBytes: setting({
     key: 'distributor.in-flight-max-bytes',
@@ -201,7 +203,7 @@ const distributorSettings: SettingsFor<DistributorConfig> = {
     default: distributorDefaults.inFlightMaxBytes,
     min: 1024 * 1024,
     meaning:
-      'Bodies above 4 MiB that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken',
+      'Bodies above 4 MiB, as they came, that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken. What they hold decompressed is bounded by distributor.threads',
   }),
 };
 
@@ -268,6 +270,27 @@ const compactorSettings: SettingsFor<CompactorConfig> = {
   }),
 };
 
+const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
+  maxConcurrent: setting({
+    key: 'querier.max-concurrent',
+    type: 'int',
+    default: queryQueueDefaults.maxConcurrent,
+    min: 1,
+    max: 1024,
+    unit: 'queries',
+    meaning: 'Queries that run at once in this process: what bounds the memory that large answers take together',
+  }),
+  maxWaiting: setting({
+    key: 'query-frontend.max-waiting',
+    type: 'int',
+    default: queryQueueDefaults.maxWaiting,
+    max: 10_000,
+    unit: 'queries',
+    meaning:
+      'Queries that wait for their turn, of all tenants together; tenants are served in turn. Above it the newest of the tenant with the most is refused with 429. 0 = none wait',
+  }),
+};
+
 /** Log and objects below the data directory. */
 export interface StorageConfig {
   readonly partitions: number;
@@ -304,6 +327,7 @@ export const startSchema: {
   readonly ingester: SettingsFor<IngesterConfig>;
   readonly querier: SettingsFor<QuerierConfig>;
   readonly compactor: SettingsFor<CompactorConfig>;
+  readonly queryFrontend: SettingsFor<QueryQueueConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,
@@ -314,6 +338,7 @@ export const startSchema: {
   ingester: ingesterSettings,
   querier: querierSettings,
   compactor: compactorSettings,
+  queryFrontend: queryFrontendSettings,
   limits: limitSettings,
 };
 

@@ -12,6 +12,8 @@ import { HOUR, NOW, World } from './test-support/world.ts';
 const a = parseTenantId('team-a');
 const b = parseTenantId('Team-B');
 const all = seriesOf(NOW - HOUR, NOW + HOUR);
+/** A client that stays. */
+const going = new AbortController().signal;
 let world: World;
 
 beforeEach(() => {
@@ -38,9 +40,19 @@ function sum(query: SelectSeriesQuery, { partial }: QuerierAnswer): number {
 }
 
 const ask = async (querier: Querier = world.querier(), tenant = a): Promise<[number, QuerierAnswer]> => {
-  const answer = await world.run(querier.query(tenant, all));
+  const answer = await world.run(querier.query(tenant, all, going));
   return [sum(all, answer), answer];
 };
+
+/** A store on which the reads of parts are as told. */
+function reading(getRange: ObjectStore['getRange']): ObjectStore {
+  const { objects } = world;
+  return Object.assign(Object.create(objects) as ObjectStore, {
+    get: objects.get.bind(objects),
+    list: objects.list.bind(objects),
+    getRange,
+  });
+}
 
 describe('an answer', () => {
   test('holds every row of the tenant once, from heads and objects, at any moment between pushes and cuts', async () => {
@@ -66,7 +78,7 @@ describe('an answer', () => {
             .reduce((total, { value }) => total + value, 0);
           // A cut may land while the query runs: what the owner said before it is still whole.
           const [answer] = await world.run(
-            Promise.all([querier.query(tenant, query), random() < 0.3 ? log.cut() : undefined]),
+            Promise.all([querier.query(tenant, query, going), random() < 0.3 ? log.cut() : undefined]),
           );
           outcomes.push({ seed, step, found: sum(query, answer), gaps: answer.gaps.length });
           wanted.push({ seed, step, found: want, gaps: 0 });
@@ -122,17 +134,28 @@ describe('an answer', () => {
   });
 });
 
-describe('a plan that is out of date', () => {
-  /** A store on which the reads of parts fail as told. */
-  function reading(getRange: ObjectStore['getRange']): ObjectStore {
-    const { objects } = world;
-    return Object.assign(Object.create(objects) as ObjectStore, {
-      get: objects.get.bind(objects),
-      list: objects.list.bind(objects),
-      getRange,
+describe('a query that nobody waits for any more', () => {
+  test('stops between two objects', async () => {
+    const log = await world.open(0);
+    for (let i = 0; i < 10; i++) {
+      log.push(a, NOW, 1);
+      await log.cut();
+    }
+    const leaving = new AbortController();
+    let reads = 0;
+    const objects = reading(async (key, off, len) => {
+      if (++reads === 3) leaving.abort(new KilnError('canceled', 'the client left'));
+      return world.objects.getRange(key, off, len);
     });
-  }
+    const asked = world.querier({ objects, concurrency: 1 }).query(a, all, leaving.signal);
+    await expect(world.run(asked)).rejects.toMatchObject({ code: 'canceled', message: 'the client left' });
+    expect(reads).toBe(3);
+    await expect(world.run(world.querier({ objects }).query(a, all, leaving.signal))).rejects.toThrow('left');
+    expect(reads).toBe(3);
+  });
+});
 
+describe('a plan that is out of date', () => {
   beforeEach(async () => {
     const log = await world.open(0);
     for (const value of [1, 10, 100]) {
@@ -236,7 +259,9 @@ describe('gaps', () => {
     for (const place of ['head', 'object']) {
       if (place === 'object') await log.cut();
       expect((await ask())[1].gaps).toHaveLength(1);
-      expect((await world.run(world.querier().query(a, seriesOf(NOW - 10 * HOUR, NOW - 9 * HOUR)))).gaps).toEqual([]);
+      expect(
+        (await world.run(world.querier().query(a, seriesOf(NOW - 10 * HOUR, NOW - 9 * HOUR), going))).gaps,
+      ).toEqual([]);
     }
   });
 
@@ -260,7 +285,7 @@ describe('a limit of results', () => {
   const query: SelectSeriesQuery = { ...all, startMs: NOW - 2 * HOUR, stepMs: HOUR };
   const points = async (maxResultPoints: number): Promise<number> => {
     world.limits = { ...world.limits, maxResultPoints };
-    const { partial } = await world.run(world.querier().query(a, query));
+    const { partial } = await world.run(world.querier().query(a, query, going));
     return finishQuery(query, partial).reduce((count, { timeMs }) => count + timeMs.length, 0);
   };
   const refusal = { code: 'resource_exhausted', message: expect.stringContaining('max_result_points') as string };
@@ -317,7 +342,7 @@ describe('retention', () => {
     const query = { ...seriesOf(NOW - 4 * HOUR, NOW) };
     const points = async (retentionPeriodMs: number): Promise<number[][]> => {
       world.limits = { ...world.limits, retentionPeriodMs };
-      const { partial } = await world.run(world.querier().query(a, query));
+      const { partial } = await world.run(world.querier().query(a, query, going));
       return finishQuery(query, partial).map(({ timeMs, value }) => [...timeMs, ...value]);
     };
     expect(await points(0)).toEqual([[NOW - 4 * HOUR, NOW - 2 * HOUR, NOW, 1, 10, 1100]]);
@@ -333,7 +358,7 @@ describe('retention', () => {
     await log.cut();
     const discover = async (startMs: number, endMs: number) => {
       const query = { kind: 'labelValues' as const, name: 'service_name', matchers: [], startMs, endMs };
-      return finishQuery(query, (await world.run(world.querier().query(a, query))).partial);
+      return finishQuery(query, (await world.run(world.querier().query(a, query, going))).partial);
     };
     expect(await discover(1, NOW + HOUR)).toEqual([]);
     expect(await discover(NOW - 9 * HOUR, NOW)).toEqual([]);

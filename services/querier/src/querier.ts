@@ -7,7 +7,7 @@ import { checkQuery, mergePartials, type Answer, type Query, type QueryLimits } 
 import type { Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
 import { makePlan } from './plan.ts';
-import { offsetsOf, readParts, type ReadStats } from './read-parts.ts';
+import { offsetsOf, readParts, type ReadOptions, type ReadStats } from './read-parts.ts';
 import { withinRetention } from './retention.ts';
 import { StalePlan } from './stale-plan.ts';
 
@@ -54,10 +54,11 @@ export class Querier {
   }
 
   /**
-   * @throws KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit, `unavailable` when an owner or the store
+   * @param signal stops it between two objects.
+   * @throws the signal's reason; KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit, `unavailable` when an owner or the store
    * does not answer.
    */
-  async query(tenant: TenantId, asked: Query): Promise<QuerierAnswer> {
+  async query(tenant: TenantId, asked: Query, signal: AbortSignal): Promise<QuerierAnswer> {
     const { clock } = this.#ports;
     const startedMs = clock.nowMs();
     const limits = this.#ports.limits(tenant);
@@ -67,7 +68,7 @@ export class Querier {
     if (query === undefined)
       return { partial: mergePartials(asked, []), gaps: [], stats: { ...stats, plans: 0, totalMs: 0 } };
     for (let plans = 1; ; plans++) {
-      const answer = await this.#once(tenant, query, limits, stats, plans === PLANS);
+      const answer = await this.#once(tenant, query, { limits, stats, signal, all: plans === PLANS });
       if (answer !== undefined) return { ...answer, stats: { ...stats, plans, totalMs: clock.nowMs() - startedMs } };
     }
   }
@@ -76,16 +77,16 @@ export class Querier {
   async #once(
     tenant: TenantId,
     query: Query,
-    limits: QuerierLimits,
-    stats: ReadStats,
-    last: boolean,
+    { limits, stats, signal, all: last }: Omit<ReadOptions, 'concurrency'> & { limits: QuerierLimits },
   ): Promise<Answer | undefined> {
     const { objects, owners, codecs, clock, concurrency = DEFAULT_CONCURRENCY } = this.#ports;
     const plannedMs = clock.nowMs();
     try {
       const catalog: CatalogReader = { objects, crc32: (bytes, seed) => codecs.crc32(bytes, seed) };
       const plan = await makePlan({ catalog, owners }, tenant, query, limits);
-      const parts = await readParts(this.#ports, tenant, query, plan.refs, { limits, concurrency, stats, all: last });
+      signal.throwIfAborted();
+      const options = { limits, concurrency, stats, signal, all: last };
+      const parts = await readParts(this.#ports, tenant, query, plan.refs, options);
       const old = clock.nowMs() - plannedMs > PLAN_MAX_AGE_MS;
       if ((parts.gone.length > 0 || old) && !last) return undefined;
       const gone = parts.gone.map((ref) => ({ ...offsetsOf(ref), reason: `object ${ref.object} is gone` }));

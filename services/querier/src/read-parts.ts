@@ -29,6 +29,18 @@ export interface ReadStats {
   rows: number;
 }
 
+export interface ReadOptions {
+  readonly limits: QueryLimits;
+  /** Reads at a time. */
+  readonly concurrency: number;
+  /** Counted on. */
+  readonly stats: ReadStats;
+  /** That nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Read on when an object is gone. */
+  readonly all: boolean;
+}
+
 /** The partials of the parts, merged as they come, and what could not be read. */
 export interface PartsAnswer {
   readonly partials: readonly Uint8Array[];
@@ -44,13 +56,16 @@ const FOLD = 16;
 /** Parts up to this length are fetched whole: a second request costs more than the bytes. */
 const WHOLE_BYTES = 256 * 1024;
 
-/** Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`. */
+/**
+ * Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
+ * @throws the signal's reason between two parts; KilnError by the query or the store.
+ */
 export async function readParts(
   { objects, codecs, clock }: PartPorts,
   tenant: TenantId,
   query: Query,
   refs: readonly CommittedPart[],
-  { limits, concurrency, stats, all }: { limits: QueryLimits; concurrency: number; stats: ReadStats; all: boolean },
+  { limits, concurrency, stats, signal, all }: ReadOptions,
 ): Promise<PartsAnswer> {
   let partials: Uint8Array[] = [];
   const gone: CommittedPart[] = [];
@@ -59,8 +74,10 @@ export async function readParts(
     if (gone.length > 0 && !all) return;
     for (let tries = 1; ; tries++) {
       const fetch = async (place: Place): Promise<Uint8Array> => {
+        signal.throwIfAborted();
         const bytes = await objects.getRange(ref.object, ref.off + place.off, place.len);
         await clock.sleep(0);
+        signal.throwIfAborted(); // the turn may have brought it
         if (bytes === undefined) throw new ObjectGone();
         stats.bytes += bytes.length;
         return whole(ref, place, bytes);

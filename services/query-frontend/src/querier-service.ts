@@ -35,6 +35,8 @@ import {
 export interface QueryContext extends UnaryContext {
   /** One or more, each once. */
   readonly tenants: readonly TenantId[];
+  /** That nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
 }
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
@@ -55,7 +57,7 @@ type Answered = Pick<
  */
 export function querierService(frontend: QueryFrontend): Answered {
   async function ask(context: QueryContext, query: Query): Promise<Answer> {
-    const answer = await frontend.query(context.tenants, query);
+    const answer = await frontend.query(context.tenants, query, context.signal);
     if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
     return answer;
   }

@@ -24,7 +24,8 @@ export interface QueryReply {
 
 /** Who answers calls: `QueryCalls` in this thread, or one in another. */
 export interface QueryAnswerer {
-  answer(call: QueryCall): Promise<QueryReply>;
+  /** @param signal that nobody waits for the answer any more: what is not done yet need not be. */
+  answer(call: QueryCall, signal: AbortSignal): Promise<QueryReply>;
 }
 
 /** Below this many bytes there is nothing to save. */
@@ -40,11 +41,15 @@ export class QueryCalls implements QueryAnswerer {
     this.#service = unaryService(QuerierService, querierService(frontend));
   }
 
-  /** @throws KilnError by the method. */
-  async answer({ method, isJson, acceptsGzip, message, tenants, headers }: QueryCall): Promise<QueryReply> {
+  /** @throws KilnError by the method; the signal's reason. */
+  async answer(
+    { method, isJson, acceptsGzip, message, tenants, headers }: QueryCall,
+    signal: AbortSignal,
+  ): Promise<QueryReply> {
     const set: Record<string, string> = {};
     const context: QueryContext = {
       tenants,
+      signal,
       header: (name) => headers[name] ?? '',
       setHeader: (name, value) => (set[name] = value),
     };

@@ -6,6 +6,7 @@ import type { Answer, Query } from '@kiln/query';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { SelectMergeStacktracesRequestSchema, SelectMergeStacktracesResponseSchema } from '@kiln/rpc';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
+import { queryQueueDefaults } from './config.ts';
 import { QueryFrontend, type ReadLimits } from './query-frontend.ts';
 import { QueryCalls } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
@@ -46,12 +47,22 @@ async function harness(
   };
   const frontend = new QueryFrontend(queries, () => ({ ...limits, ...some }), new ManualClock(NOW));
   const clock = systemClock();
+  const metrics = createMetrics({ ofProcess: false });
   const platform = await runPlatform({
-    modules: [queryFrontendModule({ answerer: new QueryCalls(frontend), tenantsOf: parseTenantIds, clock })],
+    modules: [
+      queryFrontendModule(queryQueueDefaults, {
+        answerer: new QueryCalls(frontend),
+        tenantsOf: parseTenantIds,
+        limitOf: () => 0,
+        clock,
+        metrics,
+      }),
+    ],
     http: { ...httpDefaults, port: 0 },
     log: silentLogger,
-    metrics: createMetrics({ ofProcess: false }),
+    metrics,
     clock,
+    random: () => 0,
     build: { version: '', revision: '', branch: '', runtime: '' },
     config: { effective: '', diff: '', defaults: '' },
     checks: [],
@@ -344,7 +355,11 @@ describe('an answer', () => {
     const queries = { query: async (tenant: TenantId) => ({ partial: valuesOf[tenant]!, gaps: [] }) };
     const ask = (x: number, y: number): Promise<Answer> => {
       const series = (tenant: TenantId): ReadLimits => ({ ...limits, maxResultSeries: String(tenant) === 'x' ? x : y });
-      return new QueryFrontend(queries, series, new ManualClock(NOW)).query(parseTenantIds('x|y'), query);
+      return new QueryFrontend(queries, series, new ManualClock(NOW)).query(
+        parseTenantIds('x|y'),
+        query,
+        new AbortController().signal,
+      );
     };
     for (const [x, y] of [
       [3, 0],

@@ -4,7 +4,8 @@ import { mergePartials, type Answer, type Query, type QueryLimits } from '@kiln/
 
 /** Who answers queries: the querier, in this process or another. */
 export interface Queries {
-  query(tenant: TenantId, query: Query): Promise<Answer>;
+  /** @param signal that nobody waits for the answer any more. */
+  query(tenant: TenantId, query: Query, signal: AbortSignal): Promise<Answer>;
 }
 
 /** The limits of a tenant that concern reads; 0 = off. */
@@ -48,8 +49,9 @@ export class QueryFrontend {
   }
 
   /** The answer over all tenants together, as if their profiles were one tenant's. */
-  async query(tenants: readonly TenantId[], query: Query): Promise<Answer> {
-    const answers = await Promise.all(tenants.map((tenant) => this.#queries.query(tenant, query)));
+  async query(tenants: readonly TenantId[], query: Query, signal: AbortSignal): Promise<Answer> {
+    const answers = await Promise.all(tenants.map((tenant) => this.#queries.query(tenant, query, signal)));
+    signal.throwIfAborted();
     if (answers.length === 1) return answers[0]!;
     const partial = mergePartials(
       query,

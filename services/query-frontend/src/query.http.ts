@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Inject } from '@nestjs/common';
-import { TimeoutError, withTimeout, type Clock } from '@kiln/async';
-import { KilnError, type TenantId } from '@kiln/model';
+import type { Clock } from '@kiln/async';
+import type { TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
-import type { QueryAnswerer, QueryReply } from './query-calls.ts';
+import { clientLeft, inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
+import type { QueryAnswerer } from './query-calls.ts';
+import type { QueryQueue } from './query-queue.ts';
 
 export interface QueryHttpPorts {
   readonly answerer: QueryAnswerer;
+  readonly queue: QueryQueue;
   /** The tenants of a read, from the value of X-Scope-OrgID. */
   readonly tenantsOf: (header: string | undefined) => readonly TenantId[];
   readonly clock: Clock;
@@ -16,9 +18,9 @@ export interface QueryHttpPorts {
 export const QUERY_HTTP_PORTS = 'kiln.query-http-ports';
 
 /** Requests are small: selectors and ranges. */
-const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+const MAX_REQUEST_BYTES = 1024 * 1024;
 
-/** The read API by Connect, gRPC and gRPC-Web: reads the message, has it answered elsewhere, writes what came back. */
+/** The read API by Connect, gRPC and gRPC-Web: reads the message, has it answered elsewhere, writes what came back. A client that leaves, or whose time is over, takes its query along. */
 @Controller()
 export class QueryHttp {
   readonly #ports: QueryHttpPorts;
@@ -29,7 +31,8 @@ export class QueryHttp {
 
   @RawPost('/querier.v1.QuerierService/*')
   async query(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { answerer, tenantsOf } = this.#ports;
+    const { answerer, queue, tenantsOf, clock } = this.#ports;
+    const left = clientLeft(response);
     const call = new UnaryCall(request, response);
     const { isJson, acceptsGzip } = call;
     const org = request.headers['x-scope-orgid'];
@@ -38,22 +41,10 @@ export class QueryHttp {
     const message = await inflateSmall(body, MAX_REQUEST_BYTES);
     const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
     const headers = { accept: request.headers.accept ?? '' };
-    const reply = await this.#inTime(call.timeoutMs, () =>
-      answerer.answer({ method, isJson, acceptsGzip, message, tenants, headers }),
+    const asked = { method, isJson, acceptsGzip, message, tenants, headers };
+    const reply = await call.inTime(clock, { what: 'the query', left }, (signal) =>
+      queue.run(tenants, signal, () => answerer.answer(asked, signal)),
     );
     call.answer(reply.message, reply.headers, reply.isGzip);
-  }
-
-  async #inTime(timeoutMs: number | undefined, work: () => Promise<QueryReply>): Promise<QueryReply> {
-    if (timeoutMs === undefined) return work();
-    try {
-      return await withTimeout(this.#ports.clock, timeoutMs, 'the query', work);
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      throw new KilnError(
-        'deadline_exceeded',
-        `the query did not end within the ${timeoutMs} ms that the client allowed`,
-      );
-    }
   }
 }

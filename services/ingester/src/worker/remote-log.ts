@@ -58,7 +58,7 @@ export class LogServer {
     this.#logs = logs;
   }
 
-  /** Ends all readers: the worker is gone. */
+  /** Ends all readers: the worker is gone. One that comes after it opens its own. */
   close(): void {
     for (const reader of this.#readers.keys()) this.#stop(reader);
   }

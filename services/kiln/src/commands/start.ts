@@ -97,6 +97,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       log,
       metrics,
       clock,
+      random: Math.random,
       build: buildInfo(),
       config: configPages(config),
       checks: roles.checks,

@@ -27,7 +27,7 @@ class CompactThreads implements OpenBuilder {
   }
 
   async build(job: BuildJob): Promise<Built> {
-    return (await this.#threads.call([], 'build', job)) as Built;
+    return (await this.#threads.call({}, 'build', job)) as Built;
   }
 
   stop(): Promise<void> {

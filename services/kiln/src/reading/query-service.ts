@@ -27,8 +27,8 @@ export class QueryService {
   }
 
   /** @param limits of every tenant of the call, as they are now. @throws KilnError by the method. */
-  answer(call: QueryCall, limits: LimitsByTenant): Promise<QueryReply> {
+  answer(call: QueryCall, limits: LimitsByTenant, signal: AbortSignal): Promise<QueryReply> {
     for (const tenant of call.tenants) this.#limits.set(tenant, limits[tenant]!);
-    return this.#calls.answer(call);
+    return this.#calls.answer(call, signal);
   }
 }

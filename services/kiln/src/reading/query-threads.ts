@@ -38,8 +38,8 @@ class QueryThreads implements OpenAnswerer {
     this.#threads = new Threads(count, { name: 'query', entry: entry(), data: setup, handlers, clock, log });
   }
 
-  async answer(call: QueryCall): Promise<QueryReply> {
-    return (await this.#threads.call([], 'answer', call, limitsIn(call, this.#limits))) as QueryReply;
+  async answer(call: QueryCall, signal: AbortSignal): Promise<QueryReply> {
+    return (await this.#threads.call({ signal }, 'answer', call, limitsIn(call, this.#limits))) as QueryReply;
   }
 
   stop(): Promise<void> {
@@ -54,7 +54,10 @@ export function openAnswerer(
   const { count, owners, objects, codecs, clock, limits } = options;
   if (count > 0) return new QueryThreads(options);
   const service = new QueryService({ objects, owners, codecs, clock });
-  return { answer: (call) => service.answer(call, limitsIn(call, limits)), stop: () => Promise.resolve() };
+  return {
+    answer: (call, signal) => service.answer(call, limitsIn(call, limits), signal),
+    stop: () => Promise.resolve(),
+  };
 }
 
 export interface OpenAnswerer extends QueryAnswerer {

@@ -13,8 +13,8 @@ import { QueryService, type LimitsByTenant } from './query-service.ts';
 const { objects } = workerData as QuerySetup;
 
 const rpc = new PortRpc(parentPort!, {
-  async answer(call: QueryCall, limits: LimitsByTenant) {
-    const reply = await service.answer(call, limits);
+  async answer(call: QueryCall, limits: LimitsByTenant, signal: AbortSignal) {
+    const reply = await service.answer(call, limits, signal);
     const message = movable(reply.message);
     return new Moved({ ...reply, message: message.value }, message.transfer);
   },

@@ -28,7 +28,7 @@ class WriteThreads implements OpenReader {
   async read(call: WriteCall, limits: WriteLimits): Promise<Reading> {
     const { value: bytes, transfer } = movable(call.body.bytes);
     const moved = { ...call, body: { ...call.body, bytes } };
-    return (await this.#threads.call(transfer, 'read', moved, limits)) as Reading;
+    return (await this.#threads.call({ transfer }, 'read', moved, limits)) as Reading;
   }
 
   stop(): Promise<void> {

@@ -1,0 +1,159 @@
+import { request as httpRequest } from 'node:http';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ManualClock, seededRandom, systemClock } from '@kiln/async';
+import type { Codecs } from '@kiln/block';
+import { KilnError, parseTenantId, type LogId } from '@kiln/model';
+import { httpDefaults, runPlatform } from '@kiln/nest';
+import type { Appended, OpenLog } from '@kiln/partition-log';
+import { createMetrics, silentLogger } from '@kiln/telemetry';
+import { defaultLimits } from '@kiln/tenant';
+import { pushRequest, tinyPprof } from '../../../test/process/tiny-pprof.ts';
+import { distributorDefaults } from './config.ts';
+import { Distributor } from './distributor.ts';
+import { distributorModule } from './distributor.module.ts';
+import { Placer } from './placer.ts';
+import { ProfileReader } from './profile-reader.ts';
+
+const NOW = 1_800_000_000_000;
+const codecs: Codecs = {
+  crc32: (bytes, seed = 0) => crc32(bytes, seed),
+  zstdCompress: (bytes) => zstdCompressSync(bytes),
+  zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxLength) }),
+};
+const message = pushRequest([
+  {
+    labels: { __name__: 'process_cpu', service_name: 'web' },
+    profiles: [
+      tinyPprof({
+        type: 'cpu',
+        unit: 'ns',
+        timeNanos: BigInt(NOW) * 1_000_000n,
+        stacks: [{ frames: ['f'], value: 1n }],
+      }),
+    ],
+  },
+]);
+const head = { 'content-type': 'application/proto' };
+
+/** The write edge on a log whose fsync takes as long as the test likes. */
+async function edge() {
+  const clock = new ManualClock(NOW);
+  const metrics = createMetrics({ ofProcess: false });
+  const appends: PromiseWithResolvers<Appended>[] = [];
+  const log: Pick<OpenLog, 'id' | 'partition' | 'append'> = {
+    id: 'log-0' as LogId,
+    partition: 0,
+    append: () => {
+      appends.push(Promise.withResolvers<Appended>());
+      return appends.at(-1)!.promise;
+    },
+  };
+  const distributor = new Distributor({ logs: [log as OpenLog], clock, random: seededRandom(1), metrics });
+  const placer = new Placer({ partitions: 1, codecs, compression: 'none', clock });
+  const platform = await runPlatform({
+    modules: [
+      distributorModule(distributorDefaults, {
+        distributor,
+        limits: () => defaultLimits,
+        tenantOf: () => parseTenantId('acme'),
+        reader: new ProfileReader({ placer, clock }),
+        clock,
+        metrics,
+      }),
+    ],
+    http: { ...httpDefaults, port: 0 },
+    log: silentLogger,
+    metrics,
+    clock: systemClock(),
+    random: seededRandom(1),
+    build: { version: '', revision: '', branch: '', runtime: '' },
+    config: { effective: '', diff: '', defaults: '' },
+    checks: [],
+    shutdownDelayMs: 0,
+    drainMs: 0,
+  });
+  onTestFinished(() => platform.stop());
+  const url = `http://127.0.0.1:${platform.port}/push.v1.PusherService/Push`;
+  return {
+    url,
+    clock,
+    appends,
+    push: (headers: Record<string, string>, body = message) =>
+      fetch(url, { method: 'POST', headers: { ...head, ...headers }, body: new Uint8Array(body) }),
+    heldBytes: async () => Number(/kiln_distributor_in_flight_bytes (\d+)/.exec(await metrics.text())![1]),
+  };
+}
+
+describe('a push whose time is over', () => {
+  test.each([
+    [{ 'connect-timeout-ms': '100' }, message],
+    [{ 'content-type': 'application/grpc-web+proto', 'grpc-timeout': '100m' }, framed(message)],
+  ] as [Record<string, string>, Uint8Array][])(
+    'before it is durable is told so, and that it may be stored (%o)',
+    async (headers, body) => {
+      const { push, appends, clock, heldBytes } = await edge();
+      const answer = push(headers, body);
+      await expect.poll(() => appends.length).toBe(1);
+      await clock.advance(99);
+      expect(await Promise.race([answer, 'waits'])).toBe('waits');
+      await clock.advance(1);
+      const { status } = await answer;
+      const said = decodeURIComponent(await (await answer).text());
+      expect(status).toBe('grpc-timeout' in headers ? 200 : 504);
+      expect(said).toMatch(/deadline_exceeded|grpc-status: 4/);
+      expect(said).toContain(
+        'the push did not end within the 100 ms that the client allowed; it may be stored nevertheless',
+      );
+      // Its work goes on, and so its bytes count.
+      expect(await heldBytes()).toBe(body.length);
+      appends[0]!.resolve({ offset: 0, appendMs: NOW });
+      await expect.poll(heldBytes).toBe(0);
+    },
+  );
+
+  test('is not tried again when the log fails after that', async () => {
+    const { push, appends, clock, heldBytes } = await edge();
+    const answer = push({ 'connect-timeout-ms': '100' });
+    await expect.poll(() => appends.length).toBe(1);
+    await clock.advance(100);
+    expect((await answer).status).toBe(504);
+    appends[0]!.reject(new KilnError('unavailable', 'disk full'));
+    await expect.poll(heldBytes).toBe(0);
+    await clock.advance(20_000);
+    expect(appends).toHaveLength(1);
+  });
+
+  test('before its body is in is not stored', async () => {
+    const { url, appends, clock, heldBytes } = await edge();
+    const answered = Promise.withResolvers<number | undefined>();
+    const headers = { ...head, 'connect-timeout-ms': '100', 'content-length': String(message.length) };
+    const sent = httpRequest(url, { method: 'POST', headers }, (response) => {
+      answered.resolve(response.resume().statusCode);
+    });
+    sent.write(message.subarray(0, 10));
+    await expect.poll(heldBytes).toBe(10);
+    await clock.advance(100);
+    expect(await answered.promise).toBe(504);
+    sent.end(message.subarray(10));
+    expect(await heldBytes()).toBe(0);
+    await clock.advance(1000);
+    expect(appends).toEqual([]);
+  });
+});
+
+test('a push that is durable in time is answered', async () => {
+  const { push, appends, clock } = await edge();
+  const answer = push({ 'connect-timeout-ms': '100' });
+  await expect.poll(() => appends.length).toBe(1);
+  appends[0]!.resolve({ offset: 7, appendMs: NOW });
+  expect([(await answer).status, (await answer).headers.get('x-kiln-write-token')]).toEqual([200, 'log-0@7']);
+  expect(clock.sleeping).toBe(0);
+});
+
+function framed(content: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(5 + content.length);
+  new DataView(frame.buffer).setUint32(1, content.length);
+  frame.set(content, 5);
+  return frame;
+}

@@ -1,0 +1,13 @@
+/** What an operator may set on a query-frontend. */
+export interface QueryQueueConfig {
+  /** Queries that run at once in this process. */
+  readonly maxConcurrent: number;
+  /** Queries that may wait, of all tenants together. */
+  readonly maxWaiting: number;
+}
+
+/**
+ * Four at once keep a thread or two busy while objects are read, and their trees are what memory must hold. 256 wait a few seconds behind them: a
+ * dashboard asks for dozens together.
+ */
+export const queryQueueDefaults: QueryQueueConfig = { maxConcurrent: 4, maxWaiting: 256 };
