@@ -1,4 +1,3 @@
-import { hashBytes } from './byte-hash.ts';
 import { textOf, type Pprof } from './pprof/pprof.ts';
 import { withoutShapes } from './go-names.ts';
 import { IdIndex } from './pprof/id-index.ts';
@@ -70,7 +69,7 @@ export class SymbolResolver {
     this.#functionRow = room(this.#functionRow, functions.length).fill(UNRESOLVED, 0, functions.length);
     this.#mappingRow = room(this.#mappingRow, mappings.length).fill(UNRESOLVED, 0, mappings.length);
     this.locationRow = room(this.locationRow, locations.length + 1).fill(UNRESOLVED, 0, locations.length + 1);
-    this.symbols.clear(strings.length, functions.length, locations.length);
+    this.symbols.clear(this.#view, strings.length, functions.length, locations.length);
   }
 
   /**
@@ -154,7 +153,7 @@ export class SymbolResolver {
     let name = textOf(this.#pprof, nameIndex);
     if (names === 'file first' || (names === 'relative file first' && !file.startsWith('/'))) name = `${file} ${name}`;
     if (shapes.has(nameIndex)) name = withoutShapes(name);
-    return this.symbols.strings.internText(this.cut(name));
+    return this.symbols.strings.addText(this.cut(name));
   }
 
   #stub(): number {
@@ -187,7 +186,7 @@ export class SymbolResolver {
       buildId:
         buildIdOf === undefined
           ? this.#string(sent)
-          : this.symbols.strings.internText(buildIdOf(textOf(this.#pprof, sent))),
+          : this.symbols.strings.addText(buildIdOf(textOf(this.#pprof, sent))),
       flags: index < 0 ? 0 : mappings.flags[index]!,
     });
   }
@@ -200,7 +199,7 @@ export class SymbolResolver {
     const { strings, bytes } = this.#pprof;
     const to = strings.to[index]!;
     const from = this.#tailFrom(bytes, strings.from[index]!, to);
-    const row = this.symbols.strings.intern(this.#view, from, to, hashBytes(this.#view, from, to));
+    const row = this.symbols.strings.add(from, to);
     this.#stringRow[index] = row + 1;
     return row;
   }

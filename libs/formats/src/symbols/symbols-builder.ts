@@ -6,8 +6,9 @@ import { StackTree } from './stack-tree.ts';
 import { StringTable } from './string-table.ts';
 
 /**
- * Collects the symbol table of one profile: equal strings, functions, mappings, locations and stacks get one row each, whatever their ids were in the
- * file. Contents are compared, never hashes alone. Reused: `clear` before, `build` after.
+ * Collects the symbol table of one profile. Strings are what the file says they are, by number; functions, mappings, locations and stacks that are equal
+ * by the rows they refer to get one row each, whatever their ids were in the file. Equal strings of two numbers, and what they are part of, are merged
+ * where tables of many profiles are: everything is looked up by content there anyhow. Reused: `clear` before, `build` after.
  */
 export class SymbolsBuilder {
   readonly strings: StringTable = new StringTable();
@@ -16,9 +17,9 @@ export class SymbolsBuilder {
   readonly locations: LocationTable = new LocationTable();
   readonly tree: StackTree = new StackTree();
 
-  /** @param strings @param functions @param locations how many may come, at most; strings may become more. */
-  clear(strings: number, functions: number, locations: number): void {
-    this.strings.clear(strings);
+  /** @param view over the file. @param strings @param functions @param locations how many may come, at most; strings may become more. */
+  clear(view: DataView, strings: number, functions: number, locations: number): void {
+    this.strings.clear(view, strings);
     this.functions.clear(functions);
     this.mappings.clear();
     this.locations.clear(locations);
