@@ -75,8 +75,14 @@ const segment = (number: number): Uint8Array => {
 
 const open = (parts: readonly Uint8Array[]): DatasetTables[] =>
   parts.flatMap((part) => openPart(part, tenant, codecs).datasets.map((dataset) => dataset.tables()));
+/** Windows of one length. */
+const every =
+  (lengthMs: number) =>
+  (timeMs: number): number =>
+    Math.floor(timeMs / lengthMs) * lengthMs;
+
 const compact = (parts: readonly Uint8Array[], level: 1 | 2, windowMs: number): Uint8Array => {
-  const { windows } = mergeDatasets(open(parts), windowMs, 7, codecs);
+  const { windows } = mergeDatasets(open(parts), every(windowMs), 7, codecs);
   const { bytes, entry } = writeBlock({ level, blockId, tenant, datasets: windows.values() }, codecs);
   return bytes.subarray(entry.off, entry.off + entry.len);
 };
@@ -96,7 +102,7 @@ const readAll = (): void => {
 const cases: Record<string, () => unknown> = {
   'zstd of the pages': () => pages.map((bytes) => codecs.zstdCompress(bytes)),
   'open, decompress and decode all rows': readAll,
-  '12 segments to an hour, not written': () => mergeDatasets(open(segments), HOUR, 7, codecs),
+  '12 segments to an hour, not written': () => mergeDatasets(open(segments), every(HOUR), 7, codecs),
   '12 segments to an hour': () => compact(segments, 1, HOUR),
   'an hour to a day': () => compact([hour], 2, 24 * HOUR),
   '2 segments to 12 windows': () => compact(small, 1, HOUR / 72),

@@ -75,7 +75,7 @@ test('a dataset reads the same from what was fetched of its part, and no other o
   });
   const services = Array.from({ length: 300 }, (_, i) => `service-${i}`);
   const datasets = services.flatMap((service) => [
-    ...mergeDatasets(tablesOf([profile(service, 5), profile(service, 6)], 2), (timeMs) => timeMs, 7, codecs).windows.values(),
+    ...mergeDatasets(tablesOf([profile(service, 5), profile(service, 6)], 2), () => 0, 7, codecs).windows.values(),
   ]);
   const { bytes, entry } = writeBlock({ level: 1, blockId: new Uint8Array(16), tenant, datasets }, codecs);
   const part = bytes.subarray(entry.off, entry.off + entry.len);

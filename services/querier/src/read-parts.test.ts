@@ -96,7 +96,7 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   const clock = new ManualClock(0);
   const share = async (query: Query): Promise<number> => {
     const stats: ReadStats = { objects: 0, bytes: 0, rows: 0 };
-    const options = { limits: {}, concurrency: 1, stats, all: true };
+    const options = { signal: new AbortController().signal, limits: {}, concurrency: 1, stats, all: true };
     const answer = await clock.run(
       readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
     );
