@@ -7,7 +7,7 @@ import { readTenantIndex, tenantIndex } from './tenant-index.ts';
 import { keysBelow } from './trim-log.ts';
 
 /** How long a block outlives its name, so that a reader of an older index finds it. */
-export const TOMBSTONE_MS = 3_600_000;
+const TOMBSTONE_MS = 3_600_000;
 
 /**
  * SWEEP of distributed.md §1.10, step 1: raises the floor, so that no job planned before can commit, and deletes every block below it that the index
@@ -34,15 +34,17 @@ export async function sweepBlocks(catalog: Catalog, tenant: TenantId, patience: 
 }
 
 /**
- * SWEEP, step 2: deletes the objects of tombstones older than an hour, then takes them off the list.
+ * SWEEP, step 2: deletes the objects of tombstones that are old enough, then takes them off the list.
+ * @param ageMs an hour, unless there is no room to wait.
  * @returns how many objects were deleted.
  */
 export async function deleteTombstones(
   catalog: Catalog,
   tenant: TenantId,
+  ageMs: number = TOMBSTONE_MS,
   patience: Patience = BRIEFLY,
 ): Promise<number> {
-  const beforeMs = catalog.clock.nowMs() - TOMBSTONE_MS;
+  const beforeMs = catalog.clock.nowMs() - ageMs;
   const index = await persist(catalog, patience, () => readTenantIndex(catalog, tenant));
   const old = new Set(index.tombstones.filter(({ sinceMs }) => sinceMs <= beforeMs).map(({ object }) => object));
   if (old.size === 0) return 0;

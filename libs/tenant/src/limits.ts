@@ -36,6 +36,7 @@ export interface Limits {
   readonly maxResultSeries: number;
   readonly maxResultPoints: number;
   readonly retentionPeriodMs: number;
+  readonly maxStoredBytes: number;
 }
 
 /** Every limit of a tenant: name, flag, default, meaning. */
@@ -206,6 +207,13 @@ export const limitSettings: SettingsFor<Limits> = {
     default: 30 * DAY_MS,
     meaning:
       'How long profiles are kept; older ones are neither accepted nor answered, and are deleted within hours. 0 = for ever',
+  }),
+  maxStoredBytes: limit('max_stored_bytes', {
+    key: 'storage.max-stored-bytes',
+    type: 'bytes',
+    default: 0,
+    meaning:
+      'Bytes of objects that one tenant may have stored; above it its pushes are refused with 503, or its oldest data goes (storage.when-full). 0 = unlimited',
   }),
 };
 

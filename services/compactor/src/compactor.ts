@@ -20,6 +20,7 @@ import { CompactorMetrics } from './compactor-metrics.ts';
 import type { CompactorConfig } from './config.ts';
 import { Janitor } from './janitor.ts';
 import { readOverview, type Overview, type TenantView } from './overview.ts';
+import type { Room } from './room.ts';
 import { planCompaction, planMerge, uncompacted, type CompactJob, type MergeJob } from './plan.ts';
 
 /** What a compactor stands on. */
@@ -30,6 +31,7 @@ export interface CompactorPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  readonly room: Room;
   /** Called between the steps of a job: `before-blocks`, `after-block`, `after-blocks`, `after-commit`, and those of the janitor. */
   readonly killPoint?: KillPoint | undefined;
 }
@@ -111,7 +113,7 @@ export class Compactor {
     const { clock, catalog } = this.#ports;
     const overview = await readOverview(catalog, this.#chains);
     this.#chains = new Map(overview.chains.map((chain) => [chain.log, chain]));
-    const troubles: string[] = [];
+    const troubles = [...overview.troubles];
     const work = this.#config.enabled ? await this.#work(overview, now, troubles) : { jobs: 0, blocks: 0 };
     const deleted = await this.#janitor.clean(overview, troubles);
     this.#observe(overview, clock.nowMs());

@@ -10,12 +10,14 @@ import {
   type Catalog,
   type Chain,
   type KillPoint,
+  type LiveBlock,
   type Manifest,
 } from '@kiln/catalog';
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
-import type { Overview, TenantView } from './overview.ts';
+import { storedBytes, type Overview, type TenantView } from './overview.ts';
+import type { Room } from './room.ts';
 
 /** What a janitor stands on. */
 export interface JanitorPorts {
@@ -23,6 +25,7 @@ export interface JanitorPorts {
   readonly limits: LimitsOf;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+  readonly room: Room;
   readonly killPoint?: KillPoint | undefined;
 }
 
@@ -54,7 +57,7 @@ export class Janitor {
    */
   async clean({ chains, tenants }: Overview, troubles: string[]): Promise<number> {
     const before = troubles.length;
-    let deleted = 0;
+    let deleted = await this.#makeRoom({ chains, tenants }, troubles);
     for (const [tenant, view] of tenants) {
       try {
         deleted += await this.#cleanTenant(tenant, view);
@@ -71,6 +74,53 @@ export class Janitor {
       }
     }
     return deleted;
+  }
+
+  /** With `oldest-goes`: the oldest blocks go at once, a tenant's own above its limit, anybody's above that of the disk. */
+  async #makeRoom({ chains, tenants }: Pick<Overview, 'chains' | 'tenants'>, troubles: string[]): Promise<number> {
+    const { room, telemetry } = this.#ports;
+    await room.look();
+    const going = new Map<TenantId, LiveBlock[]>();
+    const all: { readonly tenant: TenantId; readonly block: LiveBlock }[] = [];
+    for (const [tenant, view] of tenants) {
+      room.note(tenant, storedBytes(chains, tenant, view.index));
+      const oldest = view.index.blocks.toSorted((a, b) => a.maxMs - b.maxMs);
+      going.set(
+        tenant,
+        firstBytes(oldest, ({ size }) => size, room.surplusOf(tenant)),
+      );
+      all.push(...oldest.map((block) => ({ tenant, block })));
+    }
+    all.sort((a, b) => a.block.maxMs - b.block.maxMs);
+    for (const { tenant, block } of firstBytes(all, (one) => one.block.size, room.surplus()))
+      if (!going.get(tenant)!.includes(block)) going.get(tenant)!.push(block);
+    let deleted = 0;
+    for (const [tenant, blocks] of going) {
+      if (blocks.length === 0) continue;
+      try {
+        deleted += await this.#dropNow(tenant, tenants.get(tenant)!, blocks);
+        const toMs = Math.max(...blocks.map(({ maxMs }) => maxMs));
+        telemetry.log.warn('storage is full: the oldest blocks of a tenant were deleted', {
+          blocks: blocks.length,
+          upTo: new Date(toMs).toISOString(),
+        });
+      } catch (error) {
+        troubles.push(`tenant ${tenant}, making room: ${KilnError.from(error).message}`);
+      }
+    }
+    return deleted;
+  }
+
+  /** There is no hour to wait: a query that was planned before finds the objects gone and plans anew. */
+  async #dropNow(tenant: TenantId, view: TenantView, blocks: readonly LiveBlock[]): Promise<number> {
+    const { catalog } = this.#ports;
+    const names = new Set(blocks.map(({ object }) => object));
+    const { index } = await retainBlocks(catalog, tenant, {
+      goes: ({ object }) => names.has(object),
+      beforeMs: -Infinity,
+    });
+    if (index !== undefined) view.index = index;
+    return deleteTombstones(catalog, tenant, 0);
   }
 
   async #cleanTenant(tenant: TenantId, view: TenantView): Promise<number> {
@@ -119,4 +169,15 @@ export class Janitor {
       return maxMs < this.#oldestMs(tenant);
     });
   }
+}
+
+/** The first items that have so many bytes together. */
+function firstBytes<T>(items: readonly T[], sizeOf: (item: T) => number, bytes: number): T[] {
+  let sum = 0;
+  const end = items.findIndex((item) => {
+    if (sum >= bytes) return true;
+    sum += sizeOf(item);
+    return false;
+  });
+  return items.slice(0, end < 0 ? items.length : end);
 }

@@ -7,7 +7,8 @@ import {
   type Chain,
   type TenantIndex,
 } from '@kiln/catalog';
-import type { LogId, TenantId } from '@kiln/model';
+import { KilnError, type LogId, type TenantId } from '@kiln/model';
+import { uncompacted } from './plan.ts';
 
 /** One tenant in a round. */
 export interface TenantView {
@@ -21,23 +22,37 @@ export interface Overview {
   readonly chains: readonly Chain[];
   /** Every tenant that a chain names above T or that has something stored. */
   readonly tenants: ReadonlyMap<TenantId, TenantView>;
+  /** Logs and tenants that are left out, and why: nothing of theirs is compacted or deleted, and the others are not disturbed. */
+  readonly troubles: readonly string[];
 }
 
 /**
  * @param known chains read before: only what is new is fetched.
- * @throws what the store or a corrupt object throws.
+ * @throws what the store throws, or a `log/trim` that is corrupt.
  */
 export async function readOverview(catalog: Catalog, known: ReadonlyMap<LogId, Chain>): Promise<Overview> {
+  const troubles: string[] = [];
+  const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      troubles.push(`${what}: ${KilnError.from(error).message}`);
+      return undefined;
+    }
+  };
   const chains: Chain[] = [];
   for (const { log } of (await readTrim(catalog)).logs) {
-    const chain = await readChain(catalog, log, known.get(log));
+    const chain = await attempt(`log ${log}`, () => readChain(catalog, log, known.get(log)));
     if (chain !== undefined) chains.push(chain);
   }
   const names = new Set(await listTenants(catalog));
   for (const { manifests, T } of chains)
     for (const { end, tenants } of manifests) if (end > T) for (const { tenant } of tenants) names.add(tenant);
   const indexes = new Map<TenantId, TenantIndex>();
-  for (const tenant of names) indexes.set(tenant, await readTenantIndex(catalog, tenant));
+  for (const tenant of names) {
+    const index = await attempt(`tenant ${tenant}`, () => readTenantIndex(catalog, tenant));
+    if (index !== undefined) indexes.set(tenant, index);
+  }
   // Read after the indexes: a log that one of them names and that is not here has been dropped, and is not one that is new.
   const registered = new Set((await readTrim(catalog)).logs.map(({ log }) => log));
   const tenants = new Map<TenantId, TenantView>();
@@ -45,5 +60,11 @@ export async function readOverview(catalog: Catalog, known: ReadonlyMap<LogId, C
     const gone = index.contained.map(({ log }) => log).filter((log) => !registered.has(log));
     tenants.set(tenant, { index, goneLogs: new Set(gone) });
   }
-  return { chains, tenants };
+  return { chains, tenants, troubles };
+}
+
+/** Bytes of a tenant's blocks, and of its parts in segments that no block contains. */
+export function storedBytes(chains: readonly Chain[], tenant: TenantId, index: TenantIndex): number {
+  const blocks = index.blocks.reduce((sum, { size }) => sum + size, 0);
+  return blocks + uncompacted(chains, tenant, index).bytes;
 }

@@ -17,6 +17,8 @@ export interface DistributorModulePorts {
   readonly tenantOf: (header: string | undefined) => TenantId;
   /** Reads requests: here, or in other threads. */
   readonly reader: Reader;
+  /** @throws KilnError when the tenant may store nothing more. */
+  readonly admit: (tenant: TenantId) => void;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
@@ -28,7 +30,7 @@ export function distributorModule(
   { inFlightMaxBytes }: DistributorConfig,
   ports: DistributorModulePorts,
 ): DynamicModule {
-  const { distributor, limits, tenantOf, reader, clock, metrics } = ports;
+  const { distributor, limits, tenantOf, reader, admit, clock, metrics } = ports;
   const rates = new RateLimiter(clock);
   const intake = new Intake({
     reader,
@@ -49,7 +51,16 @@ export function distributorModule(
     },
     () => inFlight.usedBytes,
   );
-  const httpPorts: PushHttpPorts = { intake, inFlight, tenantOf, clock };
+  const httpPorts: PushHttpPorts = {
+    intake,
+    inFlight,
+    tenantOf: (org) => {
+      const tenant = tenantOf(org);
+      admit(tenant);
+      return tenant;
+    },
+    clock,
+  };
   return {
     module: DistributorModule,
     controllers: [PushHttp],

@@ -58,6 +58,7 @@ async function edge() {
         limits: () => defaultLimits,
         tenantOf: () => parseTenantId('acme'),
         reader: new ProfileReader({ placer, clock }),
+        admit: () => undefined,
         clock,
         metrics,
       }),

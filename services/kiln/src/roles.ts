@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { Clock, Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
-import { Compactor, compactorModule } from '@kiln/compactor';
+import { Compactor, compactorModule, Room } from '@kiln/compactor';
 import type { Disk } from '@kiln/disk';
 import { Distributor, distributorModule } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
@@ -13,11 +13,11 @@ import { queryFrontendModule } from '@kiln/query-frontend';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import { openBuilder, type OpenBuilder } from './compacting/compact-threads.ts';
-import type { DataDirectory } from './data-dir/layout.ts';
+import { diskUsage, type DataDirectory } from './data-dir/layout.ts';
 import { memoryLimitBytes } from './memory-limit.ts';
 import { openAnswerer } from './reading/query-threads.ts';
 import { openReader } from './writing/write-threads.ts';
-import { compressionOf, type StartConfig } from './settings.ts';
+import { compressionOf, roomOf, type StartConfig } from './settings.ts';
 
 /** What the roles of a process are made from: all real things, made once, here at the edge. */
 export interface RoleContext {
@@ -110,7 +110,10 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       clock,
       log: log.with({ role: 'compactor' }),
     });
+    const room = new Room(roomOf(config.storage), { usage: () => diskUsage(directory.root), limits: limitsOf, clock });
+    await room.start();
     const compactor = new Compactor(config.compactor, {
+      room,
       catalog,
       builder,
       limits: limitsOf,
@@ -128,6 +131,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           limits: limitsOf,
           tenantOf: (header) => tenants.forWrite(header),
           reader,
+          admit: (tenant) => room.check(tenant),
           clock,
           metrics,
         }),
@@ -144,9 +148,9 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         { name: 'distributor', reason: () => distributor.notReady() },
         { name: 'ingester', reason: () => ingester.notReady() },
       ],
-      notes: () => [...ingester.notes(), ...compactor.notes()],
+      notes: () => [...ingester.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
       close: async () => {
-        await Promise.all([reader.stop(), answerer.stop(), stopCompactor(compactor, builder)]);
+        await Promise.all([reader.stop(), answerer.stop(), room.stop(), stopCompactor(compactor, builder)]);
         await ingester.stop();
         await partitionLog[Symbol.asyncDispose]();
       },

@@ -1,5 +1,5 @@
 import type { Compression } from '@kiln/block';
-import { compactorDefaults, type CompactorConfig } from '@kiln/compactor';
+import { compactorDefaults, type CompactorConfig, type RoomConfig, type WhenFull } from '@kiln/compactor';
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
 import { queryQueueDefaults, type QueryQueueConfig } from '@kiln/query-frontend';
@@ -295,7 +295,11 @@ const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
 export interface StorageConfig {
   readonly partitions: number;
   readonly compression: string;
+  readonly highWater: number;
+  readonly whenFull: string;
 }
+
+const whenFulls: readonly WhenFull[] = ['refuse', 'oldest-goes'];
 
 const storageSettings: SettingsFor<StorageConfig> = {
   partitions: setting({
@@ -315,7 +319,28 @@ const storageSettings: SettingsFor<StorageConfig> = {
     meaning:
       'Of records in the log. zstd takes 0.4 of the bytes and about a ninth more CPU for a push; objects are always compressed',
   }),
+  highWater: setting({
+    key: 'storage.high-water',
+    type: 'float',
+    default: 0.95,
+    min: 0.01,
+    max: 1,
+    meaning: 'Share of the file system of the data directory that may be used, by whomever. 1 = all',
+  }),
+  whenFull: setting({
+    key: 'storage.when-full',
+    type: 'string',
+    default: 'refuse',
+    choices: whenFulls,
+    meaning:
+      'Above that, or above max_stored_bytes of a tenant: refuse pushes with 503 until there is room, or delete the oldest blocks',
+  }),
 };
+
+/** How full storage may be; `choices` has checked the word. */
+export function roomOf({ highWater, whenFull }: StorageConfig): RoomConfig {
+  return { highWater, whenFull: whenFulls.find((known) => known === whenFull) ?? 'refuse' };
+}
 
 /** Everything that `kiln start` takes. A role's settings stand beside the role; here they come together. */
 export const startSchema: {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { diskTrouble, errorCode, realDisk, writeWholeFile } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
@@ -115,4 +115,10 @@ export async function folderSize(path: string): Promise<{ bytes: number; files: 
     files += found === undefined ? 0 : 1;
   }
   return { bytes, files };
+}
+
+/** How full the file system of a path is, as its users see it: what is kept for root counts as used. */
+export async function diskUsage(path: string): Promise<{ readonly usedBytes: number; readonly totalBytes: number }> {
+  const { bsize, blocks, bavail } = await statfs(path);
+  return { usedBytes: (blocks - bavail) * bsize, totalBytes: blocks * bsize };
 }

@@ -1,0 +1,358 @@
+import { readTenantIndex, readTrim } from '@kiln/catalog';
+import { KilnError, type TenantId } from '@kiln/model';
+import type { ObjectStore } from '@kiln/objstore';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { DAY, HOUR, NOON, World } from './test-support/world.ts';
+
+const a = 'a' as TenantId;
+const b = 'B' as TenantId;
+let world: World;
+let next = 0;
+
+beforeEach(async () => {
+  world = await World.make();
+  next = 0;
+});
+
+/** A row of its own value, `agoMs` before the clock. */
+const row = (tenant: TenantId, agoMs = 0, service = 'web') => ({
+  tenant,
+  service,
+  timeMs: world.clock.nowMs() - agoMs,
+  value: ++next,
+});
+
+const blocks = async (tenant: TenantId) => (await readTenantIndex(world.catalog, tenant)).blocks;
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+
+describe('a round', () => {
+  test('makes blocks by hour of what is due, and every row is still there once', async () => {
+    world.push(row(a), row(b), row(a, HOUR));
+    await world.cut();
+    const compactor = world.compactor();
+    expect(await compactor.round()).toMatchObject({ jobs: 0 });
+    await world.after(HOUR);
+    expect(await compactor.round()).toMatchObject({ jobs: 2, blocks: 3, troubles: [] });
+    expect((await blocks(a)).map(({ level, rows }) => [level, rows])).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(await world.values(a)).toEqual([1, 3]);
+    expect(await world.values(b)).toEqual([2]);
+    expect(await compactor.round()).toMatchObject({ jobs: 0 });
+  });
+
+  test('merges the blocks of an hour, and then of a day', async () => {
+    const compactor = world.compactor();
+    for (let i = 0; i < 6; i++) {
+      world.push(row(a), row(a, 0, 'other'));
+      await world.cut();
+      await compactor.round({ now: true });
+      await world.after(20 * 60_000);
+    }
+    await world.after(HOUR);
+    await compactor.round();
+    expect((await blocks(a)).map(({ level, rows }) => [level, rows])).toEqual([
+      [1, 6],
+      [1, 6],
+    ]);
+    await world.after(12 * HOUR);
+    await compactor.round();
+    expect((await blocks(a)).map(({ level, rows }) => [level, rows])).toEqual([[2, 12]]);
+    expect(await world.values(a)).toEqual(upTo(12));
+  });
+
+  test('puts rows of days that are over into day blocks at once', async () => {
+    world.push(row(a, 3 * DAY), row(a, 3 * DAY + 5 * HOUR), row(a));
+    await world.cut();
+    await world.compactor().round({ now: true });
+    expect((await blocks(a)).map(({ level, rows }) => [level, rows])).toEqual([
+      [2, 2],
+      [1, 1],
+    ]);
+  });
+
+  test('drops copies when their window is merged', async () => {
+    const copy = row(a);
+    const compactor = world.compactor();
+    for (const rows of [[copy, row(a)], [copy]]) {
+      world.push(...rows);
+      await world.cut();
+      await compactor.round({ now: true });
+    }
+    expect(await world.values(a)).toEqual([1, 1, 2]);
+    await world.after(2 * HOUR);
+    await compactor.round();
+    expect(await world.values(a)).toEqual([1, 2]);
+    expect(await world.metrics.text()).toContain('kiln_compactor_copies_dropped_total 1');
+  });
+
+  test('of three compactors at once compacts each row once', async () => {
+    for (let i = 0; i < 5; i++) {
+      world.push(row(a), row(b));
+      await world.cut();
+    }
+    const compactors = [1, 2, 3].map(() => world.compactor());
+    const rounds = await world.clock.run(Promise.all(compactors.map((one) => one.round({ now: true }))));
+    expect(rounds.flatMap(({ troubles }) => troubles)).toEqual([]);
+    expect(await world.values(a)).toEqual([1, 3, 5, 7, 9]);
+    expect(await world.values(b)).toEqual([2, 4, 6, 8, 10]);
+  });
+
+  test('that dies at any step changes no answer, and the next one ends the work and leaves nothing behind', async () => {
+    const steps = ['before-blocks', 'after-block', 'after-blocks', 'after-commit', 'after-retain', 'after-trim'];
+    for (const step of steps) {
+      world = await World.make();
+      next = 0;
+      for (let i = 0; i < 3; i++) {
+        world.push(row(a), row(a, HOUR));
+        await world.cut();
+      }
+      const died = new KilnError('internal', 'died');
+      const dying = world.compactor({}, (name) => {
+        if (name === step) throw died;
+      });
+      const { troubles } = await dying.round({ now: true });
+      expect(troubles.join(), step).toContain('died');
+      expect(await world.values(a), step).toEqual(upTo(6));
+      await world.after(2 * DAY);
+      for (let i = 0; i < 2; i++) {
+        expect((await world.compactor().round({ now: true })).troubles).toEqual([]);
+        await world.after(2 * HOUR);
+      }
+      await world.compactor().round();
+      expect(await world.values(a), step).toEqual(upTo(6));
+      const named = (await blocks(a)).map(({ object }) => object);
+      expect(await world.keys('/b/'), step).toEqual(named);
+    }
+  });
+
+  test('of one tenant in trouble leaves the others alone', async () => {
+    world.push(row(a), row(b));
+    await world.cut();
+    await world.objects.put('tenants/a/index', new Uint8Array(3));
+    const { troubles } = await world
+      .compactor()
+      .round({ now: true })
+      .catch((error: unknown) => ({
+        troubles: [String(error)],
+      }));
+    expect(troubles.join()).toContain('tenants/a/index');
+    expect(await blocks(b)).toHaveLength(1);
+  });
+});
+
+describe('what is damaged', () => {
+  const flip = async (key: string, at: (bytes: Uint8Array) => number): Promise<void> => {
+    const bytes = (await world.objects.get(key))!.bytes.slice();
+    bytes[at(bytes)]! ^= 1;
+    await world.objects.put(key, bytes);
+  };
+
+  test('of a segment, the dataset is named and kept, and the others are in blocks', async () => {
+    world.push(row(a, 0, 'sound'), row(a, 0, 'broken'));
+    await world.cut();
+    const [segment] = await world.keys('/s/');
+    await flip(segment!, () => 42); // in the samples of the first dataset, which begin behind the heads of object and region
+    const compactor = world.compactor();
+    expect((await compactor.round({ now: true })).troubles).toEqual([]);
+    const index = await readTenantIndex(world.catalog, a);
+    expect(index.quarantine).toMatchObject([{ rows: 1, reason: expect.stringMatching(/dataset (sound|broken), cpu/) }]);
+    expect(await world.values(a)).toHaveLength(1);
+    expect(await world.keys('/q/')).toEqual([index.quarantine[0]!.object]);
+    expect(compactor.notes()).toEqual([expect.stringContaining('1 rows of tenant a cannot be read')]);
+    expect(world.lines.join('\n')).toContain('rows of a segment cannot be read');
+  });
+
+  test('of a segment as a whole, and one that is gone, stop nobody', async () => {
+    world.push(row(a));
+    await world.cut();
+    world.push(row(a));
+    await world.cut();
+    world.push(row(a));
+    await world.cut();
+    const [first, second] = await world.keys('/s/');
+    await world.objects.put(first!, new Uint8Array(500));
+    await world.objects.delete(second!);
+    const compactor = world.compactor();
+    await compactor.round({ now: true });
+    await compactor.round({ now: true });
+    const { quarantine } = await readTenantIndex(world.catalog, a);
+    expect(quarantine.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining(first!),
+      expect.stringContaining(`${second} is gone`),
+    ]);
+    expect(await world.values(a)).toEqual([3]);
+  });
+
+  test('of a block is noted once, and its window merges no more with it', async () => {
+    const compactor = world.compactor();
+    for (let i = 0; i < 3; i++) {
+      world.push(row(a));
+      await world.cut();
+      await compactor.round({ now: true });
+    }
+    const [bad] = await blocks(a);
+    await flip(bad!.object, (bytes) => Math.floor(bytes.length / 2));
+    await world.after(2 * HOUR);
+    for (let i = 0; i < 3; i++) expect((await compactor.round()).troubles).toEqual([]);
+    const left = await blocks(a);
+    expect(left.filter(({ damage }) => damage !== undefined)).toHaveLength(1);
+    expect(left.map(({ rows }) => rows).toSorted((x, y) => x - y)).toEqual([1, 2]);
+    expect(compactor.notes()).toEqual([expect.stringContaining(`block ${bad!.object} is damaged`)]);
+  });
+
+  test('is read again first: a store that errs once loses nothing', async () => {
+    world.push(row(a));
+    await world.cut();
+    let reads = 0;
+    const flaky: ObjectStore = {
+      ...bound(world.objects),
+      getRange: async (key, off, len) => {
+        const bytes = await world.objects.getRange(key, off, len);
+        return ++reads === 1 ? bytes!.slice(0, 10) : bytes;
+      },
+    };
+    await world.compactor({}, undefined, { ...world.catalog, objects: flaky }).round({ now: true });
+    expect(reads).toBe(2);
+    expect(await world.values(a)).toEqual([1]);
+  });
+});
+
+describe('letting go', () => {
+  test('retention deletes blocks by tenant, an hour after their time and an hour after their name', async () => {
+    world.limits.set(a, { retentionPeriodMs: 2 * DAY });
+    world.limits.set(b, { retentionPeriodMs: 0 });
+    world.push(row(a), row(b));
+    await world.cut();
+    const compactor = world.compactor();
+    await compactor.round({ now: true });
+    await world.after(2 * DAY + HOUR);
+    await compactor.round();
+    expect(await blocks(a)).toHaveLength(1);
+    await world.after(1);
+    await compactor.round();
+    expect(await blocks(a)).toHaveLength(0);
+    expect(await world.keys('/b/')).toHaveLength(2);
+    await world.after(HOUR);
+    await compactor.round();
+    expect(await world.keys('tenants/a/b/')).toEqual([]);
+    expect(await blocks(b)).toHaveLength(1);
+  });
+
+  test('works when nobody compacts: segments go when all of their rows are past it', async () => {
+    world.limits.set(a, { retentionPeriodMs: DAY });
+    world.limits.set(b, { retentionPeriodMs: 3 * DAY });
+    for (const rows of [[row(a)], [row(a), row(b)], [row(a)]]) {
+      world.push(...rows);
+      await world.cut();
+    }
+    await world.after(DAY + HOUR + 1);
+    world.push(row(a));
+    await world.cut(); // the tip: what is older than the duplicate window is judged against it
+    const compactor = world.compactor({ enabled: false });
+    await compactor.round({ now: true });
+    expect(await world.keys('/s/')).toHaveLength(3);
+    expect(await world.values(b)).toEqual([3]);
+    await world.after(2 * DAY);
+    world.push(row(a));
+    await world.cut();
+    await compactor.round();
+    expect(await world.keys('/s/')).toHaveLength(1);
+    expect((await readTrim(world.catalog)).logs[0]!.T).toBe(4);
+  });
+
+  test('segments go when they are in blocks and their ids are two hours old, and not before', async () => {
+    world.push(row(a));
+    await world.cut();
+    const compactor = world.compactor();
+    await compactor.round({ now: true });
+    await world.after(2 * HOUR);
+    world.push(row(a));
+    await world.cut();
+    await compactor.round({ now: true });
+    expect(await world.keys('/s/')).toHaveLength(2);
+    await world.after(1);
+    world.push(row(a));
+    await world.cut();
+    await compactor.round();
+    expect(await world.keys('/s/')).toHaveLength(2);
+    expect(await world.values(a)).toEqual([1, 2, 3]);
+  });
+
+  test('a segment stays while one of its tenants has it in no block', async () => {
+    world.push(row(a), row(b));
+    await world.cut();
+    await world.after(3 * HOUR);
+    world.push(row(a));
+    await world.cut();
+    // The index of b cannot be written.
+    const objects: ObjectStore = {
+      ...bound(world.objects),
+      putIfAbsent: async (key, bytes) => {
+        if (key.startsWith('tenants/b~1/')) throw new KilnError('failed_precondition', 'no room for b');
+        return world.objects.putIfAbsent(key, bytes);
+      },
+    };
+    const { troubles } = await world.compactor({}, undefined, { ...world.catalog, objects }).round({ now: true });
+    expect(troubles.join()).toContain('no room for b');
+    expect(await world.keys('/s/')).toHaveLength(2);
+    expect(await world.values(b)).toEqual([2]);
+  });
+
+  test('when the disk is full the oldest blocks go, of whomever, when the setting says so', async () => {
+    for (const rows of [[row(a, 2 * DAY)], [row(b, 3 * DAY)], [row(a)], [row(b)]]) {
+      world.push(...rows);
+      await world.cut();
+    }
+    await world.compactor().round({ now: true });
+    world.usedBytes = 901;
+    await world.compactor().round();
+    expect([...(await world.values(a)), ...(await world.values(b))]).toEqual([1, 3, 2, 4]);
+    world.whenFull = 'oldest-goes';
+    await world.compactor().round(); // 21 bytes too many: one block
+    expect([...(await world.values(a)), ...(await world.values(b))]).toEqual([1, 3, 4]);
+    expect(await world.keys('/b/')).toHaveLength(3);
+    expect(world.lines.join()).toContain('storage is full');
+  });
+
+  test('a tenant above its own limit loses its oldest, and nobody else does', async () => {
+    for (const rows of [[row(b, 3 * DAY)], [row(a, 2 * DAY)], [row(a, DAY)], [row(a)]]) {
+      world.push(...rows);
+      await world.cut();
+    }
+    await world.compactor().round({ now: true });
+    const [, second, third] = await blocks(a);
+    world.limits.set(a, { maxStoredBytes: Math.ceil((second!.size + third!.size) * 1.03) });
+    world.whenFull = 'oldest-goes';
+    await world.compactor().round();
+    expect(await world.values(a)).toEqual([3, 4]);
+    expect(await world.values(b)).toEqual([1]);
+  });
+
+  test('gaps are kept in the index of whom they concern, and in the register', async () => {
+    world.push(row(a));
+    await world.cut([{ after: -1, upTo: 0, reason: 'lost', fromMs: NOON, toMs: NOON }]);
+    const compactor = world.compactor();
+    await compactor.round({ now: true });
+    expect((await readTenantIndex(world.catalog, a)).gaps).toMatchObject([{ upTo: 0, reason: 'lost' }]);
+    await world.after(3 * HOUR);
+    world.push(row(a));
+    await world.cut();
+    await compactor.round();
+    expect((await readTrim(world.catalog)).gaps).toMatchObject([{ upTo: 0, reason: 'lost' }]);
+  });
+});
+
+/** The methods of a store as properties, so that they can be spread. */
+function bound(store: ObjectStore): ObjectStore {
+  return {
+    get: (key) => store.get(key),
+    getRange: (key, offset, length) => store.getRange(key, offset, length),
+    put: (key, bytes) => store.put(key, bytes),
+    putIfAbsent: (key, bytes) => store.putIfAbsent(key, bytes),
+    putIfMatch: (key, bytes, etag) => store.putIfMatch(key, bytes, etag),
+    list: (prefix, options) => store.list(prefix, options),
+    delete: (key) => store.delete(key),
+  };
+}

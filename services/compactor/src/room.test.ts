@@ -1,0 +1,59 @@
+import { ManualClock } from '@kiln/async';
+import type { TenantId } from '@kiln/model';
+import { defaultLimits } from '@kiln/tenant';
+import { expect, test } from 'vitest';
+import { Room, type WhenFull } from './room.ts';
+
+const tenant = 'a' as TenantId;
+
+async function roomOf(usedBytes: number | undefined, whenFull: WhenFull = 'refuse', maxStoredBytes = 0): Promise<Room> {
+  const room = new Room(
+    { highWater: 0.9, whenFull },
+    {
+      usage: async () => (usedBytes === undefined ? undefined : { usedBytes, totalBytes: 1000 }),
+      limits: () => ({ ...defaultLimits, maxStoredBytes }),
+      clock: new ManualClock(0),
+    },
+  );
+  await room.look();
+  return room;
+}
+
+test('at the high-water mark pushes are refused with the mark, the setting and a time to come back', async () => {
+  (await roomOf(900)).check(tenant);
+  const room = await roomOf(901);
+  expect(() => room.check(tenant)).toThrow(
+    expect.objectContaining({
+      code: 'unavailable',
+      retryAfterSeconds: 60,
+      message: expect.stringMatching(/90\.1 % full, allowed are 90 % \(flag --storage\.high-water\).*oldest-goes/),
+    }),
+  );
+  expect(room.surplus()).toBe(0);
+});
+
+test('a disk that cannot be asked refuses nobody', async () => {
+  (await roomOf(undefined)).check(tenant);
+});
+
+test('when the oldest goes, pushes are taken meanwhile, but not once deleting is too slow', async () => {
+  const room = await roomOf(901, 'oldest-goes');
+  room.check(tenant);
+  expect(room.surplus()).toBeCloseTo(21);
+  expect((await roomOf(899, 'oldest-goes')).surplus()).toBe(0);
+  const late = await roomOf(951, 'oldest-goes');
+  expect(() => late.check(tenant)).toThrow('not gone yet');
+});
+
+test('a tenant above its own limit is refused, or gives its oldest, and no other one', async () => {
+  const room = await roomOf(10, 'refuse', 100);
+  room.check(tenant);
+  room.note(tenant, 100);
+  expect(() => room.check(tenant)).toThrow(/has 100 bytes stored, allowed are 100 \(max_stored_bytes/);
+  room.check('b' as TenantId);
+  const giving = await roomOf(10, 'oldest-goes', 100);
+  giving.note(tenant, 150);
+  giving.check(tenant);
+  expect(giving.surplusOf(tenant)).toBeCloseTo(52);
+  expect(giving.surplusOf('b' as TenantId)).toBe(0);
+});

@@ -1,0 +1,131 @@
+import type { Clock } from '@kiln/async';
+import { KilnError, type TenantId } from '@kiln/model';
+import type { LimitsOf } from '@kiln/tenant';
+
+/** How full the file system below the data directory is. */
+export interface DiskUsage {
+  readonly usedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What happens when storage is full. */
+export type WhenFull = 'refuse' | 'oldest-goes';
+
+export interface RoomConfig {
+  /** Share of the file system, above 0 and at most 1, that may be used by whomever. */
+  readonly highWater: number;
+  readonly whenFull: WhenFull;
+}
+
+export interface RoomPorts {
+  /** Undefined when nobody can say. */
+  readonly usage: () => Promise<DiskUsage | undefined>;
+  readonly limits: LimitsOf;
+  readonly clock: Clock;
+}
+
+const LOOK_MS = 5_000;
+const RETRY_SECONDS = 60;
+/** What is freed at once below a mark, so that the mark is not reached again at the next push. */
+const SLACK = 0.02;
+
+/** Knows how much may still be stored: below the high-water mark of the disk, and below each tenant's own limit. */
+export class Room {
+  readonly #config: RoomConfig;
+  readonly #ports: RoomPorts;
+  readonly #stored = new Map<TenantId, number>();
+  readonly #stopping = new AbortController();
+  #disk: DiskUsage | undefined;
+  #looking: Promise<void> | undefined;
+
+  constructor(config: RoomConfig, ports: RoomPorts) {
+    this.#config = config;
+    this.#ports = ports;
+  }
+
+  /** Begins to look at the disk every few seconds; returns after the first look. */
+  async start(): Promise<void> {
+    await this.look();
+    this.#looking ??= this.#watch();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#looking;
+  }
+
+  async look(): Promise<void> {
+    this.#disk = await this.#ports.usage().catch(() => undefined);
+  }
+
+  /** Takes note of what a tenant has in objects. */
+  note(tenant: TenantId, storedBytes: number): void {
+    this.#stored.set(tenant, storedBytes);
+  }
+
+  /** Why nothing more may be stored by anybody; undefined while there is room. */
+  full(): string | undefined {
+    if (this.#disk === undefined || this.#overDisk(0) <= 0) return undefined;
+    const { usedBytes, totalBytes } = this.#disk;
+    const share = ((usedBytes / totalBytes) * 100).toFixed(1);
+    return `the disk of the data directory is ${share} % full, allowed are ${this.#config.highWater * 100} % (flag --storage.high-water)`;
+  }
+
+  /**
+   * @throws KilnError `unavailable` when a push of the tenant would be too much: when the setting says that the oldest data goes instead, only while
+   * the disk is as good as full.
+   */
+  check(tenant: TenantId): void {
+    const { whenFull } = this.#config;
+    const full = this.full();
+    if (full !== undefined && (whenFull === 'refuse' || this.#isLast())) throw refused(full, whenFull);
+    const { maxStoredBytes } = this.#ports.limits(tenant);
+    const stored = this.#stored.get(tenant) ?? 0;
+    if (whenFull !== 'refuse' || maxStoredBytes === 0 || stored < maxStoredBytes) return;
+    throw refused(
+      `the tenant has ${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`,
+      whenFull,
+    );
+  }
+
+  /** How many bytes of the oldest data have to go, 0 = none: of everybody, for the disk. */
+  surplus(): number {
+    return this.#config.whenFull === 'oldest-goes' && this.#overDisk(0) > 0 ? this.#overDisk(SLACK) : 0;
+  }
+
+  /** As `surplus`, of one tenant for its own limit. */
+  surplusOf(tenant: TenantId): number {
+    const { maxStoredBytes } = this.#ports.limits(tenant);
+    const stored = this.#stored.get(tenant) ?? 0;
+    if (this.#config.whenFull !== 'oldest-goes' || maxStoredBytes === 0 || stored <= maxStoredBytes) return 0;
+    return stored - maxStoredBytes * (1 - SLACK);
+  }
+
+  /** Bytes above the mark, or above `below` of the disk less than it. */
+  #overDisk(below: number): number {
+    if (this.#disk === undefined) return 0;
+    const { usedBytes, totalBytes } = this.#disk;
+    return usedBytes - totalBytes * Math.max(0, this.#config.highWater - below);
+  }
+
+  /** Half of what was left above the mark is gone: deleting is too slow, or there is nothing to delete. */
+  #isLast(): boolean {
+    return this.#overDisk(-(1 - this.#config.highWater) / 2) > 0;
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#ports.clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      if (!signal.aborted) await this.look();
+    }
+  }
+}
+
+function refused(why: string, whenFull: WhenFull): KilnError {
+  const way =
+    whenFull === 'refuse'
+      ? 'shorten retention_period, make room, or set --storage.when-full=oldest-goes'
+      : 'and the oldest data is not gone yet: make room';
+  return new KilnError('unavailable', `${why}: ${way}`, { reason: 'storage_full', retryAfterSeconds: RETRY_SECONDS });
+}
