@@ -22,7 +22,7 @@ export interface Block {
 /** Writes a block: an object with one part and no ids. @throws KilnError `internal` for rows that have log offsets, and without any dataset. */
 export function writeBlock({ level, blockId, tenant, datasets }: BlockContent, codecs: Codecs): Block {
   const w = startObject(blockId);
-  const entry = writePart(w, tenant, withoutOffsets(datasets), codecs);
+  const entry = writePart(w, tenant, withoutOffsets(datasets), level, codecs);
   if (entry.rows === 0) throw new KilnError('internal', 'a block needs rows');
   const directory = { level, blockId, logId: undefined, start: -1, end: -1, idsOff: 0, idsLen: 0, entries: [entry] };
   writeDirectory(w, directory, codecs);

@@ -92,6 +92,7 @@ test('a dataset reads the same from what was fetched of its part, and no other o
   const opened = openPart(partly, tenant, codecs);
   const [first, second] = opened.datasets;
   fetch(missingSections(partly, [first!], 'stacks'));
+  fetch(missingSections(partly, [first!], 'rows'));
   const tables = first!.tables();
   expect(tables.rows.length).toBe(4);
   expect(() => tables.pages.map((page) => page.bytes)).toThrow('were not fetched');

@@ -5,9 +5,9 @@ import type { Place } from './region.ts';
 import { KIND } from './versions.ts';
 
 /*
- * A reader of a large part fetches what it needs, in three steps at most (design: engine.md §7, "GETs"):
- *   missingContents   until it is empty: the table of contents, then `openPart`
- *   missingSections   of the datasets that it wants, all at once
+ * A reader of a large part fetches what it needs step by step (design: engine.md §7, "GETs"):
+ *   missingContents   until it is undefined: the table of contents, then `openPart`
+ *   missingSections   of the datasets that it wants, all at once; once more for the rows of those whose roll-ups do not answer all
  *   missingPages      of the pages that it wants
  * All are pure: they say which ranges, the caller fetches them and adds them to the part's bytes.
  */
@@ -18,12 +18,13 @@ const TAIL_BYTES = 64 * 1024;
 /** Bytes between two ranges that are fetched along, because they cost less than a second request. */
 const GAP_BYTES = 64 * 1024;
 
-/** Sections that a query reads beside pages: of series and totals alone, or everything that stacks need as well. */
-export type SectionSet = 'series' | 'stacks';
+/** Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; of rows and where their pages are. */
+export type SectionSet = 'series' | 'stacks' | 'rows';
 
 const SECTIONS: Readonly<Record<SectionSet, readonly number[]>> = {
   series: [KIND.rowIndex, KIND.series],
-  stacks: [KIND.pageDirectory, KIND.rowIndex, KIND.series, KIND.rollup, KIND.symbols],
+  stacks: [KIND.series, KIND.rollup, KIND.symbols],
+  rows: [KIND.pageDirectory, KIND.rowIndex],
 };
 
 /** What to fetch before the part can be opened; undefined when it can. @throws CorruptDataError when no part ends here. */
@@ -34,9 +35,12 @@ export function missingContents(bytes: PartBytes): Place | undefined {
   return bytes.missing([contentsPlace(bytes)])[0];
 }
 
-/** What to fetch of some datasets before their tables, but for pages, can be read. */
+/** What to fetch of some datasets before those sections can be read. Without roll-ups, stacks need rows. */
 export function missingSections(bytes: PartBytes, datasets: readonly PartDataset[], set: SectionSet): Place[] {
-  const wanted = datasets.flatMap(({ sections }) => sections.filter(({ kind }) => SECTIONS[set].includes(kind)));
+  const wanted = datasets.flatMap(({ sections }) => {
+    const rows = set === 'stacks' && !sections.some(({ kind }) => kind === KIND.rollup) ? SECTIONS.rows : [];
+    return sections.filter(({ kind }) => SECTIONS[set].includes(kind) || rows.includes(kind));
+  });
   return bytes.missing(wanted, GAP_BYTES);
 }
 

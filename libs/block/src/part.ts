@@ -9,14 +9,16 @@ import {
 } from './contents.ts';
 import type { TenantEntry } from './directory.ts';
 import { PartBytes } from './part-bytes.ts';
+import { rollUp } from './compact/roll-up.ts';
 import { pageSeed, payloadPlace, readRegion, writeRegion, type Place, type RegionOwner } from './region.ts';
 import { decodePages, encodePages, type StoredPage } from './sections/page-directory.ts';
+import { decodeRollups, encodeRollups } from './sections/rollup.ts';
 import { decodeRows, encodeRows } from './sections/row-index.ts';
 import { decodeSeries, encodeSeries } from './sections/series.ts';
 import { readSpans, writeSpans } from './sections/spans.ts';
 import { decodeSymbols } from './sections/symbols/decode-symbols.ts';
 import { encodeSymbols } from './sections/symbols/encode-symbols.ts';
-import type { Codecs, DatasetSpans, DatasetTables, RowColumns } from './tables.ts';
+import type { Codecs, DatasetSpans, DatasetTables, Rollup, RowColumns } from './tables.ts';
 import { KIND, PART_MAGIC } from './versions.ts';
 
 /*
@@ -48,10 +50,12 @@ export interface PartDataset {
 /** As DatasetTables; its pages say which series and times they hold. */
 export interface StoredTables extends DatasetTables {
   readonly pages: readonly StoredPage[];
+  readonly rollups: readonly Rollup[];
 }
 
 /**
  * Appends a tenant's part. The writer stands at a multiple of 8.
+ * @param level of the object: roll-ups are made from 1 on.
  * @param datasets one at least; each is asked for when the one before was written.
  * @returns the directory's entry of it.
  */
@@ -59,12 +63,16 @@ export function writePart(
   w: ByteWriter,
   tenant: TenantId,
   datasets: Iterable<DatasetTables>,
+  level: number,
   codecs: Codecs,
 ): TenantEntry {
   const owner = encoder.encode(tenant);
   const start = w.length;
   const entries: ContentsEntry[] = [];
-  for (const tables of datasets) entries.push(writeDataset(w, start, owner, entries.length, tables, codecs));
+  for (const tables of datasets) {
+    const place = { start, tenant: owner, dataset: entries.length };
+    entries.push(writeDataset(w, place, tables, level, codecs));
+  }
   const contents = writeRegion(w, codecs, { kind: KIND.contents, tenant: owner, dataset: 0 }, encodeContents(entries));
   w.u32(contents.len);
   w.u32(PART_MAGIC);
@@ -80,10 +88,9 @@ export function writePart(
 
 function writeDataset(
   w: ByteWriter,
-  start: number,
-  tenant: Uint8Array,
-  dataset: number,
+  { start, tenant, dataset }: { start: number; tenant: Uint8Array; dataset: number },
   tables: DatasetTables,
+  level: number,
   codecs: Codecs,
 ): ContentsEntry {
   const { service, name, types, minMs, maxMs, series, rows, pages, symbols, spans } = tables;
@@ -92,11 +99,14 @@ function writeDataset(
     const { off, len } = writeRegion(w, codecs, { kind, tenant, dataset }, payload);
     sections.push({ kind, off: off - start, len });
   };
-  const { samples, directory, count } = encodePages(pages, rows, codecs, pageSeed(codecs, tenant, dataset));
+  const seed = pageSeed(codecs, tenant, dataset);
+  const { samples, directory, count, rawBytes } = encodePages(pages, rows, codecs, seed);
   add(KIND.samples, samples);
   add(KIND.pageDirectory, directory);
   add(KIND.rowIndex, encodeRows(rows));
   add(KIND.series, encodeSeries(series));
+  const rollups = level === 0 ? [] : rollUp(tables, rawBytes);
+  if (rollups.length > 0) add(KIND.rollup, encodeRollups(rollups, codecs, seed));
   add(KIND.symbols, encodeSymbols(symbols));
   if (spans !== undefined && spans.length > 0) add(KIND.spans, encodeSpans(spans));
   const counts = {
@@ -158,6 +168,7 @@ class DecodedTables implements StoredTables {
   #rows: RowColumns | undefined;
   #pages: readonly StoredPage[] | undefined;
   #symbols: Symbols | undefined;
+  #rollups: readonly Rollup[] | undefined;
   #spans: { readonly columns: DatasetSpans | undefined } | undefined;
 
   constructor(bytes: PartBytes, tenant: Uint8Array, ordinal: number, entry: ContentsEntry, codecs: Codecs) {
@@ -199,7 +210,7 @@ class DecodedTables implements StoredTables {
       this.#bytes,
       this.#entry.counts.rows,
       this.#codecs,
-      pageSeed(this.#codecs, this.#tenant, this.#ordinal),
+      this.#pageSeed(),
     );
     return this.#pages;
   }
@@ -218,9 +229,16 @@ class DecodedTables implements StoredTables {
     return this.#spans.columns;
   }
 
+  get rollups(): readonly Rollup[] {
+    this.#rollups ??= this.#has(KIND.rollup)
+      ? decodeRollups(this.#section(KIND.rollup), this.#codecs, this.#pageSeed())
+      : [];
+    return this.#rollups;
+  }
+
   #decodeSpans(): DatasetSpans | undefined {
-    const { sections, types, counts } = this.#entry;
-    if (!sections.some(({ kind }) => kind === KIND.spans)) return undefined;
+    const { types, counts } = this.#entry;
+    if (!this.#has(KIND.spans)) return undefined;
     const r = new ByteReader(this.#section(KIND.spans), 'section SPANS');
     const spans = readSpans(r, types.length, counts.rows, counts.stacks);
     if (r.left > 0) r.fail(`${r.left} bytes behind the last entry`);
@@ -237,6 +255,14 @@ class DecodedTables implements StoredTables {
   #section(kind: number): Uint8Array {
     const owner = { kind, tenant: this.#tenant, dataset: this.#ordinal };
     return readSection(this.#bytes, this.#place(kind), owner, this.#codecs);
+  }
+
+  #pageSeed(): number {
+    return pageSeed(this.#codecs, this.#tenant, this.#ordinal);
+  }
+
+  #has(kind: number): boolean {
+    return this.#entry.sections.some((section) => section.kind === kind);
   }
 
   #place(kind: number): Place {

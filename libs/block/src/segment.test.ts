@@ -147,8 +147,8 @@ describe('a segment', () => {
     view.setUint16(newer.length - 20, 2, true);
     view.setUint32(newer.length - 8, codecs.crc32(newer.subarray(-FOOTER_BYTES, -8)), true);
     expect(() => readDirectory(newer, codecs)).toThrow(KilnError);
-    expect(() => readDirectory(newer, codecs)).toThrow(/version 2\.0, supported is 1/);
-    expect(() => decodeContents(Uint8Array.of(2, 0, 200, 1))).toThrow(/version 2\.0, supported is 1/);
+    expect(() => readDirectory(newer, codecs)).toThrow(/version 2\.\d, supported is 1/);
+    expect(() => decodeContents(Uint8Array.of(2, 0, 200, 1))).toThrow(/version 2\.\d, supported is 1/);
   });
 
   test('with sections of kinds that are not known yet is read without them', () => {

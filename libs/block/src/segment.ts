@@ -33,7 +33,7 @@ export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const entries: TenantEntry[] = [];
   for (const { tenant, datasets } of tenants) {
     const held = [...datasets];
-    if (held.length > 0) entries.push(writePart(w, tenant, held, codecs));
+    if (held.length > 0) entries.push(writePart(w, tenant, held, 0, codecs));
   }
   entries.sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
   for (let i = 1; i < entries.length; i++)

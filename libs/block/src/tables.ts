@@ -36,6 +36,16 @@ export interface DatasetSpans extends SpanColumns {
   readonly row: Uint32Array;
 }
 
+/** All rows of a dataset summed by stretches of time, exactly. */
+export interface Rollup {
+  /** Length of a bucket, ms: buckets begin at its multiples. 0: one bucket, which begins at 0 and holds all rows. */
+  readonly stepMs: number;
+  /** Where each bucket that has rows begins, ms, rising. */
+  readonly startMs: Float64Array;
+  /** As the dataset's, but a row is a bucket: its stacks with their sums. */
+  readonly pages: readonly Page[];
+}
+
 /**
  * The rows of one (tenant, service, `__name__`, set of value types) as the head holds them and as a block decodes to, so that one query code reads
  * both. Members may be getters that decode on first use; they throw CorruptDataError. All of it is a snapshot: it does not change while it is held.
@@ -53,6 +63,8 @@ export interface DatasetTables {
   /** Stack numbers in pages and spans are rows of `symbols.stacks`. */
   readonly symbols: Symbols;
   readonly spans: DatasetSpans | undefined;
+  /** Of levels 1 and 2, the coarsest step first; each step divides the one before. Whoever makes a dataset leaves them to the writer of a block. */
+  readonly rollups?: readonly Rollup[];
 }
 
 /** Profile ids that a log kept, in log order: 16 bytes each, the append time and the duplicate window of each. */

@@ -1,10 +1,11 @@
 import { ByteReader } from '@kiln/bytes';
 import { ExactSums, exactToBigInt, KilnError, type ExactColumn } from '@kiln/model';
 import { readDirectory, type Directory, type TenantEntry } from './directory.ts';
+import { mergePage } from './page/merge-page.ts';
 import { PageRows } from './page/page-rows.ts';
 import { openPart, type PartDataset } from './part.ts';
 import { readIds } from './sections/kept-ids.ts';
-import type { Codecs, DatasetTables, RowColumns } from './tables.ts';
+import type { Codecs, DatasetTables, Page, Rollup, RowColumns } from './tables.ts';
 import { checkVersion, OBJECT_MAGIC } from './versions.ts';
 
 /** One thing that is wrong with an object. */
@@ -41,6 +42,7 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
       check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => {
         verifyTables(tables, dataset);
         if (directory.level > 0) verifyOrder(tables.rows);
+        for (const rollup of tables.rollups) verifyRollup(tables, rollup);
       });
     });
   }
@@ -60,8 +62,13 @@ export function verifyDataset(dataset: PartDataset): string | undefined {
 function readHeader(bytes: Uint8Array): void {
   const r = new ByteReader(bytes, 'object');
   if (r.u32() !== OBJECT_MAGIC) r.fail('no object begins here');
-  checkVersion(r.u16(), r.u16(), 'object');
+  const version = [r.u16(), r.u16()] as const;
+  checkVersion(...version, 'object');
+  const footer = new ByteReader(bytes, 'object', Math.max(8, bytes.length - FOOTER_VERSION_FROM_END));
+  if (footer.u16() !== version[0] || footer.u16() !== version[1]) footer.fail('header and footer name two versions');
 }
+
+const FOOTER_VERSION_FROM_END = 20;
 
 /** Parts and ids lie side by side and fill the object up to its directory. */
 function checkPlaces({ idsOff, idsLen, entries }: Directory): string[] {
@@ -100,6 +107,49 @@ function verifyOrder({ length, series, timeMs, id, offset, totals }: RowColumns)
       lo[row] === lo[row - 1] && (hi?.[row] ?? 0) === (hi?.[row - 1] ?? 0);
     if (order === 0 && totals.every(same)) throw new KilnError('data_loss', `row ${row} is a copy of row ${row - 1}`);
   }
+}
+
+/** Each bucket sums to the totals of its rows, and each stack over all buckets to what it has in all rows. */
+function verifyRollup({ types, rows, pages, symbols }: DatasetTables, { stepMs, startMs, pages: own }: Rollup): void {
+  const what = `roll-up of ${stepMs} ms`;
+  const numbers = new Map(Array.from(startMs, (start, bucket) => [start, bucket]));
+  const buckets = Uint32Array.from({ length: rows.length }, (_, row) => {
+    const bucket = numbers.get(stepMs === 0 ? 0 : Math.floor(rows.timeMs[row]! / stepMs) * stepMs);
+    if (bucket === undefined) throw new KilnError('data_loss', `${what} has no bucket for row ${row}`);
+    return bucket;
+  });
+  for (let type = 0; type < types.length; type++) {
+    const wanted = new ExactSums(startMs.length);
+    const { lo, hi } = rows.totals[type]!;
+    for (let row = 0; row < rows.length; row++) wanted.add(buckets[row]!, lo[row]!, hi === undefined ? 0 : hi[row]!);
+    const found = new ExactSums(startMs.length);
+    for (const page of own) addPage(found, page, new PageRows(page, types.length, symbols.stacks.length), type);
+    for (let bucket = 0; bucket < startMs.length; bucket++)
+      if (found.get(bucket) !== wanted.get(bucket))
+        throw new KilnError(
+          'data_loss',
+          `${what}, bucket ${bucket}, value type ${type}: ${found.get(bucket)} where its rows sum to ${wanted.get(bucket)}`,
+        );
+    const [byBucket, byRow] = [own, pages].map((all) => {
+      const sums = new ExactSums(symbols.stacks.length);
+      for (const page of all) mergePage(page, type, undefined, sums);
+      return sums;
+    });
+    for (let stack = 0; stack < symbols.stacks.length; stack++)
+      if (byBucket!.get(stack) !== byRow!.get(stack))
+        throw new KilnError(
+          'data_loss',
+          `${what}, stack ${stack}, value type ${type}: ${byBucket!.get(stack)} where its rows sum to ${byRow!.get(stack)}`,
+        );
+  }
+}
+
+function addPage(sums: ExactSums, { firstRow }: Page, samples: PageRows, type: number): void {
+  for (let row = firstRow; samples.next(); row++) addAll(sums, row, samples.values[type]!, samples.length);
+}
+
+function addAll(sums: ExactSums, row: number, { lo, hi }: ExactColumn, length: number): void {
+  for (let i = 0; i < length; i++) sums.add(row, lo[i]!, hi === undefined ? 0 : hi[i]!);
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
@@ -142,9 +192,8 @@ function verifyTables(tables: DatasetTables, { counts, minMs, maxMs }: PartDatas
 }
 
 function compareTotal({ rows }: DatasetTables, row: number, type: number, samples: PageRows): void {
-  const { lo, hi } = samples.values[type]!;
   const sum = new ExactSums(1);
-  for (let i = 0; i < samples.length; i++) sum.add(0, lo[i]!, hi === undefined ? 0 : hi[i]!);
+  addAll(sum, 0, samples.values[type]!, samples.length);
   const total = rows.totals[type]!;
   const stated = exactToBigInt(total.lo[row]!, total.hi === undefined ? 0 : total.hi[row]!);
   if (sum.get(0) !== stated)

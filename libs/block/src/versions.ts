@@ -3,7 +3,7 @@ import { KilnError } from '@kiln/model';
 
 /** Layout version of objects. A reader refuses a newer major; a newer minor only adds what an older reader may skip. */
 export const MAJOR = 1;
-export const MINOR = 0;
+export const MINOR = 1;
 
 export const OBJECT_MAGIC = 0x314b4250; // "PBK1"
 export const REGION_MAGIC = 0x4752; // "RG"
@@ -16,7 +16,7 @@ export const KIND = {
   pageDirectory: 2,
   rowIndex: 3,
   series: 4,
-  /** Reserved for blocks of level 1 and 2, as rollup and functionTree. */
+  /** Reserved for blocks of level 1 and 2, as functionTree; rollup is written there. */
   postings: 5,
   rollup: 6,
   functionTree: 7,

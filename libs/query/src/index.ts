@@ -19,5 +19,6 @@ export {
 } from './query.ts';
 export { readsOf, type Reads } from './reads.ts';
 export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
+export type { RunStats } from './run-stats.ts';
 export type { StacktracesResult } from './stacktraces.ts';
 export type { TimeSeries } from './time-series.ts';

@@ -4,6 +4,7 @@ import { ExactSums, KilnError, parseProfileTypeId, type ProfileType } from '@kil
 import { refuseAboveInt64 } from './int64.ts';
 import { atMost, refuseNodes, type QueryLimits } from './limits.ts';
 import type { PprofQuery } from './query.ts';
+import type { RunStats } from './run-stats.ts';
 import { compileProfileSelection } from './selection.ts';
 import { sumByStack } from './stack-sums.ts';
 import { readSymbols, writeSymbols, type StackValues } from './symbol-codec.ts';
@@ -20,12 +21,17 @@ const VERSION = 1;
 const FORMAT = 'pprof partial';
 
 /** The stacktraces that a query selects of some datasets, with the symbols that they use. */
-export function runPprof(query: PprofQuery, datasets: Iterable<DatasetTables>, limits: QueryLimits = {}): Uint8Array {
+export function runPprof(
+  query: PprofQuery,
+  datasets: Iterable<DatasetTables>,
+  limits: QueryLimits = {},
+  stats?: RunStats,
+): Uint8Array {
   refuseMaxNodes(query);
   const selection = compileProfileSelection(query, query);
   const merged = new MergedStacks(limits);
   for (const tables of datasets) {
-    const sums = sumByStack(tables, selection);
+    const sums = sumByStack(tables, selection, stats);
     if (sums !== undefined) merged.add({ symbols: tables.symbols, values: sums });
   }
   return encode(merged.build());

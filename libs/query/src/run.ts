@@ -5,6 +5,7 @@ import { finishLabelValues, mergeLabelValues, runLabelValues } from './label-val
 import type { QueryLimits } from './limits.ts';
 import { finishPprof, mergePprof, runPprof, type PprofResult } from './pprof.ts';
 import { finishProfileTypes, mergeProfileTypes, runProfileTypes, type ProfileTypeAnswer } from './profile-types.ts';
+import type { RunStats } from './run-stats.ts';
 import { checkQuery, type Query } from './query.ts';
 import { finishSelectSeries, mergeSelectSeries, runSelectSeries } from './select-series.ts';
 import { finishSeries, mergeSeries, runSeries } from './series.ts';
@@ -23,16 +24,23 @@ export interface ResultOf {
 }
 
 /**
- * Runs a query on some datasets of one tenant; the partial of no data is no bytes.
+ * Runs a query on some datasets of one tenant; the partial of no data is no bytes. Flame graphs and pprofs read roll-ups where a dataset has them
+ * and all its series match: the sums are the same.
+ * @param stats is added to.
  * @throws KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit; CorruptDataError from damaged tables.
  */
-export function runQuery(query: Query, datasets: Iterable<DatasetTables>, limits: QueryLimits = {}): Uint8Array {
+export function runQuery(
+  query: Query,
+  datasets: Iterable<DatasetTables>,
+  limits: QueryLimits = {},
+  stats?: RunStats,
+): Uint8Array {
   checkQuery(query);
   switch (query.kind) {
     case 'stacktraces':
-      return runStacktraces(query, datasets, limits);
+      return runStacktraces(query, datasets, limits, stats);
     case 'pprof':
-      return runPprof(query, datasets, limits);
+      return runPprof(query, datasets, limits, stats);
     case 'selectSeries':
       return runSelectSeries(query, datasets, limits);
     case 'profileTypes':

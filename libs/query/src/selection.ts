@@ -7,6 +7,7 @@ import {
   type Matcher,
   type ValueType,
 } from '@kiln/model';
+import { NO_COVER, type Cover } from './roll-ups.ts';
 import type { DiscoveryQuery, ProfileSelection, QueryRange } from './query.ts';
 
 /** Compiled conditions on rows: made once per run. */
@@ -111,21 +112,26 @@ export function matchSeries(tables: DatasetTables, selection: Selection): Uint8A
   return all ? undefined : mask;
 }
 
-/** A byte per row, not 0 where it is wanted; undefined when all are; 'none' when none is. Hot: once per row. */
+/**
+ * A byte per row, not 0 where it is wanted; undefined when all are; 'none' when none is. Hot: once per row.
+ * @param cover rows from `fromMs` on and before `toMs` are not wanted.
+ */
 export function matchRows(
   tables: DatasetTables,
   selection: Selection,
   seriesMask: Uint8Array | undefined,
+  { fromMs, toMs }: Pick<Cover, 'fromMs' | 'toMs'> = NO_COVER,
 ): Uint8Array | undefined | 'none' {
   const { startMs, endMs } = selection;
-  if (seriesMask === undefined && tables.minMs >= startMs && tables.maxMs <= endMs) return undefined;
+  if (fromMs === -Infinity && toMs === Infinity) return 'none';
+  if (seriesMask === undefined && fromMs >= toMs && tables.minMs >= startMs && tables.maxMs <= endMs) return undefined;
   const { length, series, timeMs } = tables.rows;
   const wanted = new Uint8Array(length);
   let count = 0;
   if (seriesMask === undefined) {
     for (let row = 0; row < length; row++) {
       const time = timeMs[row]!;
-      if (time >= startMs && time <= endMs) {
+      if (time >= startMs && time <= endMs && (time < fromMs || time >= toMs)) {
         wanted[row] = 1;
         count++;
       }

@@ -1,37 +1,67 @@
-import { mergePage, type DatasetTables } from '@kiln/block';
+import { mergePage, type DatasetTables, type Page } from '@kiln/block';
 import { ExactSums } from '@kiln/model';
+import { coverRange, NO_COVER, type BucketPages, type Cover } from './roll-ups.ts';
+import type { RunStats } from './run-stats.ts';
 import { matchRows, matchSeries, matchTypes, type Selection } from './selection.ts';
 
-/** Where the sums of a selection come from in one dataset. */
-export interface StackPlan<Page> {
+/** Where the sums of a selection come from in one dataset: every wanted row once, in a bucket or by itself. */
+export interface StackPlan<P extends Page> {
   /** Numbers of the value types. */
   readonly types: readonly number[];
+  readonly buckets: readonly BucketPages[];
   /** Pages that have wanted rows. */
-  readonly pages: readonly Page[];
+  readonly pages: readonly P[];
   /** A byte per row, not 0 where it is wanted; undefined when all are. */
   readonly wanted: Uint8Array | undefined;
 }
 
-/** What `sumByStack` reads; undefined when the selection wants nothing of the dataset. No page's bytes are asked for. */
+/** Whether roll-ups hold all that a selection wants of a dataset: none of its rows is read. */
+export function isRolledUp(tables: DatasetTables, selection: Selection): boolean {
+  const { fromMs, toMs } = coverOf(tables, selection, matchSeries(tables, selection));
+  return fromMs === -Infinity && toMs === Infinity;
+}
+
+/** A roll-up sums all series: it answers for nothing less. */
+function coverOf(tables: DatasetTables, selection: Selection, mask: Uint8Array | undefined): Cover {
+  return mask === undefined ? coverRange(tables, selection) : NO_COVER;
+}
+
+/** What `sumByStack` reads; undefined when the selection wants nothing of the dataset. No sample page's bytes are asked for. */
 export function planStacks<T extends DatasetTables>(
   tables: T,
   selection: Selection,
 ): StackPlan<T['pages'][number]> | undefined {
   const types = matchTypes(tables, selection);
   if (types.length === 0) return undefined;
-  const wanted = matchRows(tables, selection, matchSeries(tables, selection));
-  if (wanted === 'none') return undefined;
+  const mask = matchSeries(tables, selection);
+  const cover = coverOf(tables, selection, mask);
+  const { buckets } = cover;
+  const wanted = matchRows(tables, selection, mask, cover);
+  if (wanted === 'none') return buckets.length === 0 ? undefined : { types, buckets, pages: [], wanted: undefined };
   const pages = tables.pages.filter(({ firstRow, rows }) => wanted === undefined || anyWanted(wanted, firstRow, rows));
-  return { types, pages, wanted };
+  return { types, buckets, pages, wanted };
 }
 
 /** Exact sums by stack row over the rows and value types that a selection wants; undefined when it wants none of them. */
-export function sumByStack(tables: DatasetTables, selection: Selection): ExactSums | undefined {
+export function sumByStack(tables: DatasetTables, selection: Selection, stats?: RunStats): ExactSums | undefined {
   const plan = planStacks(tables, selection);
   if (plan === undefined) return undefined;
   const sums = new ExactSums(tables.symbols.stacks.length);
-  for (const page of plan.pages) for (const type of plan.types) mergePage(page, type, plan.wanted, sums);
+  for (const type of plan.types) {
+    for (const page of plan.pages) mergePage(page, type, plan.wanted, sums);
+    for (const { pages, wanted } of plan.buckets)
+      for (const page of pages) if (anyWanted(wanted, page.firstRow, page.rows)) mergePage(page, type, wanted, sums);
+  }
+  if (stats !== undefined) count(stats, plan);
   return sums;
+}
+
+function count(stats: RunStats, { pages, buckets }: StackPlan<Page>): void {
+  stats.pages += pages.length;
+  for (const { wanted, lengthMs } of buckets) {
+    for (let bucket = 0; bucket < wanted.length; bucket++) stats.buckets += wanted[bucket]!;
+    stats.resolutionMs = Math.max(stats.resolutionMs, lengthMs);
+  }
 }
 
 function anyWanted(wanted: Uint8Array, firstRow: number, rows: number): boolean {

@@ -6,6 +6,7 @@ import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import type { QueryLimits } from './limits.ts';
 import { NameTable, readNames } from './name-table.ts';
 import type { StacktracesQuery } from './query.ts';
+import type { RunStats } from './run-stats.ts';
 import { compileProfileSelection } from './selection.ts';
 import { addStacks } from './stack-frames.ts';
 import { readParents } from './symbol-codec.ts';
@@ -31,11 +32,12 @@ export function runStacktraces(
   query: StacktracesQuery,
   datasets: Iterable<DatasetTables>,
   limits: QueryLimits = {},
+  stats?: RunStats,
 ): Uint8Array {
   const selection = compileProfileSelection(query, query);
   const tree = new FunctionTree(limits);
   for (const tables of datasets) {
-    const sums = sumByStack(tables, selection);
+    const sums = sumByStack(tables, selection, stats);
     if (sums !== undefined) addStacks(tree, tables.symbols, sums);
   }
   return encodeTree(tree);

@@ -92,7 +92,11 @@ describe('an answer', () => {
   test('of an empty world, or a tenant that nobody knows, is empty and whole', async () => {
     expect(await ask()).toEqual([
       0,
-      { partial: new Uint8Array(), gaps: [], stats: { objects: 0, bytes: 0, rows: 0, plans: 1, totalMs: 0 } },
+      {
+        partial: new Uint8Array(),
+        gaps: [],
+        stats: { objects: 0, bytes: 0, rows: 0, pages: 0, buckets: 0, resolutionMs: 0, plans: 1, totalMs: 0 },
+      },
     ]);
     const log = await world.open(0);
     log.push(a, NOW, 5);

@@ -63,7 +63,7 @@ export class Querier {
     const startedMs = clock.nowMs();
     const limits = this.#ports.limits(tenant);
     checkQuery(asked);
-    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0 };
+    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0, pages: 0, buckets: 0, resolutionMs: 0 };
     const query = withinRetention(asked, limits.retentionPeriodMs, startedMs);
     if (query === undefined)
       return { partial: mergePartials(asked, []), gaps: [], stats: { ...stats, plans: 0, totalMs: 0 } };

@@ -95,7 +95,7 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   const tables = openPart(block.bytes.subarray(off, off + len), tenant, codecs).datasets.map((d) => d.tables());
   const clock = new ManualClock(0);
   const share = async (query: Query): Promise<number> => {
-    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0 };
+    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0, pages: 0, buckets: 0, resolutionMs: 0 };
     const options = { signal: new AbortController().signal, limits: {}, concurrency: 1, stats, all: true };
     const answer = await clock.run(
       readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
@@ -107,13 +107,17 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   };
   expect(len).toBeGreaterThan(1024 * 1024);
   const all = await share(graph('{}'));
+  const edge = await share(graph('{}', HOUR / 2));
   const one = await share(graph('{service_name="db"}'));
   const pod = await share(graph('{service_name="db", pod="pod-040"}'));
   const totals = await share(series('{service_name="db"}'));
   const none = await share(graph('{service_name="nobody"}'));
-  expect(all).toBeGreaterThan(0.99);
-  expect(one).toBeLessThan(0.4);
-  expect(pod).toBeLessThan(one - 0.05);
-  expect(totals).toBeLessThan(one);
+  const queries = [graph('{}', HOUR / 2 + 1), graph('{pod!="pod-099"}')];
+  for (const query of queries) await share(query);
+  expect(all).toBeLessThan(0.05);
+  expect(one).toBeLessThan(0.05);
+  expect(edge).toBeGreaterThan(0.9);
+  expect(pod).toBeLessThan(0.3);
+  expect(totals).toBeLessThan(0.3);
   expect(none).toBeLessThan(0.05);
 });

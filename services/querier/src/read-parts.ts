@@ -13,7 +13,15 @@ import { CorruptDataError } from '@kiln/bytes';
 import type { CommittedPart } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { mergePartials, readsOf, runQuery, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
+import {
+  mergePartials,
+  readsOf,
+  runQuery,
+  type AnswerGap,
+  type Query,
+  type QueryLimits,
+  type RunStats,
+} from '@kiln/query';
 
 /** What reading parts stands on. */
 export interface PartPorts {
@@ -23,7 +31,7 @@ export interface PartPorts {
 }
 
 /** What was read, for people and for `Server-Timing`. Rows are those of the parts that were opened, wanted or not. */
-export interface ReadStats {
+export interface ReadStats extends RunStats {
   objects: number;
   bytes: number;
   rows: number;
@@ -83,7 +91,7 @@ export async function readParts(
         return whole(ref, place, bytes);
       };
       try {
-        const partial = runQuery(query, await fetchTables(fetch, ref.len, tenant, query, codecs), limits);
+        const partial = runQuery(query, await fetchTables(fetch, ref.len, tenant, query, codecs), limits, stats);
         stats.objects++;
         stats.rows += ref.rows;
         if (partial.length > 0) partials.push(partial);
@@ -116,23 +124,24 @@ async function fetchTables(
   codecs: Codecs,
 ): Promise<StoredTables[]> {
   const bytes = new PartBytes(length);
+  const isLarge = length > WHOLE_BYTES;
   const add = async (places: readonly Place[]): Promise<void> => {
     for (const place of places) bytes.add(place.off, await fetch(place)); // one after the other: other parts are read meanwhile
   };
-  if (length <= WHOLE_BYTES) await add([{ off: 0, len: length }]);
+  if (!isLarge) await add([{ off: 0, len: length }]);
   for (let place = missingContents(bytes); place !== undefined; place = missingContents(bytes)) await add([place]);
   const reads = readsOf(query);
   const wanted = openPart(bytes, tenant, codecs).datasets.filter((dataset) => reads.wants(dataset));
   await add(missingSections(bytes, wanted, reads.sections));
-  const tables = wanted.map((dataset) => dataset.tables());
-  if (length > WHOLE_BYTES)
-    await add(
-      missingPages(
-        bytes,
-        tables.flatMap((dataset) => reads.pages(dataset)),
-      ),
-    );
-  return tables;
+  const opened = wanted.map((dataset) => ({ dataset, tables: dataset.tables() }));
+  if (isLarge) {
+    const byRow = opened.filter(({ tables }) => reads.needsRows(tables));
+    const datasets = byRow.map(({ dataset }) => dataset);
+    await add(missingSections(bytes, datasets, 'rows'));
+    const pages = byRow.flatMap(({ tables }) => reads.pages(tables));
+    await add(missingPages(bytes, pages));
+  }
+  return opened.map(({ tables }) => tables);
 }
 
 function whole({ object }: CommittedPart, { off, len }: Place, bytes: Uint8Array): Uint8Array {

@@ -38,7 +38,12 @@ export interface EncodedPages {
 }
 
 /** @param seed of the pages' checksums. */
-export function encodePages(pages: readonly Page[], rows: RowColumns, codecs: Codecs, seed: number): EncodedPages {
+export function encodePages(
+  pages: readonly Page[],
+  rows: Pick<RowColumns, 'series' | 'timeMs'>,
+  codecs: Codecs,
+  seed: number,
+): EncodedPages {
   const sealed = pages.map((page) => sealPage(page, codecs));
   const samples = new ByteWriter(sealed.reduce((sum, { stored }) => sum + stored.length, 0));
   const directory = new ByteWriter(64);
@@ -136,7 +141,7 @@ class PackedPage implements StoredPage {
   }
 }
 
-function summary({ firstRow, rows: count }: Page, rows: RowColumns): PageSummary {
+function summary({ firstRow, rows: count }: Page, rows: Pick<RowColumns, 'series' | 'timeMs'>): PageSummary {
   let [minSeries, maxSeries, minMs, maxMs] = [0, 0, 0, 0];
   for (let row = firstRow; row < firstRow + count; row++) {
     const [series, ms] = [rows.series[row]!, rows.timeMs[row]!];
