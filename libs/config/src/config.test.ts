@@ -203,5 +203,14 @@ test('the help names every flag with default, unit, meaning and key', () => {
 
 test('only a near word is suggested', () => {
   expect(nearest('psuh', ['push', 'query'])).toBe('push');
+  expect(nearest('prot', ['server.path-prefix', 'port'])).toBe('port');
+  expect(nearest('ingester.cut-max-agee', ['ingester.cut-max-bytes', 'ingester.cut-max-age'])).toBe(
+    'ingester.cut-max-age',
+  );
+  // Another word is not offered, however short it is.
+  expect(nearest('pull', ['push', 'query'])).toBe(undefined);
+  expect(nearest('x', ['o'])).toBe(undefined);
+  expect(nearest('top', ['log', 'to', 'help'])).toBe('to');
+  expect(nearest('distributor.max-queue', ['distributor.threads', 'distributor.in-flight-max-bytes'])).toBe(undefined);
   expect(nearest('frobnicate', ['push', 'query'])).toBe(undefined);
 });

@@ -22,6 +22,8 @@ export interface ProfileLimits {
   readonly maxSymbolValueLength: number;
   /** reject_older_than or retention_period, whichever is shorter, milliseconds. */
   readonly rejectOlderThanMs: number;
+  /** Which of them it is, for sentences; reject_older_than unless said. */
+  readonly rejectOlderThanName?: string;
   /** reject_newer_than, milliseconds. */
   readonly rejectNewerThanMs: number;
 }

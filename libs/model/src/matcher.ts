@@ -70,7 +70,9 @@ function compile(name: string, pattern: string): RE2JS {
   try {
     return RE2JS.compile(pattern, RE2JS.DOTALL);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error);
+    // With DOTALL the library writes its own prefix before the pattern.
+    const message = error instanceof Error ? error.message.replaceAll('`(?s)', '`') : String(error);
+    const reason = message.replace(/^error parsing regexp: /, '');
     throw new KilnError('invalid_argument', `invalid regex of label ${quoted(name)}: ${reason.slice(0, 300)}`, {
       cause: error,
     });

@@ -94,6 +94,7 @@ test('errors name the position, what was found and what was expected', () => {
   fails(String.raw`{a="\xff"}`, /not UTF-8/);
   fails('process_cpu{"other"}', /character 13: found a second metric name/);
   fails('{a=~"("}', /invalid regex of label "a"/);
+  fails('{a=~"x("}', /missing closing \): `x\(`$/);
   fails('{a=~"x)|(y"}', /invalid regex/);
   fails('{a=~"(?<!x)y"}', /invalid regex/);
   fails('{a=~"(?=x)y"}', /invalid regex/);

@@ -1,3 +1,4 @@
+export { answeredFor } from './answered-for.ts';
 export { clientLeft } from './client-left.ts';
 export { collectBody } from './collect-body.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';

@@ -54,7 +54,11 @@ const secondBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 export function createMetrics(options: MetricsOptions): MetricsRegistry {
   const registry = new Registry();
   const registers = [registry];
-  if (options.ofProcess) collectDefaultMetrics({ register: registry, prefix: 'kiln_' });
+  if (options.ofProcess) {
+    collectDefaultMetrics({ register: registry, prefix: 'kiln_' });
+    // VmData of proc(5): address space that may be written, most of it never touched. Nothing that a reader of the name would think of.
+    registry.removeSingleMetric('kiln_process_heap_bytes');
+  }
   return {
     counter(spec) {
       const counter = new Counter({ ...base(spec), registers });

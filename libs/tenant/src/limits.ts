@@ -230,8 +230,13 @@ export function bodyLimitBytes(limits: Limits): number {
   return Math.ceil(limits.ingestionBodyLimitMb * MIB);
 }
 
-/** How old a profile may be to be accepted: what is past the retention would never be answered. 0 = any age. */
-export function acceptedAgeMs({ rejectOlderThanMs, retentionPeriodMs }: Limits): number {
-  if (rejectOlderThanMs === 0 || retentionPeriodMs === 0) return Math.max(rejectOlderThanMs, retentionPeriodMs);
-  return Math.min(rejectOlderThanMs, retentionPeriodMs);
+/** How old a profile may be to be accepted, and by which limit: what is past the retention would never be answered. 0 = any age. */
+export function acceptedAge({ rejectOlderThanMs, retentionPeriodMs }: Limits): {
+  readonly ms: number;
+  readonly by: 'reject_older_than' | 'retention_period';
+} {
+  const isRetention = retentionPeriodMs > 0 && (rejectOlderThanMs === 0 || retentionPeriodMs < rejectOlderThanMs);
+  return isRetention
+    ? { ms: retentionPeriodMs, by: 'retention_period' }
+    : { ms: rejectOlderThanMs, by: 'reject_older_than' };
 }

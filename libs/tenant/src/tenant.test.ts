@@ -3,7 +3,7 @@ import { ManualClock } from '@kiln/async';
 import { loadConfig, parseFlags } from '@kiln/config';
 import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
 import {
-  acceptedAgeMs,
+  acceptedAge,
   bodyLimitBytes,
   defaultLimits,
   limitSettings,
@@ -39,9 +39,13 @@ describe('limits', () => {
   });
 
   test('accept no profile that is past the retention', () => {
-    const age = (rejectOlderThanMs: number, retentionPeriodMs: number): number =>
-      acceptedAgeMs({ ...defaultLimits, rejectOlderThanMs, retentionPeriodMs });
-    expect([age(10, 20), age(20, 10), age(0, 10), age(10, 0), age(0, 0)]).toEqual([10, 10, 10, 10, 0]);
+    const age = (rejectOlderThanMs: number, retentionPeriodMs: number): string => {
+      const { ms, by } = acceptedAge({ ...defaultLimits, rejectOlderThanMs, retentionPeriodMs });
+      return `${by} ${ms}`;
+    };
+    const [reject, retention] = ['reject_older_than', 'retention_period'];
+    expect([age(10, 20), age(10, 0), age(0, 0), age(10, 10)]).toEqual([10, 10, 0, 10].map((ms) => `${reject} ${ms}`));
+    expect([age(20, 10), age(0, 10)]).toEqual([`${retention} 10`, `${retention} 10`]);
   });
 
   test('are set by file and flag', () => {

@@ -2,7 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { Metrics } from '@kiln/telemetry';
-import { acceptedAgeMs, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
+import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { InFlight } from './in-flight.ts';
@@ -69,6 +69,7 @@ export function distributorModule(
 }
 
 function writeLimits(limits: Limits): WriteLimits {
+  const age = acceptedAge(limits);
   return {
     maxLabelNameLength: limits.maxLabelNameLength,
     maxLabelValueLength: limits.maxLabelValueLength,
@@ -80,7 +81,8 @@ function writeLimits(limits: Limits): WriteLimits {
     maxStacktraceSampleLabels: limits.maxProfileStacktraceSampleLabels,
     maxStacktraceDepth: limits.maxProfileStacktraceDepth,
     maxSymbolValueLength: limits.maxProfileSymbolValueLength,
-    rejectOlderThanMs: acceptedAgeMs(limits),
+    rejectOlderThanMs: age.ms,
+    rejectOlderThanName: age.by,
     rejectNewerThanMs: limits.rejectNewerThanMs,
     ingestionBodyLimitBytes: bodyLimitBytes(limits),
   };

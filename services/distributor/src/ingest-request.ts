@@ -49,7 +49,7 @@ export function readIngestRequest(url: string, contentType: string, nowNanos: bi
   if (unread.has(format)) {
     throw new KilnError(
       'unimplemented',
-      `format ${JSON.stringify(format)} is not read yet: this version reads pprof, as the body (format=pprof) or as the file part "profile" of multipart/form-data`,
+      `${saidFormat(query.get('format') ?? '', contentType)} is not read yet: this version reads pprof, as the body (format=pprof) or as the file part "profile" of multipart/form-data`,
       { httpStatus: 415 },
     );
   }
@@ -57,6 +57,14 @@ export function readIngestRequest(url: string, contentType: string, nowNanos: bi
     source,
     read: (body) => (isMultipart && looksMultipart(body) ? readForm(body, contentType) : readWhole(body)),
   };
+}
+
+/** The format as the client said it, or did not. */
+function saidFormat(format: string, contentType: string): string {
+  if (format !== '') return `format ${JSON.stringify(format.slice(0, 100))}`;
+  if (/octet-stream\+(trie|tree)/i.test(contentType))
+    return `content type ${JSON.stringify(contentType.slice(0, 100))}`;
+  return 'a body without format= (collapsed text)';
 }
 
 function formatOf(format: string, contentType: string, isMultipart: boolean): string {

@@ -438,6 +438,12 @@ describe('an /ingest request', () => {
         /is not read yet: this version reads pprof/,
       );
     }
+    // The words are the client's own.
+    expect(() => readIngestRequest('/ingest?name=a&format=folded', '', nowNanos)).toThrow(/^format "folded" is not/);
+    expect(() => readIngestRequest('/ingest?name=a', '', nowNanos)).toThrow(/^a body without format= /);
+    expect(() => readIngestRequest('/ingest?name=a', 'binary/octet-stream+trie', nowNanos)).toThrow(
+      /^content type "binary\/octet-stream\+trie" is not/,
+    );
     const [body, type] = form({ profile: profile(1n), prev_profile: profile(1n) });
     const previous = readIngestRequest('/ingest?name=a', type, nowNanos);
     await expect(previous.read(body)).rejects.toMatchObject({ httpStatus: 422 });

@@ -3,7 +3,7 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { UnaryCall } from '@kiln/rpc';
+import { answeredFor, UnaryCall } from '@kiln/rpc';
 import { readBody } from './body.ts';
 import type { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
@@ -42,19 +42,20 @@ export class PushHttp {
   async push(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const call = new UnaryCall(request, response);
     try {
-      const written = await call.inTime(this.#ports.clock, LATE, (signal) => this.#push(request, call, signal));
-      call.answer(call.isJson ? '{}' : '', writeToken(written));
+      const org = header(request, 'x-scope-orgid');
+      const tenant = this.#ports.tenantOf(org);
+      const written = await call.inTime(this.#ports.clock, LATE, (signal) => this.#push(tenant, request, call, signal));
+      call.answer(call.isJson ? '{}' : '', { ...writeToken(written), ...answeredFor([tenant], org) });
     } catch (thrown) {
       throw asConnect(thrown);
     }
   }
 
   /** Holds its bytes until the work has ended, also when its client was answered before. */
-  async #push(request: IncomingMessage, call: UnaryCall, signal: AbortSignal): Promise<Written[]> {
-    const { intake, inFlight, tenantOf } = this.#ports;
+  async #push(tenant: TenantId, request: IncomingMessage, call: UnaryCall, signal: AbortSignal): Promise<Written[]> {
+    const { intake, inFlight } = this.#ports;
     const held = inFlight.open();
     try {
-      const tenant = tenantOf(header(request, 'x-scope-orgid'));
       const body = call.message(await readBody(request, intake.bodyLimitBytes(tenant), held, signal));
       return await intake.write({ tenant, body, form: { kind: 'push', isJson: call.isJson } }, signal);
     } finally {
@@ -68,7 +69,8 @@ export class PushHttp {
     const { intake, inFlight, tenantOf } = this.#ports;
     const held = inFlight.open();
     try {
-      const tenant = tenantOf(header(request, 'x-scope-orgid'));
+      const org = header(request, 'x-scope-orgid');
+      const tenant = tenantOf(org);
       const form = {
         kind: 'ingest',
         url: request.url ?? '',
@@ -78,7 +80,8 @@ export class PushHttp {
       readIngestRequest(form.url, form.contentType, intake.nowNanos());
       const body = await readBody(request, intake.bodyLimitBytes(tenant), held);
       const written = await intake.write({ tenant, body, form });
-      response.writeHead(200, { 'Content-Length': '0', ...writeToken(written) }).end();
+      const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
+      response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
     } finally {
       held.release();
     }

@@ -141,6 +141,10 @@ describe('push', () => {
     expect(out).toContain(
       '__name__=process_cpu region=eu,west service_name=cpu (stamped now, its own time was 2020-09-13T12:26:40.123Z)',
     );
+    // The next command, to be pasted.
+    expect(out).toContain(
+      `look at it: ./kiln query profile 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="cpu"}' --url ${url} --tenant a\n`,
+    );
     expect(seen[0]!.path).toBe('/push.v1.PusherService/Push');
     expect(seen[0]!.headers).toMatchObject({ 'content-type': 'application/proto', 'x-scope-orgid': 'a' });
     const { labels, profile } = await pushed();
@@ -184,6 +188,8 @@ describe('push', () => {
     expect((await run('push', bad, '--url', url)).err).toMatch(/bad\.pb\.gz is no pprof file: /);
     await writeFile(bad, gzipSync(exampleProfile()).subarray(0, 50));
     expect((await run('push', bad, '--url', url)).err).toContain('bad.pb.gz is not whole gzip');
+    await writeFile(bad, '');
+    expect((await run('push', bad, '--url', url)).err).toBe(`kiln push: ${bad} is empty: it holds no profile\n`);
     expect((await run('push', join(folder, 'none'), '--url', url)).err).toBe(
       `kiln push: there is no ${join(folder, 'none')}\n`,
     );
@@ -256,6 +262,9 @@ describe('query', () => {
     );
     expect((await run('query', 'profile', target, '-o', file('a.xyz'), '--url', url)).err).toContain(
       'has no ending that says what to write',
+    );
+    expect((await run('query', 'profile', target, '-o', file('none/a.svg'), '--url', url)).err).toBe(
+      `kiln query: ${file('none/a.svg')} cannot be written: there is no folder ${file('none')}\n`,
     );
   });
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { ConfigError } from '@kiln/config';
 import type { HttpOptions, TlsKeys } from '@kiln/nest';
+import { sentenceOf } from './sentence.ts';
 import type { ServerConfig } from './settings.ts';
 
 /**
@@ -42,6 +43,6 @@ async function readPem(setting: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(`${setting} cannot be read: ${(error as Error).message}`);
+    throw new ConfigError(`${setting} cannot be read: ${sentenceOf(error)}`);
   }
 }

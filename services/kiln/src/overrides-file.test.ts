@@ -24,6 +24,7 @@ interface Followed {
   readonly length: () => number;
   readonly bad: () => Promise<boolean>;
   readonly lines: string[];
+  readonly notes: () => readonly string[];
 }
 
 async function follow(...files: string[]): Promise<Followed> {
@@ -32,11 +33,12 @@ async function follow(...files: string[]): Promise<Followed> {
   const lines: string[] = [];
   const clock = systemClock();
   const log = createLogger({ level: 'info', write: (line) => lines.push(line), nowMs: () => clock.nowMs() });
-  await followOverrides({ files, everyMs: 20, limits, clock, log, metrics }, stop.signal);
+  const notes = await followOverrides({ files, everyMs: 20, limits, clock, log, metrics }, stop.signal);
   return {
     length: () => limits.of(tenant).maxLabelNameLength,
     bad: async () => /^kiln_tenant_overrides_bad 1$/m.test(await metrics.text()),
     lines,
+    notes,
   };
 }
 
@@ -54,8 +56,10 @@ describe('fault 50: the overrides file', () => {
       await writeFile(file, broken);
       await expect.poll(followed.bad).toBe(true);
       expect(followed.length()).toBe(11);
+      await expect.poll(followed.notes).toEqual([expect.stringContaining(`the last good ones hold: `)]);
       await writeFile(file, says(11));
       await expect.poll(followed.bad).toBe(false);
+      await expect.poll(followed.notes).toEqual([]);
     }
     await rm(file);
     await expect.poll(followed.bad).toBe(true);
@@ -99,7 +103,9 @@ describe('fault 50: the overrides file', () => {
   });
 
   test('that cannot be used at start is a reason not to start', async () => {
-    await expect(follow(join(folder, 'none.yaml'))).rejects.toThrow('runtime-config.file cannot be read: ENOENT');
+    await expect(follow(join(folder, 'none.yaml'))).rejects.toThrow(
+      `runtime-config.file cannot be read: there is no ${join(folder, 'none.yaml')}`,
+    );
     await writeFile(join(folder, 'bad.yaml'), 'a: b: c');
     await expect(follow(join(folder, 'bad.yaml'))).rejects.toThrow('bad.yaml is not YAML');
   });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import type { Clock } from '@kiln/async';
 import { ConfigError } from '@kiln/config';
+import { sentenceOf } from './sentence.ts';
 import type { Logger, Metrics } from '@kiln/telemetry';
 import { readOverrides, type Overrides, type TenantLimits } from '@kiln/tenant';
 
@@ -21,9 +22,13 @@ const SETTLE_MS = 250;
 /**
  * Keeps the limits of tenants as the files say, until `signal` aborts: read again every `everyMs`, by content, so that a swapped link or a mounted
  * ConfigMap is noticed. While a file is missing, broken or being written what held before goes on to hold, and a gauge says so.
+ * @returns lines for `/ready?verbose`: why the last good content holds, while it does.
  * @throws ConfigError when the files cannot be used at start: then nothing held before.
  */
-export async function followOverrides(options: OverridesFileOptions, signal: AbortSignal): Promise<void> {
+export async function followOverrides(
+  options: OverridesFileOptions,
+  signal: AbortSignal,
+): Promise<() => readonly string[]> {
   const { files, everyMs, limits, clock, log, metrics } = options;
   const bad = metrics.gauge({
     name: 'kiln_tenant_overrides_bad',
@@ -67,13 +72,14 @@ export async function followOverrides(options: OverridesFileOptions, signal: Abo
       }
     }
   })();
+  return () => (told === '' ? [] : [`overrides: not loaded, the last good ones hold: ${told}`]);
 }
 
 async function readTexts(files: readonly string[]): Promise<string[]> {
   return Promise.all(
     files.map((file) =>
       readFile(file, 'utf8').catch((error: unknown) => {
-        throw new ConfigError(`runtime-config.file cannot be read: ${(error as Error).message}`);
+        throw new ConfigError(`runtime-config.file cannot be read: ${sentenceOf(error)}`);
       }),
     ),
   );

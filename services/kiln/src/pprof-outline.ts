@@ -4,6 +4,10 @@ import { ByteReader, ByteWriter } from '@kiln/bytes';
 export interface PprofOutline {
   /** Type names of the samples, in order: `cpu`, `alloc_space`. */
   readonly sampleTypes: readonly string[];
+  /** Their units, in the same order. */
+  readonly sampleUnits: readonly string[];
+  readonly periodType: string;
+  readonly periodUnit: string;
   /** Unix nanoseconds; 0 when the file carries none. */
   readonly timeNanos: bigint;
 }
@@ -11,22 +15,32 @@ export interface PprofOutline {
 const SAMPLE_TYPE = 1;
 const STRING_TABLE = 6;
 const TIME_NANOS = 9;
+const PERIOD_TYPE = 11;
 
 /**
  * Reads the outline of a decompressed pprof (google.v1.Profile).
  * @throws CorruptDataError when the bytes are no protobuf message.
  */
 export function pprofOutline(bytes: Uint8Array): PprofOutline {
-  const types: number[] = [];
+  const types: ValueType[] = [];
+  let period: ValueType = { type: 0, unit: 0 };
   const strings: Uint8Array[] = [];
   let timeNanos = 0n;
   for (const { field, content, value } of fieldsOf(bytes)) {
-    if (field === SAMPLE_TYPE && content !== undefined) types.push(typeRow(content));
+    if (field === SAMPLE_TYPE && content !== undefined) types.push(valueType(content));
+    else if (field === PERIOD_TYPE && content !== undefined) period = valueType(content);
     else if (field === STRING_TABLE && content !== undefined) strings.push(content);
     else if (field === TIME_NANOS && value !== undefined) timeNanos = BigInt.asIntN(64, value);
   }
   const decoder = new TextDecoder();
-  return { sampleTypes: types.map((row) => decoder.decode(strings[row] ?? new Uint8Array(0))), timeNanos };
+  const text = (row: number): string => decoder.decode(strings[row] ?? new Uint8Array(0));
+  return {
+    sampleTypes: types.map(({ type }) => text(type)),
+    sampleUnits: types.map(({ unit }) => text(unit)),
+    periodType: text(period.type),
+    periodUnit: text(period.unit),
+    timeNanos,
+  };
 }
 
 /** The same profile with another time. */
@@ -94,8 +108,14 @@ function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   }
 }
 
-function typeRow(valueType: Uint8Array): number {
-  let row = 0;
-  for (const { field, value } of fieldsOf(valueType)) if (field === 1 && value !== undefined) row = Number(value);
-  return row;
+/** Rows of the string table. */
+interface ValueType {
+  readonly type: number;
+  readonly unit: number;
+}
+
+function valueType(bytes: Uint8Array): ValueType {
+  const rows = [0, 0, 0];
+  for (const { field, value } of fieldsOf(bytes)) if (field < 3 && value !== undefined) rows[field] = Number(value);
+  return { type: rows[1]!, unit: rows[2]! };
 }

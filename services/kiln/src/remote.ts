@@ -32,6 +32,8 @@ export interface Answer {
   readonly body: Uint8Array;
   /** What may be missing from it, as the server says; '' = nothing. */
   readonly missing: string;
+  /** What else the server says of it; '' = nothing. */
+  readonly note: string;
 }
 
 /**
@@ -56,7 +58,8 @@ export async function ask(
       ...(body === undefined ? {} : { body: body.bytes as Uint8Array<ArrayBuffer> }),
     });
     const missing = response.headers.get('x-kiln-partial') ?? '';
-    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing };
+    const note = noteOf(remote, response.headers);
+    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing, note };
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(error);
@@ -82,11 +85,24 @@ export async function callConnect(
   throw errorOf(remote, answer);
 }
 
+/** What a server that keeps no tenants apart, or that answers for less than was asked, says of it. */
+function noteOf({ tenant }: Remote, headers: Headers): string {
+  const other = headers.get('x-kiln-tenant');
+  const ignored =
+    tenant === '' || other === null
+      ? []
+      : [`the server ignored --tenant ${tenant} and took "${other}": it runs without --auth.multitenancy-enabled`];
+  return [...ignored, headers.get('x-kiln-note') ?? ''].filter((note) => note !== '').join('; ');
+}
+
 function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
   const text = new TextDecoder().decode(body);
   try {
     const { code, message } = JSON.parse(text) as { code: Code; message: string };
-    if (typeof code === 'string' && typeof message === 'string') return new KilnError(code, `${message} (${code})`);
+    if (typeof code === 'string' && typeof message === 'string') {
+      const hint = code === 'unauthenticated' ? ': name a tenant with --tenant NAME (header X-Scope-OrgID)' : '';
+      return new KilnError(code, `${message} (${code})${hint}`);
+    }
   } catch {
     // Not Connect's form; below.
   }

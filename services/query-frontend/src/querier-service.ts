@@ -62,10 +62,24 @@ export function querierService(frontend: QueryFrontend): Answered {
     return answer;
   }
 
+  function selectRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
+    return frontend.selectRange(context.tenants, told(rangeOf(request), context));
+  }
+
+  function discoveryRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
+    return frontend.discoveryRange(context.tenants, told(rangeOf(request), context));
+  }
+
+  /** An answer to less than was asked for says so. */
+  function told(asked: RequestedRange, context: QueryContext): RequestedRange {
+    const note = frontend.leftOut(context.tenants, asked);
+    if (note !== undefined) context.setHeader('x-kiln-note', note);
+    return asked;
+  }
+
   return {
     async profileTypes(request, context) {
-      const { tenants } = context;
-      const range = frontend.discoveryRange(tenants, rangeOf(request));
+      const range = discoveryRange(request, context);
       if (range === undefined) return {};
       const query = { kind: 'profileTypes', ...range } as const;
       const types = finishQuery(query, (await ask(context, query)).partial);
@@ -73,16 +87,14 @@ export function querierService(frontend: QueryFrontend): Answered {
     },
 
     async labelNames(request, context) {
-      const { tenants } = context;
-      const range = frontend.discoveryRange(tenants, rangeOf(request));
+      const range = discoveryRange(request, context);
       if (range === undefined) return {};
       const query = { kind: 'labelNames', ...range, matchers: request.matchers, utf8: acceptsUtf8(context) } as const;
       return { names: [...finishQuery(query, (await ask(context, query)).partial)] };
     },
 
     async labelValues(request, context) {
-      const { tenants } = context;
-      const range = frontend.discoveryRange(tenants, rangeOf(request));
+      const range = discoveryRange(request, context);
       if (request.name === '') throw new KilnError('invalid_argument', 'name is required');
       if (range === undefined) return {};
       const query = { kind: 'labelValues', ...range, matchers: request.matchers, name: request.name } as const;
@@ -90,8 +102,7 @@ export function querierService(frontend: QueryFrontend): Answered {
     },
 
     async series(request, context) {
-      const { tenants } = context;
-      const range = frontend.discoveryRange(tenants, rangeOf(request));
+      const range = discoveryRange(request, context);
       if (range === undefined) return {};
       const { matchers, labelNames } = request;
       const query = { kind: 'series', ...range, matchers, labelNames, utf8: acceptsUtf8(context) } as const;
@@ -101,7 +112,7 @@ export function querierService(frontend: QueryFrontend): Answered {
 
     async selectMergeStacktraces(request, context) {
       const { tenants } = context;
-      const range = frontend.selectRange(tenants, rangeOf(request));
+      const range = selectRange(request, context);
       refuse('span_selector', request.spanSelector.length > 0);
       refuseUnobeyed(request);
       if (request.format === ProfileFormat.DOT) throw unobeyed('format PROFILE_FORMAT_DOT');
@@ -124,15 +135,13 @@ export function querierService(frontend: QueryFrontend): Answered {
     },
 
     async selectMergeProfile(request, context) {
-      const { tenants } = context;
-      const range = frontend.selectRange(tenants, rangeOf(request));
+      const range = selectRange(request, context);
       refuseUnobeyed(request);
       return mergeProfile(request, range, context);
     },
 
     async selectSeries(request, context) {
-      const { tenants } = context;
-      const range = frontend.selectRange(tenants, rangeOf(request));
+      const range = selectRange(request, context);
       refuse('stack_trace_selector', request.stackTraceSelector !== undefined);
       const exemplars = request.exemplarType;
       refuse('exemplar_type', exemplars !== ExemplarType.UNSPECIFIED && exemplars !== ExemplarType.NONE);
@@ -220,7 +229,12 @@ function labelMessage({ name, value }: Label) {
   return { name, value };
 }
 
-function rangeOf({ start, end }: { start: bigint; end: bigint }): RequestedRange {
+interface RangeMessage {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+function rangeOf({ start, end }: RangeMessage): RequestedRange {
   return { startMs: milliseconds('start', start), endMs: milliseconds('end', end) };
 }
 

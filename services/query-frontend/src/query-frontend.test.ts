@@ -15,6 +15,7 @@ const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
 const limits: ReadLimits = {
   maxQueryLookbackMs: 30 * DAY,
+  retentionPeriodMs: 0,
   maxQueryLengthMs: 31 * DAY,
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,

@@ -1,4 +1,5 @@
 import type { Clock } from '@kiln/async';
+import { formatDuration } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
 import { mergePartials, type Answer, type Query, type QueryLimits } from '@kiln/query';
 
@@ -11,6 +12,7 @@ export interface Queries {
 /** The limits of a tenant that concern reads; 0 = off. */
 export interface ReadLimits extends Required<QueryLimits> {
   readonly maxQueryLookbackMs: number;
+  readonly retentionPeriodMs: number;
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
@@ -80,6 +82,19 @@ export class QueryFrontend {
     return { startMs: maxQueryLookbackMs === 0 ? 1 : now - maxQueryLookbackMs, endMs: now + DAY_MS };
   }
 
+  /** In words, the start before which nothing is answered, where one was asked for: by the lookback, or the shortest retention of the tenants. */
+  leftOut(tenants: readonly TenantId[], { startMs }: RequestedRange): string | undefined {
+    const { maxQueryLookbackMs, retentionPeriodMs } = this.#limitsOf(tenants);
+    const ms = smallestOn(maxQueryLookbackMs, retentionPeriodMs);
+    const oldestMs = this.#clock.nowMs() - ms;
+    if (ms === 0 || startMs === 0 || startMs >= oldestMs) return undefined;
+    const names = [
+      ...(ms === maxQueryLookbackMs ? ['max_query_lookback'] : []),
+      ...(ms === retentionPeriodMs ? ['retention_period'] : []),
+    ];
+    return `nothing before ${new Date(oldestMs).toISOString()} is answered: ${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} ${formatDuration(ms)}`;
+  }
+
   /**
    * The nodes to keep in a flame graph or tree: the default for 0 or absent.
    * @throws KilnError `invalid_argument` beyond the limit.
@@ -116,7 +131,7 @@ export class QueryFrontend {
     if (maxQueryLengthMs !== 0 && endMs - start > maxQueryLengthMs) {
       throw new KilnError(
         'invalid_argument',
-        `the query's range is too long: ${seconds(endMs - start)}, limit ${seconds(maxQueryLengthMs)} (max_query_length, flag --querier.max-query-length)`,
+        `the query's range is too long: ${wholeSeconds(endMs - start)}, limit ${formatDuration(maxQueryLengthMs)} (max_query_length, flag --querier.max-query-length)`,
         { reason: 'query_limit' },
       );
     }
@@ -135,6 +150,7 @@ const DAY_MS = 24 * 3600 * 1000;
 function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
   return {
     maxQueryLookbackMs: smallestOn(a.maxQueryLookbackMs, b.maxQueryLookbackMs),
+    retentionPeriodMs: smallestOn(a.retentionPeriodMs, b.retentionPeriodMs),
     maxQueryLengthMs: smallestOn(a.maxQueryLengthMs, b.maxQueryLengthMs),
     maxFlamegraphNodesDefault: Math.min(a.maxFlamegraphNodesDefault, b.maxFlamegraphNodesDefault),
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
@@ -149,6 +165,6 @@ function smallestOn(a: number, b: number): number {
   return b === 0 ? a : Math.min(a, b);
 }
 
-function seconds(ms: number): string {
-  return `${Math.round(ms / 1000)} s`;
+function wholeSeconds(ms: number): string {
+  return formatDuration(Math.ceil(ms / 1000) * 1000);
 }

@@ -3,7 +3,7 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { clientLeft, inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
+import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
 import type { QueryAnswerer } from './query-calls.ts';
 import type { QueryQueue } from './query-queue.ts';
 
@@ -36,7 +36,8 @@ export class QueryHttp {
     const call = new UnaryCall(request, response);
     const { isJson, acceptsGzip } = call;
     const org = request.headers['x-scope-orgid'];
-    const tenants = tenantsOf(Array.isArray(org) ? org[0] : org);
+    const header = Array.isArray(org) ? org[0] : org;
+    const tenants = tenantsOf(header);
     const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES));
     const message = await inflateSmall(body, MAX_REQUEST_BYTES);
     const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
@@ -45,6 +46,6 @@ export class QueryHttp {
     const reply = await call.inTime(clock, { what: 'the query', left }, (signal) =>
       queue.run(tenants, signal, () => answerer.answer(asked, signal)),
     );
-    call.answer(reply.message, reply.headers, reply.isGzip);
+    call.answer(reply.message, { ...reply.headers, ...answeredFor(tenants, header) }, reply.isGzip);
   }
 }

@@ -43,7 +43,7 @@ export function checkPprof(pprof: Pprof, view: DataView, limits: ProfileLimits, 
 
 function checkTime(
   timeNanos: bigint,
-  { rejectOlderThanMs, rejectNewerThanMs }: ProfileLimits,
+  { rejectOlderThanMs, rejectNewerThanMs, rejectOlderThanName = 'reject_older_than' }: ProfileLimits,
   receivedMs: number,
 ): bigint {
   const receivedNanos = BigInt(receivedMs) * 1_000_000n;
@@ -51,8 +51,7 @@ function checkTime(
   const oldest = receivedNanos - BigInt(rejectOlderThanMs) * 1_000_000n;
   const newest = receivedNanos + BigInt(rejectNewerThanMs) * 1_000_000n;
   if (rejectOlderThanMs > 0 && timeNanos <= oldest) {
-    const setting = 'reject_older_than or retention_period';
-    throw outsideWindow(timeNanos, `older than allowed, ${showTime(oldest)}`, setting, rejectOlderThanMs);
+    throw outsideWindow(timeNanos, `older than allowed, ${showTime(oldest)}`, rejectOlderThanName, rejectOlderThanMs);
   }
   if (rejectNewerThanMs > 0 && timeNanos >= newest) {
     throw outsideWindow(timeNanos, `newer than allowed, ${showTime(newest)}`, 'reject_newer_than', rejectNewerThanMs);
@@ -63,7 +62,7 @@ function checkTime(
 function outsideWindow(timeNanos: bigint, why: string, setting: string, limitMs: number): KilnError {
   return new KilnError(
     'invalid_argument',
-    `profile time ${showTime(timeNanos)} is outside the ingestion window: ${why} (${setting} is ${limitMs / 1000} s)`,
+    `profile time ${showTime(timeNanos)} is outside the ingestion window: ${why} (${setting} is ${showDuration(limitMs)})`,
     { reason: 'not_in_ingestion_window' },
   );
 }
@@ -72,6 +71,19 @@ function showTime(nanos: bigint): string {
   const date = new Date(Number(nanos / 1_000_000n));
   return Number.isNaN(date.getTime()) ? `${nanos} ns` : date.toISOString();
 }
+
+/** `30d`, `90m`: in the largest unit that it is whole in, as settings are written. */
+function showDuration(ms: number): string {
+  const [unit, size] = durations.find(([, each]) => ms % each === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}
+
+const durations: readonly (readonly [string, number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+];
 
 function checkSizes({ bytes, samples }: Pprof, limits: ProfileLimits): void {
   if (limits.maxProfileSizeBytes > 0 && bytes.length > limits.maxProfileSizeBytes) {

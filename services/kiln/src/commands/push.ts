@@ -64,9 +64,10 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
   const { example, keepTime } = config.push;
   if (flags.rest.length === 0 && !example) throw new ConfigError('push needs files: kiln push cpu.pb.gz, or --example');
   let failed = 0;
+  let last: string | undefined;
   for (const file of flags.rest) {
     try {
-      await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
+      last = await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
     } catch (error) {
       const { code, message } = KilnError.from(error);
       // The next file would fare no better.
@@ -77,24 +78,26 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
   }
   if (example) {
     const source = { name: 'example', service: 'shop.example', bytes: exampleProfile() };
-    const pushed = await pushOne(source, labels, false, config.remote, terminal);
+    last = await pushOne(source, labels, false, config.remote, terminal);
+  }
+  if (last !== undefined) {
     const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${config.remote.url}`;
-    const type = `process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="${labelValue(pushed, 'service_name')}"}`;
     const tenant = config.remote.tenant === '' ? '' : ` --tenant ${config.remote.tenant}`;
-    terminal.out(`look at it: ${terminal.command} query profile '${type}'${url}${tenant}\n`);
+    terminal.out(`look at it: ${terminal.command} query profile '${last}'${url}${tenant}\n`);
   }
   if (failed > 0)
     throw new KilnError('invalid_argument', `${failed} of ${flags.rest.length} files were not pushed, as said above`);
   return 0;
 }
 
+/** @returns what to ask for to see it: `<type>{selector}`. */
 async function pushOne(
   source: Source,
   given: readonly Label[],
   keepTime: boolean,
   remote: Remote,
   terminal: Terminal,
-): Promise<readonly Label[]> {
+): Promise<string> {
   const outline = outlineOf(source);
   const names = new Set(given.map(({ name }) => name));
   const added = [
@@ -104,14 +107,23 @@ async function pushOne(
   const labels = labelSet([...given, ...added]);
   const stamped = keepTime ? source.bytes : withTimeNanos(source.bytes, nowNanos());
   const body = pushMessage(labels, gzipSync(stamped, { level: 1 }));
-  await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
+  const { note } = await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
   const time = keepTime
     ? `own time ${timeText(outline.timeNanos)}`
     : outline.timeNanos <= 0n
       ? 'stamped now, it had no time of its own'
       : `stamped now, its own time was ${timeText(outline.timeNanos)}`;
   terminal.out(`pushed ${source.name} as ${labels.map(({ name, value }) => `${name}=${value}`).join(' ')} (${time})\n`);
-  return labels;
+  if (note !== '') terminal.err(`note: ${note}\n`);
+  // The last value is the one that pprof tools show.
+  const type = [
+    labelValue(labels, '__name__'),
+    outline.sampleTypes.at(-1),
+    outline.sampleUnits.at(-1),
+    outline.periodType,
+    outline.periodUnit,
+  ].join(':');
+  return `${type}{service_name="${labelValue(labels, 'service_name')}"}`;
 }
 
 function outlineOf(source: Source): ReturnType<typeof pprofOutline> {
@@ -133,6 +145,7 @@ async function readSource(file: string): Promise<Source> {
       `${file} is a directory: name the files in it, ${file.replace(/\/$/, '')}/*`,
     );
   const raw = await readFile(file);
+  if (raw.length === 0) throw new KilnError('invalid_argument', `${file} is empty: it holds no profile`);
   const service = basename(file).replace(/(\.(pb|pprof|prof|gz|out))+$/i, '') || 'unknown_service';
   if (raw[0] !== 0x1f || raw[1] !== 0x8b) return { name: file, service, bytes: raw };
   try {

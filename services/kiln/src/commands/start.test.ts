@@ -174,6 +174,7 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
     `--port=${port}`,
   );
   taken.close();
+  expect(await readdir(folder)).toEqual([]); // nothing is left behind of a start that was none
   const yaml = join(folder, 'kiln.yaml');
   await refused(`there is no ${yaml}`, '--config.file', yaml);
   await writeFile(yaml, 'server: {http_listen_prot: 1}');
@@ -182,6 +183,7 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
     '--config.file',
     yaml,
   );
+  await (await start()).kiln.stop();
   const other = await run(
     'start',
     '--port=0',
@@ -199,16 +201,52 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
 
 test('a tenant sees its own; the header is ignored aloud when multitenancy is off', async () => {
   const strict = await start('--auth.multitenancy-enabled=true');
-  expect((await run('push', '--example', '--url', strict.url)).err).toContain('no org id (unauthenticated)');
+  expect((await run('push', '--example', '--url', strict.url)).err).toContain(
+    'no org id (unauthenticated): name a tenant with --tenant NAME (header X-Scope-OrgID)',
+  );
   expect((await run('push', '--example', '--tenant=a', '--url', strict.url)).code).toBe(0);
   expect((await run('query', 'profile', target, '--tenant=a', '--url', strict.url)).out).toContain('score');
-  expect((await run('query', 'profile', target, '--tenant=b', '--url', strict.url)).out).toBe('');
+  const other = await run('query', 'profile', target, '--tenant=b', '--url', strict.url);
+  expect([other.out, other.err.includes('note:')]).toEqual(['', false]);
   await strict.kiln.stop();
   const open = await start();
-  expect((await run('query', 'profile', target, '--tenant=a', '--url', open.url)).out).toBe('');
+  const ignored =
+    'note: the server ignored --tenant a and took "anonymous": it runs without --auth.multitenancy-enabled\n';
+  const asked = await run('query', 'profile', target, '--tenant=a', '--url', open.url);
+  expect([asked.out, asked.err]).toEqual(['', expect.stringContaining(ignored)]);
+  expect((await run('push', '--example', '--tenant=a', '--url', open.url)).err).toBe(ignored);
+  expect((await run('push', '--example', '--url', open.url)).err).toBe('');
   expect((await run('ready', '--url', open.url)).out).toContain('X-Scope-OrgID was ignored in');
   expect(await (await fetch(`${open.url}/metrics`)).text()).toMatch(/^kiln_tenant_header_ignored_total [1-9]/m);
   await open.kiln.stop();
+});
+
+test('an answer that begins before the lookback or the retention says so, empty or not', async () => {
+  const { kiln, url } = await start('--querier.max-query-lookback=2h', '--querier.max-query-length=0');
+  await run('push', '--example', '--url', url);
+  const ask = (...range: string[]): ReturnType<typeof run> => run('query', 'profile', target, '--url', url, ...range);
+  const note = /^note: nothing before \d{4}-\d\d-\d\dT\S+Z is answered: max_query_lookback is 2h$/m;
+  const clamped = await ask('--from=now-3h');
+  expect([clamped.out, clamped.err]).toEqual([expect.stringContaining('score'), expect.stringMatching(note)]);
+  const empty = await ask('--from=now-4h', '--to=now-3h');
+  expect([empty.out, empty.err]).toEqual(['', expect.stringMatching(note)]);
+  expect((await ask('--from=now-1h')).err).not.toContain('note');
+  await kiln.stop();
+});
+
+test('the page lists what is answered, and nothing that is not', async () => {
+  const { kiln, url } = await start();
+  const page = await (await fetch(`${url}/`)).text();
+  const [, listed] = /QuerierService\/…<\/code><\/td><td>([\w, ]+);/.exec(page)!;
+  const statuses = listed!.split(', ').map(async (method) => {
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch(`${url}/querier.v1.QuerierService/${method}`, { method: 'POST', headers, body: '{}' })).status;
+  });
+  expect(listed!.split(', ')).toHaveLength(7);
+  expect(await Promise.all(statuses)).not.toContain(501);
+  for (const language of ['Python', 'Go', 'Node', 'Rust']) expect(page).toContain(`${language}: <code>`);
+  expect(page).toContain('POST /push.v1.PusherService/Push');
+  await kiln.stop();
 });
 
 test('its settings are served as a file that starts another one alike', async () => {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
@@ -46,6 +48,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
     write: (line) => terminal.err(line),
     nowMs: () => clock.nowMs(),
   });
+  await checkPort(http);
   const directory = dataDirectory(config.process.dataDir);
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => undefined); // perhaps before anybody waits for it
@@ -53,6 +56,14 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   const disk = lockedDisk(realDisk(), lock);
   // A process that has lost its directory has nothing to finish: it leaves everything as it is and ends.
   return await Promise.race([serve({ config, http, clock, log, directory, disk, terminal }), lost.promise]);
+}
+
+/** A port that is taken is told before a data directory is made. @throws Node's error when it cannot be opened. */
+async function checkPort({ port, address }: HttpOptions): Promise<void> {
+  const trial = createServer();
+  await once(trial.listen(port, address), 'listening');
+  trial.close();
+  await once(trial, 'close');
 }
 
 interface Serving {
@@ -73,7 +84,10 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
   const ended = new AbortController();
   using _ended = { [Symbol.dispose]: () => ended.abort() };
   const { overridesFiles: files, overridesEveryMs: everyMs } = config.process;
-  if (files.length > 0) await followOverrides({ files, everyMs, limits, clock, log, metrics }, ended.signal);
+  const overridesNotes =
+    files.length === 0
+      ? () => []
+      : await followOverrides({ files, everyMs, limits, clock, log, metrics }, ended.signal);
   const codecs = nodeCodecs;
   const dieAt = process.env['KILN_TEST_DIE_AT'];
   const context = {
@@ -101,7 +115,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       build: buildInfo(),
       config: configPages(config),
       checks: roles.checks,
-      notes: () => [...tenants.notes(), ...roles.notes()],
+      notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });

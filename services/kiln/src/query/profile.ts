@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
@@ -79,10 +80,22 @@ async function profile(argv: readonly string[], terminal: Terminal): Promise<num
       throw new ConfigError('pprof is no text for a screen: name a file with -o cpu.pb.gz');
     terminal.out(result);
   } else {
-    await writeFile(file, result);
+    await write(file, result);
     terminal.err(`wrote ${file}\n`);
   }
   return 0;
+}
+
+/** @throws KilnError when there is no folder to write into. */
+async function write(file: string, result: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(file, result);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new KilnError('invalid_argument', `${file} cannot be written: there is no folder ${dirname(file)}`, {
+      cause: error,
+    });
+  }
 }
 
 async function graph(asker: Asker, selection: Selection, range: Range, wanted: ProfileFlags): Promise<string> {

@@ -9,7 +9,7 @@ export interface Asker {
 }
 
 /**
- * One method of querier.v1.QuerierService; the answer as bytes. What may be missing from it is told on stderr.
+ * One method of querier.v1.QuerierService; the answer as bytes. What may be missing from it, and what else the server says of it, is told on stderr.
  * @throws KilnError with the code and the sentence that the server answered.
  */
 export async function askQuerier(
@@ -18,6 +18,7 @@ export async function askQuerier(
   body: { type: string; bytes: Uint8Array },
 ): Promise<Uint8Array> {
   const answer = await callConnect(remote, `querier.v1.QuerierService/${method}`, body);
+  if (answer.note !== '') terminal.err(`note: ${answer.note}\n`);
   if (answer.missing !== '') terminal.err(`the answer is partial, it may lack profiles: ${answer.missing}\n`);
   return answer.body;
 }
