@@ -10,6 +10,7 @@ import {
   parse,
   samplesOf,
   seal,
+  symbols,
   tenant,
   toRecord,
   type Push,
@@ -23,8 +24,8 @@ export function corpusRows(pushes: readonly Push[], effort: Effort): Row[] {
   const times = interleave(effort, {
     gunzip: () => gunzipAll(pushes),
     ingest: () => ingestAll(pushes),
-    parse: () => pushes.forEach(parse),
-    distributor: () => pushes.forEach((push, i) => toRecord(parse(push)!, i)),
+    parse: () => pushes.forEach((push) => parse(push, symbols)),
+    distributor: () => pushes.forEach((push, i) => toRecord(parse(push, symbols)!, i)),
     ingester: () => {
       const head = newHead();
       for (const [i, record] of records.entries()) append(head, record, i);

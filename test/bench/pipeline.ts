@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
-import { decodeRecord, RecordBuilder, writeSegment, type LogRecord, type RecordDataset } from '@kiln/block';
+import { ColumnArena } from '@kiln/bytes';
+import { decodeRecord, RecordBuilder, RecordReader, writeSegment, type RecordDataset } from '@kiln/block';
 import { normalizePprof, PprofReader } from '@kiln/formats';
 import { makeLogId, parseTenantId, type Label, type Profile, type TenantId } from '@kiln/model';
 import { gunzipSized } from '../../services/distributor/src/body.ts';
@@ -17,11 +18,16 @@ export interface Push {
 export const tenant: TenantId = parseTenantId('bench');
 const NOW = 1_800_000_000_000;
 const reader = new PprofReader();
+const records = new RecordReader(nodeCodecs);
+/** Of a profile that becomes a record before the next is read. */
+export const symbols: ColumnArena = new ColumnArena();
 
-/** The distributor's part: gunzip, decode, normalise. */
-export function parse({ gzip, labels }: Push): Profile | undefined {
+/** The distributor's part: gunzip, decode, normalise. @param arena for the symbols, as `ProfileReader` has one; else they are kept. */
+export function parse({ gzip, labels }: Push, arena?: ColumnArena): Profile | undefined {
   const raw = gzip[0] === 0x1f ? gunzipSized(gzip, 1 << 30) : gzip;
-  return normalizePprof(reader.read(raw), { labels, limits: profileLimits, receivedMs: NOW }).profile;
+  arena?.clear();
+  const request = { labels, limits: profileLimits, receivedMs: NOW, ...(arena === undefined ? {} : { arena }) };
+  return normalizePprof(reader.read(raw), request).profile;
 }
 
 /** One record a profile, as pushes of one profile make them. */
@@ -39,7 +45,7 @@ export function newHead(): Head {
 
 /** The ingester's part: decode the record, add its rows. */
 export function append(head: Head, record: Uint8Array, offset: number): void {
-  const decoded: LogRecord = decodeRecord(record, nodeCodecs);
+  const decoded = records.read(record);
   const kept = decoded.datasets.map(({ profiles }) => new Uint8Array(profiles.length).fill(1));
   head.append(decoded, kept, offset);
 }
@@ -104,7 +110,7 @@ export function gunzipAll(pushes: readonly Push[]): void {
 export function ingestAll(pushes: readonly Push[]): Head {
   const head = newHead();
   for (const [i, push] of pushes.entries()) {
-    const profile = parse(push);
+    const profile = parse(push, symbols);
     if (profile !== undefined) append(head, toRecord(profile, i), i);
   }
   return head;

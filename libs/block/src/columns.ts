@@ -1,4 +1,4 @@
-import { type ByteReader, CorruptDataError, type ByteWriter } from '@kiln/bytes';
+import { type ByteReader, type ColumnArena, CorruptDataError, type ByteWriter } from '@kiln/bytes';
 import type { ExactColumn, StringColumn } from '@kiln/model';
 
 /*
@@ -26,10 +26,17 @@ export function writeUints(w: ByteWriter, column: Uint32Array, length: number): 
  * Hot: once per entry of every table.
  * @param limit rows of the table that is referred to: each value is below it.
  * @param what named in the error, for example `function`.
+ * @param arena where the column is made, as in the other readers; in memory of its own unless told.
  */
-export function readUints(r: ByteReader, length: number, limit: number, what: string): Uint32Array {
+export function readUints(
+  r: ByteReader,
+  length: number,
+  limit: number,
+  what: string,
+  arena?: ColumnArena,
+): Uint32Array {
   if (length > r.left) r.fail(`${length} ${what} numbers, ${r.left} bytes left`);
-  const column = new Uint32Array(length);
+  const column = arena === undefined ? new Uint32Array(length) : arena.u32(length);
   readUintsInto(r, column, 0, length, limit, what);
   return column;
 }
@@ -109,9 +116,9 @@ export function writeInts(w: ByteWriter, column: Float64Array, length: number): 
 }
 
 /** Hot: once per function and line. */
-export function readInts(r: ByteReader, length: number): Float64Array {
+export function readInts(r: ByteReader, length: number, arena?: ColumnArena): Float64Array {
   if (length > r.left) r.fail(`${length} numbers, ${r.left} bytes left`);
-  const column = new Float64Array(length);
+  const column = arena === undefined ? new Float64Array(length) : arena.f64(length);
   const { bytes, end } = r;
   for (let i = 0; i < length; i++) {
     const at = r.position;
@@ -210,9 +217,10 @@ export function stepsOf(length: number): Uint32Array {
 }
 
 /** A view: the bytes stay where they are. */
-export function readStrings(r: ByteReader): StringColumn {
+export function readStrings(r: ByteReader, arena?: ColumnArena): StringColumn {
   const length = r.count();
-  const offsets = new Uint32Array(length + 1);
+  const offsets = arena === undefined ? new Uint32Array(length + 1) : arena.u32(length + 1);
+  offsets[0] = 0;
   readUintsInto(r, offsets, 1, length, 2 ** 32, 'length');
   let end = 0;
   for (let i = 0; i < length; i++) {

@@ -19,7 +19,7 @@ export { PageRows } from './page/page-rows.ts';
 export { openPart, type Part, type PartDataset, type StoredTables } from './part.ts';
 export { PartBytes } from './part-bytes.ts';
 export type { Place } from './region.ts';
-export { decodeRecord, type LogRecord, type RecordDataset } from './record/record.ts';
+export { decodeRecord, RecordReader, type LogRecord, type RecordDataset } from './record/record.ts';
 export { MAX_BODY_BYTES } from './record/record-layout.ts';
 export { RecordBuilder, type RecordOptions } from './record/record-builder.ts';
 export { readIds } from './sections/kept-ids.ts';

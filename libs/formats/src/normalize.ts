@@ -1,3 +1,4 @@
+import { ColumnArena } from '@kiln/bytes';
 import type { Label, LabelSet, Profile, ValueType } from '@kiln/model';
 import { rowsWithShapes } from './go-names.ts';
 import { SeriesLabels } from './labels.ts';
@@ -20,6 +21,8 @@ export interface NormalizeRequest {
   readonly receivedMs: number;
   /** How function names are made; `as sent` unless the way in says otherwise. */
   readonly names?: FunctionNames;
+  /** Where the symbol table is made, good until it is cleared; in memory of its own unless told. */
+  readonly arena?: ColumnArena;
 }
 
 /** A profile ready to be stored, and what was changed on the way. */
@@ -72,7 +75,8 @@ class Normalizer {
   #keptGroup = new Int32Array(64);
   #keptIds = new Int32Array(64);
 
-  normalize(pprof: Pprof, { labels, limits, receivedMs, names = 'as sent' }: NormalizeRequest): Normalized {
+  normalize(pprof: Pprof, request: NormalizeRequest): Normalized {
+    const { labels, limits, receivedMs, names = 'as sent', arena = new ColumnArena() } = request;
     const series = new SeriesLabels(labels, limits);
     const alone = series.with([]);
     const { bytes } = pprof;
@@ -101,7 +105,7 @@ class Normalizer {
             timeNanos,
             durationNanos: pprof.durationNanos,
             groups: this.#sum(kept, pprof, columns, sampleLabels, alone),
-            symbols: this.#symbols.build(),
+            symbols: this.#symbols.build(arena),
           };
     return { profile, truncatedStacks, truncatedStrings: resolver.truncated, droppedSamples, language };
   }

@@ -51,7 +51,7 @@ function modelOf(spanMs: number, rows: number, seed: number): ModelDataset {
 
 /** The dataset as a block gives it back. */
 function stored(model: ModelDataset): DatasetTables {
-  const [tables] = mergeDatasets([withIds(toTables(model, 500))], 1000 * HOUR, 7, codecs).windows.values();
+  const [tables] = mergeDatasets([withIds(toTables(model, 500))], () => 0, 7, codecs).windows.values();
   const { bytes, entry } = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets: [tables!] }, codecs);
   return openPart(bytes.subarray(entry.off, entry.off + entry.len), tenant, codecs).datasets[0]!.tables();
 }

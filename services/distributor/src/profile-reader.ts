@@ -1,4 +1,5 @@
 import type { Clock } from '@kiln/async';
+import { ColumnArena } from '@kiln/bytes';
 import { duplicateWindowMs } from '@kiln/catalog';
 import {
   describeIngest,
@@ -66,8 +67,8 @@ export interface ProfileReaderPorts {
  */
 export class ProfileReader {
   readonly #ports: ProfileReaderPorts;
-  /** Its tables serve one profile after the other: each is read and normalised without a pause between. */
-  readonly #pprof = new PprofReader();
+  /** Tables and columns serve one request after the other: each becomes records without a pause between. */
+  readonly #scratch: Scratch = { pprof: new PprofReader(), symbols: new ColumnArena() };
 
   constructor(ports: ProfileReaderPorts) {
     this.#ports = ports;
@@ -99,7 +100,7 @@ export class ProfileReader {
         reason: 'malformed_profile',
       });
     }
-    const batch = new Batch(this.#ports, this.#pprof, tenant, limits);
+    const batch = new Batch(this.#ports, this.#scratch, tenant, limits);
     for (const { labels, samples } of series)
       for (const { profile, id } of samples) batch.add(profile, id, (pprof) => ({ pprof, labels, names: 'as sent' }));
     return batch.reading();
@@ -110,7 +111,7 @@ export class ProfileReader {
    * (contract/pyroscope.md §3.2).
    */
   ingest(tenant: TenantId, source: IngestSource, body: IngestProfile | undefined, limits: WriteLimits): Reading {
-    const batch = new Batch(this.#ports, this.#pprof, tenant, limits);
+    const batch = new Batch(this.#ports, this.#scratch, tenant, limits);
     if (body !== undefined && body.profile.length > 0)
       batch.add(body.profile, '', (pprof) => describeIngest(pprof, source, body.sampleTypes));
     const reading = batch.reading();
@@ -125,10 +126,16 @@ type Describe = (pprof: Pprof) => IngestedPprof;
 /** Times before this are no time of a profile, but a count from somewhere else. */
 const YEAR_1971_NANOS = 31_536_000_000_000_000n;
 
+interface Scratch {
+  readonly pprof: PprofReader;
+  /** The symbol tables of one request's profiles. */
+  readonly symbols: ColumnArena;
+}
+
 /** The profiles of one request on their way to records. */
 class Batch {
   readonly #ports: ProfileReaderPorts;
-  readonly #pprof: PprofReader;
+  readonly #scratch: Scratch;
   readonly #tenant: TenantId;
   readonly #limits: WriteLimits;
   readonly #accepted: Accepted[] = [];
@@ -139,9 +146,10 @@ class Batch {
   #stacks = 0;
   #strings = 0;
 
-  constructor(ports: ProfileReaderPorts, pprof: PprofReader, tenant: TenantId, limits: WriteLimits) {
+  constructor(ports: ProfileReaderPorts, scratch: Scratch, tenant: TenantId, limits: WriteLimits) {
     this.#ports = ports;
-    this.#pprof = pprof;
+    this.#scratch = scratch;
+    scratch.symbols.clear();
     this.#tenant = tenant;
     this.#limits = limits;
   }
@@ -169,11 +177,12 @@ class Batch {
         { reason: 'body_size_limit_exceeded' },
       );
     }
-    const decoded = this.#pprof.read(payload);
+    const { pprof: reader, symbols: arena } = this.#scratch;
+    const decoded = reader.read(payload);
     const { pprof, labels, names } = describe(decoded);
     const ownTimeNanos = decoded.timeNanos >= YEAR_1971_NANOS ? decoded.timeNanos : 0n;
     const receivedMs = this.#ports.clock.nowMs();
-    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, receivedMs });
+    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, receivedMs, arena });
     this.#stacks += normalized.truncatedStacks;
     this.#strings += normalized.truncatedStrings;
     this.#good += payload.length;

@@ -1,4 +1,4 @@
-import { decodeRecord, type LogRecord } from '@kiln/block';
+import { RecordReader, type LogRecord } from '@kiln/block';
 import { quarantineRecord, registerLog } from '@kiln/catalog';
 import { KilnError } from '@kiln/model';
 import type { LogEntry } from '@kiln/partition-log';
@@ -15,6 +15,8 @@ const TURN_BYTES = 1 << 20;
 /** The reading half of a partition: OPEN, NEXT and the rule for gaps (design: distributed.md §1.6, §1.10). */
 export class LogFollower {
   readonly #core: PartitionCore;
+  /** A record is in the head, or given up, before the next one is read. */
+  readonly #records: RecordReader;
   #rereads = 0;
   /** End of the log when it was opened: reading up to here is the replay. */
   #replayTo = -1;
@@ -23,6 +25,7 @@ export class LogFollower {
 
   constructor(core: PartitionCore) {
     this.#core = core;
+    this.#records = new RecordReader(core.ports.codecs);
   }
 
   /** Whether everything that was in the log at the start has been consumed. */
@@ -138,7 +141,7 @@ export class LogFollower {
   #decode(entry: LogEntry): LogRecord | undefined {
     if (entry.record === undefined || this.#isUnreadable(entry.offset)) return undefined;
     try {
-      return decodeRecord(entry.record, this.#core.ports.codecs);
+      return this.#records.read(entry.record);
     } catch (error) {
       if (hopeless(error)) throw error; // written by a newer version: nothing is wrong with it
       this.#note(entry.offset, error);

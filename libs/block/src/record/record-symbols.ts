@@ -1,4 +1,4 @@
-import { type ByteReader, CorruptDataError, type ByteWriter } from '@kiln/bytes';
+import { type ByteReader, type ByteWriter, type ColumnArena, CorruptDataError } from '@kiln/bytes';
 import {
   KilnError,
   type FunctionColumns,
@@ -77,42 +77,45 @@ function writeLocations(w: ByteWriter, locations: LocationColumns): void {
   writeInts(w, lineNumber, lines);
 }
 
-/** @throws CorruptDataError when a row number has no row, or a parent does not come before its child. */
-export function readSymbols(r: ByteReader): Symbols {
-  const strings = readStrings(r);
+/**
+ * @param arena where the columns are made.
+ * @throws CorruptDataError when a row number has no row, or a parent does not come before its child.
+ */
+export function readSymbols(r: ByteReader, arena: ColumnArena): Symbols {
+  const strings = readStrings(r, arena);
   if (strings.length === 0 || strings.offsets[1] !== 0) r.fail('string 0 is not ""');
-  const functions = readFunctions(r, strings.length);
-  const mappings = readMappings(r, strings.length);
-  const locations = readLocations(r, mappings.length, functions.length);
-  const tree = readTree(r, locations.length);
+  const functions = readFunctions(r, strings.length, arena);
+  const mappings = readMappings(r, strings.length, arena);
+  const locations = readLocations(r, mappings.length, functions.length, arena);
+  const tree = readTree(r, locations.length, arena);
   const length = r.count();
-  const stacks = { length, node: readUints(r, length, tree.length, 'node') };
+  const stacks = { length, node: readUints(r, length, tree.length, 'node', arena) };
   return { strings, functions, mappings, locations, tree, stacks };
 }
 
-function readFunctions(r: ByteReader, strings: number): FunctionColumns {
+function readFunctions(r: ByteReader, strings: number, arena: ColumnArena): FunctionColumns {
   const length = r.count(4);
-  const name = readUints(r, length, strings, 'string');
-  const systemName = readUints(r, length, strings, 'string');
-  const fileName = readUints(r, length, strings, 'string');
-  return { length, name, systemName, fileName, startLine: readInts(r, length) };
+  const name = readUints(r, length, strings, 'string', arena);
+  const systemName = readUints(r, length, strings, 'string', arena);
+  const fileName = readUints(r, length, strings, 'string', arena);
+  return { length, name, systemName, fileName, startLine: readInts(r, length, arena) };
 }
 
-function readMappings(r: ByteReader, strings: number): MappingColumns {
+function readMappings(r: ByteReader, strings: number, arena: ColumnArena): MappingColumns {
   const length = r.count(6);
   const start = readU64s(r, length);
   const limit = readU64s(r, length);
   const offset = readU64s(r, length);
-  const fileName = readUints(r, length, strings, 'string');
-  const buildId = readUints(r, length, strings, 'string');
+  const fileName = readUints(r, length, strings, 'string', arena);
+  const buildId = readUints(r, length, strings, 'string', arena);
   return { length, start, limit, offset, fileName, buildId, flags: r.take(length) };
 }
 
-function readLocations(r: ByteReader, mappings: number, functions: number): LocationColumns {
+function readLocations(r: ByteReader, mappings: number, functions: number, arena: ColumnArena): LocationColumns {
   const length = r.count(3);
-  const mapping = readUints(r, length, mappings, 'mapping');
-  const addressLo = new Uint32Array(length);
-  const addressHi = new Uint32Array(length);
+  const mapping = readUints(r, length, mappings, 'mapping', arena);
+  const addressLo = arena.u32(length).fill(0);
+  const addressHi = arena.u32(length).fill(0);
   for (let i = 0; i < length; i++) {
     if (r.left > 0 && r.bytes[r.position] === 0) {
       r.position++;
@@ -122,7 +125,8 @@ function readLocations(r: ByteReader, mappings: number, functions: number): Loca
     addressLo[i] = Number(address & 0xffffffffn);
     addressHi[i] = Number(address >> 32n);
   }
-  const lineStart = new Uint32Array(length + 1);
+  const lineStart = arena.u32(length + 1);
+  lineStart[0] = 0;
   if (length > r.left) r.fail(`${length} line numbers, ${r.left} bytes left`);
   readUintsInto(r, lineStart, 1, length, 2 ** 32, 'line');
   let lines = 0;
@@ -131,14 +135,15 @@ function readLocations(r: ByteReader, mappings: number, functions: number): Loca
     if (lines > r.left) r.fail(`${lines} lines, ${r.left} bytes left`);
     lineStart[i + 1] = lines;
   }
-  const lineFunction = readUints(r, lines, functions, 'function');
-  return { length, mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber: readInts(r, lines) };
+  const lineFunction = readUints(r, lines, functions, 'function', arena);
+  return { length, mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber: readInts(r, lines, arena) };
 }
 
-function readTree(r: ByteReader, locations: number): TreeColumns {
+function readTree(r: ByteReader, locations: number, arena: ColumnArena): TreeColumns {
   const length = r.varint();
   if (length === 0 || (length - 1) * 2 > r.left) r.fail(`tree of ${length} nodes, ${r.left} bytes left`);
-  const parent = new Uint32Array(length);
+  const parent = arena.u32(length);
+  parent[0] = 0;
   readUintsInto(r, parent, 1, length - 1, length, 'distance to the parent');
   for (let node = 1; node < length; node++) {
     const back = parent[node]!;
@@ -146,7 +151,8 @@ function readTree(r: ByteReader, locations: number): TreeColumns {
     parent[node] = node - back;
   }
   if (length - 1 > r.left) r.fail(`${length - 1} location numbers, ${r.left} bytes left`);
-  const location = new Uint32Array(length);
+  const location = arena.u32(length);
+  location[0] = 0;
   readUintsInto(r, location, 1, length - 1, locations, 'location');
   return { length, parent, location };
 }

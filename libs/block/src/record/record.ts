@@ -1,4 +1,4 @@
-import { ByteReader, CorruptDataError } from '@kiln/bytes';
+import { ByteReader, ColumnArena, CorruptDataError } from '@kiln/bytes';
 import { KilnError, parseTenantId, type LabelSet, type Symbols, type TenantId, type ValueType } from '@kiln/model';
 import { plainBytes, unpack } from '../codec.ts';
 import { readDeltas, readUints, Texts } from '../columns.ts';
@@ -18,7 +18,7 @@ import {
 } from './record-layout.ts';
 import { readSymbols } from './record-symbols.ts';
 
-/** One entry of a log: some profiles of one tenant, from one push. Columns are views of the decoded body. */
+/** One entry of a log: some profiles of one tenant, from one push. Byte columns are views of the decoded body. */
 export interface LogRecord {
   readonly tenant: TenantId;
   readonly receivedMs: number;
@@ -46,41 +46,60 @@ export interface RecordDataset {
   readonly spans: DatasetSpans | undefined;
 }
 
-/**
- * Decodes a record and checks all of it: checksum, counts, row numbers, pages.
- * @param maxBodyBytes refuses larger bodies before decompression.
- * @throws CorruptDataError for bytes that are no record, KilnError `failed_precondition` for one of a newer major version.
- */
-export function decodeRecord(record: Uint8Array, codecs: Codecs, maxBodyBytes: number = MAX_BODY_BYTES): LogRecord {
-  const bytes = plainBytes(record);
-  const head = new ByteReader(bytes, FORMAT);
-  if (head.u16() !== RECORD_MAGIC) head.fail('no record begins here');
-  const major = head.u8();
-  const codec = head.u8();
-  const tenantLength = head.u8();
-  const flags = head.u8();
-  const reserved = head.u16();
-  const storedLength = head.u32();
-  const rawLength = head.u32();
-  const crc = head.u32();
-  if (major !== RECORD_MAJOR) refuseMajor(bytes, major);
-  const tenantBytes = head.take(tenantLength);
-  const stored = head.take(storedLength);
-  if (head.left > 0) head.fail(`${head.left} bytes behind the record`);
-  const found = headChecksum(codecs, bytes, RECORD_CRC_AT);
-  if (found !== crc) head.fail(`checksum ${hex(found)} where ${hex(crc)} is stated`);
-  if (flags > FLAG_TRACEPARENT || reserved !== 0)
-    head.fail(`flags ${flags}, ${reserved}, which this version does not know`);
-  if (rawLength > maxBodyBytes) head.fail(`body of ${rawLength} bytes, limit ${maxBodyBytes}`);
-  const body = new ByteReader(unpack(codecs, codec, stored, rawLength, FORMAT), FORMAT);
-  return { tenant: tenantOf(tenantBytes), ...readBody(body, flags) };
+/** Reads records into columns that it reuses: what `read` returns is good until the next `read` of the same reader. */
+export class RecordReader {
+  readonly #codecs: Codecs;
+  readonly #maxBodyBytes: number;
+  readonly #arena = new ColumnArena();
+
+  /** @param maxBodyBytes refuses larger bodies before decompression. */
+  constructor(codecs: Codecs, maxBodyBytes: number = MAX_BODY_BYTES) {
+    this.#codecs = codecs;
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /**
+   * Decodes a record and checks all of it: checksum, counts, row numbers, pages.
+   * @throws CorruptDataError for bytes that are no record, KilnError `failed_precondition` for one of a newer major version.
+   */
+  read(record: Uint8Array): LogRecord {
+    const codecs = this.#codecs;
+    const bytes = plainBytes(record);
+    const head = new ByteReader(bytes, FORMAT);
+    if (head.u16() !== RECORD_MAGIC) head.fail('no record begins here');
+    const major = head.u8();
+    const codec = head.u8();
+    const tenantLength = head.u8();
+    const flags = head.u8();
+    const reserved = head.u16();
+    const storedLength = head.u32();
+    const rawLength = head.u32();
+    const crc = head.u32();
+    if (major !== RECORD_MAJOR) refuseMajor(bytes, major);
+    const tenantBytes = head.take(tenantLength);
+    const stored = head.take(storedLength);
+    if (head.left > 0) head.fail(`${head.left} bytes behind the record`);
+    const found = headChecksum(codecs, bytes, RECORD_CRC_AT);
+    if (found !== crc) head.fail(`checksum ${hex(found)} where ${hex(crc)} is stated`);
+    if (flags > FLAG_TRACEPARENT || reserved !== 0)
+      head.fail(`flags ${flags}, ${reserved}, which this version does not know`);
+    if (rawLength > this.#maxBodyBytes) head.fail(`body of ${rawLength} bytes, limit ${this.#maxBodyBytes}`);
+    const body = new ByteReader(unpack(codecs, codec, stored, rawLength, FORMAT), FORMAT);
+    this.#arena.clear();
+    return { tenant: tenantOf(tenantBytes), ...readBody(body, flags, this.#arena) };
+  }
 }
 
-function readBody(r: ByteReader, flags: number): Omit<LogRecord, 'tenant'> {
+/** Reads one record, as `RecordReader.read` does, into memory of its own. Who reads many keeps a reader. */
+export function decodeRecord(record: Uint8Array, codecs: Codecs, maxBodyBytes: number = MAX_BODY_BYTES): LogRecord {
+  return new RecordReader(codecs, maxBodyBytes).read(record);
+}
+
+function readBody(r: ByteReader, flags: number, arena: ColumnArena): Omit<LogRecord, 'tenant'> {
   const receivedMs = r.varint();
   const windowMs = r.varint();
   const traceparent = flags === FLAG_TRACEPARENT ? r.take(TRACEPARENT_BYTES) : undefined;
-  const symbols = readSymbols(r);
+  const symbols = readSymbols(r, arena);
   const texts = new Texts(symbols.strings, FORMAT);
   const count = r.count(8);
   const datasets: RecordDataset[] = [];

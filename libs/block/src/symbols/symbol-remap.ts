@@ -1,4 +1,4 @@
-import { CorruptDataError } from '@kiln/bytes';
+import { type ColumnArena, CorruptDataError } from '@kiln/bytes';
 import type { StackRow, Symbols } from '@kiln/model';
 import type { SymbolTable } from './symbol-table.ts';
 
@@ -18,27 +18,19 @@ export class SymbolRemap {
   readonly #mappings: Uint32Array;
   readonly #strings: Uint32Array;
 
-  constructor(from: Symbols, to: SymbolTable) {
+  constructor(from: Symbols, to: SymbolTable, arena: ColumnArena) {
     this.#from = from;
     this.#to = to;
     const { bytes } = from.strings;
     this.#bytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const { stacks, tree, locations, functions, mappings, strings } = from;
-    // One buffer: a remap is made per record, and every buffer costs an allocation and work for the collector.
-    const words = stacks.length + tree.length + locations.length + functions.length + mappings.length + strings.length;
-    const buffer = new ArrayBuffer(words * 4);
-    let at = 0;
-    const column = (length: number): Uint32Array => {
-      at += length * 4;
-      return new Uint32Array(buffer, at - length * 4, length);
-    };
-    this.#stacks = column(stacks.length);
-    this.#nodes = column(tree.length);
+    this.#stacks = arena.u32(stacks.length).fill(0);
+    this.#nodes = arena.u32(tree.length).fill(0);
     this.#nodes[0] = 1;
-    this.#locations = column(locations.length);
-    this.#functions = column(functions.length);
-    this.#mappings = column(mappings.length);
-    this.#strings = column(strings.length);
+    this.#locations = arena.u32(locations.length).fill(0);
+    this.#functions = arena.u32(functions.length).fill(0);
+    this.#mappings = arena.u32(mappings.length).fill(0);
+    this.#strings = arena.u32(strings.length).fill(0);
   }
 
   /** @throws CorruptDataError when the source has no such stack. */

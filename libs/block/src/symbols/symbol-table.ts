@@ -1,3 +1,4 @@
+import { ColumnArena } from '@kiln/bytes';
 import type { StringRow, Symbols } from '@kiln/model';
 import { FunctionTable } from './function-table.ts';
 import { hashKeys } from './hash.ts';
@@ -50,9 +51,12 @@ export class SymbolTable {
     return this.strings.intern(new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length);
   }
 
-  /** A translation of the rows of `from` into rows of this table; each symbol is interned when it is first met. */
-  remap(from: Symbols): SymbolRemap {
-    return new SymbolRemap(from, this);
+  /**
+   * A translation of the rows of `from` into rows of this table; each symbol is interned when it is first met.
+   * @param arena where it keeps its row numbers: it is good until the arena is cleared.
+   */
+  remap(from: Symbols, arena: ColumnArena = new ColumnArena()): SymbolRemap {
+    return new SymbolRemap(from, this, arena);
   }
 
   /** The table as it is now, without a copy: rows that exist never change, and growing leaves what was handed out alone. */

@@ -101,6 +101,7 @@ export class LocationTable {
   /** A copy into arrays just long enough. */
   copy(into: Omit<LocationColumns, 'length'>): LocationColumns {
     const { length, lines } = this;
+    into.lineStart[0] = 0;
     for (let row = 0; row < length; row++) {
       into.mapping[row] = this.#mapping[row]!;
       into.addressLo[row] = this.#addressLo[row]!;

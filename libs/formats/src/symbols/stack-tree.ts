@@ -1,3 +1,4 @@
+import type { Symbols } from '@kiln/model';
 import { MAX_PROBES, refuseCollisions, room } from '../scratch.ts';
 
 /** More slots than that are not cleared for the next profile but given up. */
@@ -149,11 +150,15 @@ export class StackTree {
     }
   }
 
-  /** A copy. @param parent @param location `nodes` long, zeros. @param stack `stacks` long. */
-  copy(parent: Uint32Array, location: Uint32Array, stack: Uint32Array): void {
-    parent.set(this.#parent.subarray(1, this.nodes), 1);
+  /** A copy. @param parent @param location `nodes` long. @param node `stacks` long. */
+  copy(parent: Uint32Array, location: Uint32Array, node: Uint32Array): Pick<Symbols, 'tree' | 'stacks'> {
+    const { nodes, stacks } = this;
+    parent[0] = 0;
+    parent.set(this.#parent.subarray(1, nodes), 1);
     const locations = this.#location;
-    for (let node = 1; node < this.nodes; node++) location[node] = locations[node]! - 1;
-    stack.set(this.#stackNode.subarray(0, this.stacks));
+    location[0] = 0;
+    for (let row = 1; row < nodes; row++) location[row] = locations[row]! - 1;
+    node.set(this.#stackNode.subarray(0, stacks));
+    return { tree: { length: nodes, parent, location }, stacks: { length: stacks, node } };
   }
 }

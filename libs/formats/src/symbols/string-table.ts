@@ -43,7 +43,7 @@ export class StringTable {
     return this.#append(~at, bytes.length);
   }
 
-  /** Hot: once per eight bytes of all strings. A copy. @param offsets `length` + 1 long, zeros. @param bytes `byteLength` long. */
+  /** Hot: once per eight bytes of all strings. A copy. @param offsets `length` + 1 long. @param bytes `byteLength` long. */
   copy(offsets: Uint32Array, bytes: Uint8Array): StringColumn {
     const { length } = this;
     const file = this.#view;
@@ -53,6 +53,7 @@ export class StringTable {
     const lastAt = bytes.length - 8;
     const froms = this.#from;
     const ends = this.#end;
+    offsets[0] = offsets[1] = 0;
     for (let row = 1, at = 0; row < length; row++) {
       const from = froms[row]!;
       const end = ends[row]!;

@@ -1,3 +1,4 @@
+import { ColumnArena } from '@kiln/bytes';
 import { PageRows, SymbolTable, type Codecs, type DatasetTables, type RecordDataset } from '@kiln/block';
 import { LabelSetTable, SPILL, type ExactColumn, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
 import { HeadPages } from './head-pages.ts';
@@ -72,7 +73,8 @@ export class HeadDataset {
    */
   append(from: RecordDataset, symbols: Symbols, kept: Uint8Array, offset: number): number {
     const { rows, profiles, series } = from;
-    const remap = this.#symbols.remap(symbols);
+    remapColumns.clear();
+    const remap = this.#symbols.remap(symbols, remapColumns);
     const samples = new PageRows(from.page, from.types.length, symbols.stacks.length);
     const first = this.#rows.length;
     const spanRows = from.spans === undefined ? undefined : new Int32Array(rows.length).fill(-1);
@@ -189,5 +191,8 @@ export class HeadDataset {
     }
   }
 }
+
+/** Row numbers of the record that is being added: used and done with inside one `append`. */
+const remapColumns = new ColumnArena();
 
 type Remap = ReturnType<SymbolTable['remap']>;
