@@ -35,7 +35,7 @@ export function distributorModule(
   const intake = new Intake({
     reader,
     distributor,
-    limits: (tenant) => writeLimits(limits(tenant)),
+    limits: (tenant, isBackfill) => writeLimits(limits(tenant), isBackfill),
     rate: {
       check: (tenant, bytes) => rates.check(tenant, bytes, limits(tenant)),
       take: (tenant, bytes) => rates.take(tenant, bytes, limits(tenant)),
@@ -68,8 +68,8 @@ export function distributorModule(
   };
 }
 
-function writeLimits(limits: Limits): WriteLimits {
-  const age = acceptedAge(limits);
+function writeLimits(limits: Limits, isBackfill: boolean): WriteLimits {
+  const age = acceptedAge(isBackfill ? { ...limits, rejectOlderThanMs: 0 } : limits);
   return {
     maxLabelNameLength: limits.maxLabelNameLength,
     maxLabelValueLength: limits.maxLabelValueLength,

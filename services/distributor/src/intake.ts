@@ -28,7 +28,7 @@ export interface IntakeObserver {
 export interface IntakePorts {
   readonly reader: Reader;
   readonly distributor: Distributor;
-  readonly limits: (tenant: TenantId) => WriteLimits;
+  readonly limits: (tenant: TenantId, isBackfill: boolean) => WriteLimits;
   readonly rate: WriteRate;
   readonly clock: Clock;
   readonly observe: IntakeObserver;
@@ -43,7 +43,7 @@ export class Intake {
   }
 
   bodyLimitBytes(tenant: TenantId): number {
-    return this.#ports.limits(tenant).ingestionBodyLimitBytes;
+    return this.#ports.limits(tenant, false).ingestionBodyLimitBytes;
   }
 
   nowNanos(): bigint {
@@ -61,7 +61,8 @@ export class Intake {
     const { tenant, body } = call;
     // No profile is smaller than its body: who is over the rate anyhow costs no reading.
     this.#rated(tenant, body.bytes.length, () => rate.check(tenant, body.bytes.length));
-    const reading = await reader.read(call, limits(tenant));
+    const isBackfill = call.form.kind === 'push' && call.form.isBackfill === true;
+    const reading = await reader.read(call, limits(tenant, isBackfill));
     signal?.throwIfAborted();
     return this.store(tenant, reading, signal);
   }

@@ -35,6 +35,8 @@ export interface WriteCall {
 export interface PushForm {
   readonly kind: 'push';
   readonly isJson: boolean;
+  /** Old profiles on purpose: accepted as far back as the tenant keeps any. */
+  readonly isBackfill?: boolean;
 }
 
 export interface IngestForm {

@@ -57,7 +57,12 @@ export class PushHttp {
     const held = inFlight.open();
     try {
       const body = call.message(await readBody(request, intake.bodyLimitBytes(tenant), held, signal));
-      return await intake.write({ tenant, body, form: { kind: 'push', isJson: call.isJson } }, signal);
+      const form = {
+        kind: 'push',
+        isJson: call.isJson,
+        isBackfill: header(request, 'x-kiln-backfill') === 'true',
+      } as const;
+      return await intake.write({ tenant, body, form }, signal);
     } finally {
       held.release();
     }

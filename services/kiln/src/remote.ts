@@ -26,6 +26,13 @@ export const remoteSettings: SettingsFor<Remote> = {
   }),
 };
 
+/** What is sent. */
+export interface Message {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** What came back, whatever the status. */
 export interface Answer {
   readonly status: number;
@@ -40,14 +47,9 @@ export interface Answer {
  * One request.
  * @throws KilnError `unavailable` when nothing answers, `invalid_argument` for an address that is none.
  */
-export async function ask(
-  remote: Remote,
-  method: 'GET' | 'POST',
-  path: string,
-  body?: { type: string; bytes: Uint8Array },
-): Promise<Answer> {
+export async function ask(remote: Remote, method: 'GET' | 'POST', path: string, body?: Message): Promise<Answer> {
   // Label names beyond letters, digits and _ are told only to who asks for them.
-  const headers: Record<string, string> = { Accept: '*/*;allow-utf8-labelnames=true' };
+  const headers: Record<string, string> = { Accept: '*/*;allow-utf8-labelnames=true', ...body?.headers };
   if (remote.tenant !== '') headers['X-Scope-OrgID'] = remote.tenant;
   if (body !== undefined) headers['Content-Type'] = body.type;
   const url = urlOf(remote, path);
@@ -75,11 +77,7 @@ export async function ask(
  * One unary call by Connect.
  * @throws KilnError with the code and the sentence that the server answered; as `ask`.
  */
-export async function callConnect(
-  remote: Remote,
-  method: string,
-  body: { type: string; bytes: Uint8Array },
-): Promise<Answer> {
+export async function callConnect(remote: Remote, method: string, body: Message): Promise<Answer> {
   const answer = await ask(remote, 'POST', `/${method}`, body);
   if (answer.status === 200) return answer;
   throw errorOf(remote, answer);

@@ -126,7 +126,7 @@ const pushes = (types: readonly string[]): fc.Arbitrary<Push[]> =>
     { maxLength: 6 },
   );
 
-describe('a merge', () => {
+describe('a merge', { timeout: 60_000 }, () => {
   test('holds each row once in its window, exactly as it was', () => {
     let copies = 0;
     let conflicts = 0;

@@ -1,12 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { systemClock } from '@kiln/async';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { KilnError, labelSet, labelValue, type Label } from '@kiln/model';
+import { KilnError, labelValue, type Label } from '@kiln/model';
 import { exampleProfile } from '../example-profile.ts';
-import { guessName, pprofOutline, withTimeNanos } from '../pprof-outline.ts';
+import { withTimeNanos } from '../pprof-outline.ts';
+import { labelsFor, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { callConnect, remoteSettings, type Remote } from '../remote.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -51,12 +50,6 @@ export const pushCommand: Command = {
   run: push,
 };
 
-interface Source {
-  readonly name: string;
-  readonly service: string;
-  readonly bytes: Uint8Array;
-}
-
 async function push(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const config = loadConfig(schema, flags);
@@ -99,12 +92,7 @@ async function pushOne(
   terminal: Terminal,
 ): Promise<string> {
   const outline = outlineOf(source);
-  const names = new Set(given.map(({ name }) => name));
-  const added = [
-    { name: '__name__', value: guessName(outline.sampleTypes) },
-    { name: 'service_name', value: source.service },
-  ].filter(({ name }) => !names.has(name));
-  const labels = labelSet([...given, ...added]);
+  const labels = labelsFor(source, given, outline.sampleTypes);
   const stamped = keepTime ? source.bytes : withTimeNanos(source.bytes, nowNanos());
   const body = pushMessage(labels, gzipSync(stamped, { level: 1 }));
   const { note } = await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
@@ -124,41 +112,6 @@ async function pushOne(
     outline.periodUnit,
   ].join(':');
   return `${type}{service_name="${labelValue(labels, 'service_name')}"}`;
-}
-
-function outlineOf(source: Source): ReturnType<typeof pprofOutline> {
-  try {
-    const outline = pprofOutline(source.bytes);
-    if (outline.sampleTypes.length > 0) return outline;
-  } catch (error) {
-    throw new KilnError('invalid_argument', `${source.name} is no pprof file: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  throw new KilnError('invalid_argument', `${source.name} is no pprof file: it names no sample type`);
-}
-
-async function readSource(file: string): Promise<Source> {
-  if ((await stat(file)).isDirectory())
-    throw new KilnError(
-      'invalid_argument',
-      `${file} is a directory: name the files in it, ${file.replace(/\/$/, '')}/*`,
-    );
-  const raw = await readFile(file);
-  if (raw.length === 0) throw new KilnError('invalid_argument', `${file} is empty: it holds no profile`);
-  const service = basename(file).replace(/(\.(pb|pprof|prof|gz|out))+$/i, '') || 'unknown_service';
-  if (raw[0] !== 0x1f || raw[1] !== 0x8b) return { name: file, service, bytes: raw };
-  try {
-    return { name: file, service, bytes: gunzipSync(raw) };
-  } catch (error) {
-    throw new KilnError('invalid_argument', `${file} is not whole gzip: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function parseLabel(text: string): Label {
-  const at = text.indexOf('=');
-  if (at <= 0) throw new ConfigError(`--label is ${JSON.stringify(text)}, must be name=value`);
-  return { name: text.slice(0, at), value: text.slice(at + 1) };
 }
 
 /** Below the millisecond a random part: the same file pushed twice is two profiles, and never a whole second. */

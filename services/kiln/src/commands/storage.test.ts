@@ -1,11 +1,18 @@
-import { mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { exampleProfile } from '../example-profile.ts';
+import { withTimeNanos } from '../pprof-outline.ts';
 import { run, Running } from '../test-terminal.test-support.ts';
 
 const target = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}';
+// Several starts of a server each, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 });
+
 let folder: string;
+// The framework takes seconds to load on a busy machine: no part of any test's time.
+beforeAll(() => import('./start.ts'), 60_000);
 const dataDir = (): string => join(folder, 'data');
 
 beforeEach(async () => {
@@ -92,4 +99,31 @@ test('compact without --now, and words that verify and tenants do not take, are 
     code: 1,
     err: expect.stringContaining('is Kiln running there'),
   });
+});
+
+test('old files are imported at their own times, once each, as far back as the retention goes', async () => {
+  const { kiln, url } = await start();
+  const daysAgo = (days: number): bigint => BigInt(Date.now() - days * 86_400_000) * 1_000_000n;
+  const files = join(folder, 'old');
+  await mkdir(join(files, 'deeper'), { recursive: true });
+  await writeFile(join(files, 'a.pb'), withTimeNanos(exampleProfile(), daysAgo(10)));
+  await writeFile(join(files, 'deeper', 'b.pb'), withTimeNanos(exampleProfile(), daysAgo(20)));
+  await writeFile(join(files, 'c.pb'), withTimeNanos(exampleProfile(), daysAgo(40)));
+  await writeFile(join(files, 'd.pb'), 'no profile');
+  const journal = join(folder, 'journal');
+  const args = ['import', files, '--label', 'service_name=shop', '--url', url];
+  const first = await run(...args, '--journal', journal);
+  expect(first).toMatchObject({ code: 1, out: '2 files imported, 0 known already, 2 refused\n' });
+  expect(first.err).toMatch(/c\.pb: .*retention_period/);
+  expect(first.err).toMatch(/d\.pb: .*no pprof file/);
+  const total = async (): Promise<string> =>
+    (await run('query', 'profile', target, '--output=collapsed', '--from', 'now-30d', '--url', url)).out;
+  const imported = await total();
+  expect(imported).toContain('score 4280000000\n');
+  expect((await run(...args, '--journal', journal)).out).toBe('0 files imported, 2 known already, 2 refused\n');
+  // With another journal, or one that lost its last line, they are sent again, and dropped as copies: at once, and when blocks are merged.
+  expect((await run(...args, '--journal', join(folder, 'other'))).out).toMatch(/^2 files imported/);
+  expect(await total()).toBe(imported);
+  expect((await run('push', join(files, 'a.pb'), '--keep-time', '--url', url)).err).toContain('reject_older_than');
+  await kiln.stop();
 });
