@@ -17,7 +17,7 @@ import type { DatasetTables } from './tables.ts';
 import { codecs } from './testing.test-support.ts';
 
 const SEGMENTS = 12;
-const PROFILES = 240;
+const PROFILES = 80;
 const HOUR = 3_600_000;
 const tenant = parseTenantId('bench');
 const blockId = new Uint8Array(16);
@@ -25,7 +25,7 @@ const ids = { length: 0, id: new Uint8Array(0), appendMs: new Float64Array(0), w
 
 const everyProfile = [...cpuProfiles(PROFILES * SEGMENTS)];
 
-/** A segment of five minutes: 20 pods, a profile each 25 s. */
+/** A segment of five minutes: 20 pods, a profile each 75 s. */
 const segment = (number: number): Uint8Array => {
   const profiles = everyProfile.slice(number * PROFILES, (number + 1) * PROFILES);
   const table = new SymbolTable();
@@ -50,7 +50,7 @@ const segment = (number: number): Uint8Array => {
     rows: {
       length: PROFILES,
       series: Uint32Array.from(rows, (row) => row % 20),
-      timeMs: Float64Array.from(rows, (row) => startMs + row * 1_250),
+      timeMs: Float64Array.from(rows, (row) => startMs + row * 3_750),
       id: Uint8Array.from({ length: PROFILES * 8 }, (_, i) => (i * 89 * (number + 1)) % 251),
       offset: Float64Array.from(rows),
       totals: [1, 10_000_000].map((scale) => ({ lo: new Float64Array(PROFILES).fill(2_200 * scale), hi: undefined })),

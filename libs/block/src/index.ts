@@ -15,6 +15,7 @@ export { missingContents, missingPages, missingSections, type SectionSet } from 
 export { mergePage } from './page/merge-page.ts';
 export { PageBuilder } from './page/page-builder.ts';
 export { SampleSorter } from './page/sample-sorter.ts';
+export { PAGE_BYTES, SealedPage } from './page/sealed-page.ts';
 export { PageRows } from './page/page-rows.ts';
 export { openPart, type Part, type PartDataset, type StoredTables } from './part.ts';
 export { PartBytes } from './part-bytes.ts';

@@ -2,13 +2,15 @@ import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { mergeDatasets, openPart, writeBlock, type Codecs, type DatasetTables } from '@kiln/block';
 import { parseTenantId, profileTypeId, type ValueType } from '@kiln/model';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { finishPprof } from './pprof.ts';
 import type { PprofQuery, Query } from './query.ts';
 import { runQuery } from './run.ts';
 import type { RunStats } from './run-stats.ts';
 import { CPU, stack, type ModelDataset, type ModelRow } from './test-support/model.ts';
 import { toTables } from './test-support/tables.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const tenant = parseTenantId('a');
 const codecs: Codecs = {

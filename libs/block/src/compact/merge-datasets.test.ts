@@ -1,6 +1,6 @@
 import { parseTenantId } from '@kiln/model';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { writeBlock } from '../block.ts';
 import { datasetContent, tablesOf } from '../dataset.test-support.ts';
 import { PageRows } from '../page/page-rows.ts';
@@ -18,6 +18,8 @@ import {
 } from '../testing.test-support.ts';
 import { verifyObject } from '../verify.ts';
 import { mergeDatasets, type MergedDatasets } from './merge-datasets.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const tenant = parseTenantId('a');
 const blockId = new Uint8Array(16);

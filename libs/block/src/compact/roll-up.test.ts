@@ -1,7 +1,7 @@
 import { ByteWriter, CorruptDataError } from '@kiln/bytes';
 import { exactToBigInt, parseTenantId } from '@kiln/model';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { writeBlock } from '../block.ts';
 import { datasetContent, tablesOf } from '../dataset.test-support.ts';
 import { PageRows } from '../page/page-rows.ts';
@@ -11,6 +11,8 @@ import type { DatasetTables, Rollup } from '../tables.ts';
 import { codecs, plainStackText, stackText, type PlainLocation, type PlainProfile } from '../testing.test-support.ts';
 import { verifyObject } from '../verify.ts';
 import { mergeDatasets } from './merge-datasets.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const tenant = parseTenantId('a');
 const LONG = process.env['KILN_LONG'] === '1';

@@ -27,7 +27,7 @@ export function rollUp(tables: DatasetTables, rawBytes: number): Rollup[] {
   const { rows, symbols, types } = tables;
   if (rows.length < 2) return [];
   const reader = new RowReader(tables, rows.length, symbols.stacks.length);
-  while (reader.next());
+  reader.skipAll();
   const order = Uint32Array.from({ length: rows.length }, (_, row) => row);
   order.sort((a, b) => rows.timeMs[a]! - rows.timeMs[b]!);
   const fine = FINE_STEPS_MS.map(

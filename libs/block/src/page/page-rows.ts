@@ -2,7 +2,7 @@ import { CorruptDataError } from '@kiln/bytes';
 import { SPILL, type ExactColumn } from '@kiln/model';
 import type { Page } from '../tables.ts';
 import { MODE_COLUMNS, MODE_SPLIT, MODE_WIDE, readPageHeader, unknownMode, type PageHeader } from './page-layout.ts';
-import { behind, exactHi, getExact, getVarint } from './varints.ts';
+import { behind, exactHi, getExact, getVarint, skipVarints } from './varints.ts';
 
 /** A page whose header was read: what `PageRows.seek` comes back to. */
 export interface OpenPage {
@@ -26,6 +26,8 @@ export class PageRows {
   length = 0;
   readonly #types: number;
   #bytes!: Uint8Array;
+  /** Of the bytes, made when rows are skipped. */
+  #view: DataView | undefined;
   #header!: PageHeader;
   #stacks!: number;
   readonly #lo: Float64Array[] = [];
@@ -59,6 +61,7 @@ export class PageRows {
         `${header.rows} rows of ${header.types} value types where ${page.rows} of ${this.#types} are expected`,
       );
     this.#bytes = bytes;
+    this.#view = undefined;
     this.#header = header;
     this.#stacks = stacks;
     this.#row = 0;
@@ -80,6 +83,7 @@ export class PageRows {
   /** Makes the row that was marked at `at` the next one. @param row its number in the page. */
   seek({ bytes, header, stacks }: OpenPage, row: number, marks: Uint32Array, at: number): void {
     this.#bytes = bytes;
+    this.#view = undefined;
     this.#header = header;
     this.#stacks = stacks;
     this.#row = row;
@@ -101,6 +105,41 @@ export class PageRows {
     else if (mode === MODE_COLUMNS) this.#readColumns();
     else if (mode === MODE_WIDE) this.#readWide();
     else this.#fail(this.#h, mode < 0 ? 'no row where one was counted' : unknownMode(mode));
+    return true;
+  }
+
+  /**
+   * Goes behind the next row without decoding its samples, whose numbers are not checked; as `next` otherwise. A third of its time.
+   */
+  skip(): boolean {
+    if (this.#row === this.#header.rows) {
+      this.#checkEnd();
+      return false;
+    }
+    this.#row++;
+    const { types, a, b, c } = this.#header;
+    const bytes = (this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength));
+    const mode = this.#h < a ? this.#bytes[this.#h++]! : -1;
+    let units = 0;
+    let columns = 1;
+    if (mode === MODE_SPLIT) {
+      for (let t = 0; t < types; t++) this.#number();
+      units = this.#number();
+    } else if (mode !== MODE_COLUMNS && mode !== MODE_WIDE) {
+      this.#fail(this.#h, mode < 0 ? 'no row where one was counted' : unknownMode(mode));
+    }
+    const others = this.#number();
+    if (mode === MODE_WIDE) columns = types;
+    if (mode === MODE_COLUMNS) {
+      columns = 0;
+      for (let t = 0; t < types; t++) {
+        const form = this.#number();
+        if (form > 0 && form % 2 === 0) columns++;
+      }
+    }
+    this.#a = skipVarints(bytes, this.#a, b, units);
+    this.#b = skipVarints(bytes, this.#b, c, others);
+    this.#c = skipVarints(bytes, this.#c, this.#bytes.length, others * columns);
     return true;
   }
 

@@ -3,8 +3,8 @@ import type { DatasetTables } from '../tables.ts';
 import { MARK_WORDS, PageRows, type OpenPage } from './page-rows.ts';
 
 /**
- * The rows of a dataset in any order. A first pass, `next`, decodes them one behind the other with every check and notes where each begins; `read`
- * comes back to one. Holds the dataset's pages decompressed and 20 bytes a row, nothing per sample.
+ * The rows of a dataset in any order. A first pass, `next` until there are no more, decodes them one behind the other with every check and notes where
+ * each begins; `skipAll` only notes that. Then `read` comes back to one. Holds the dataset's pages decompressed and 20 bytes a row, nothing per sample.
  */
 export class RowReader {
   readonly #tables: Pick<DatasetTables, 'types' | 'pages'>;
@@ -35,6 +35,16 @@ export class RowReader {
 
   /** First pass: decodes the next row; false behind the last one. @throws CorruptDataError. */
   next(): boolean {
+    return this.#advance() && this.samples.next();
+  }
+
+  /** First pass without decoding. @throws CorruptDataError. */
+  skipAll(): void {
+    while (this.#advance()) this.samples.skip();
+  }
+
+  /** Opens the page of the next row and notes where that begins. */
+  #advance(): boolean {
     while (this.#row === this.#end) {
       if (this.#open.length > 0) this.samples.next(); // behind its last row: all streams of a page end where they should
       if (this.#open.length === this.#tables.pages.length) {
@@ -46,7 +56,7 @@ export class RowReader {
     this.#pageOf[this.#row] = this.#open.length - 1;
     this.samples.mark(this.#marks, this.#row * MARK_WORDS);
     this.#row++;
-    return this.samples.next();
+    return true;
   }
 
   /** Decodes one row of those that the first pass has seen. */

@@ -1,10 +1,10 @@
-import { PageBuilder, type Codecs, type Page } from '@kiln/block';
+import { PAGE_BYTES, PageBuilder, SealedPage, type Codecs, type Page } from '@kiln/block';
 import type { ExactColumn } from '@kiln/model';
 
-/** Raw bytes at which a page is sealed (design: engine.md §7). */
-export const PAGE_BYTES: number = 256 * 1024;
+/** What a sealed page takes as an object, beside its bytes. */
+const SEALED_OBJECT_BYTES = 96;
 
-/** The pages of one dataset of the head: full ones kept compressed, the last one open. */
+/** The pages of one dataset of the head: full ones kept as a segment stores them (352 bytes a CPU profile instead of 503, design: engine.md §2), the last one open. */
 export class HeadPages {
   readonly #codecs: Codecs;
   readonly #builder: PageBuilder;
@@ -43,37 +43,12 @@ export class HeadPages {
   }
 
   #seal(): void {
-    const raw = this.#builder.toBytes();
-    const page = new SealedPage(this.#firstRow, this.#builder.rows, raw, this.#codecs);
+    const bytes = this.#builder.toBytes();
+    const page = new SealedPage({ firstRow: this.#firstRow, rows: this.#builder.rows, bytes }, this.#codecs);
     this.#sealed.push(page);
-    this.#sealedBytes += page.byteLength;
+    this.#sealedBytes += page.stored.length + SEALED_OBJECT_BYTES;
     this.#firstRow += this.#builder.rows;
     this.#builder.clear();
     this.#open = undefined;
-  }
-}
-
-/** A page that takes no more rows, kept as zstd-1: 352 bytes a CPU profile instead of 503 (design: engine.md §2). */
-class SealedPage implements Page {
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly #stored: Uint8Array;
-  readonly #rawLength: number;
-  readonly #codecs: Codecs;
-
-  constructor(firstRow: number, rows: number, raw: Uint8Array, codecs: Codecs) {
-    this.firstRow = firstRow;
-    this.rows = rows;
-    this.#stored = codecs.zstdCompress(raw).slice(); // a copy of its own size, not a view of a pool
-    this.#rawLength = raw.length;
-    this.#codecs = codecs;
-  }
-
-  get byteLength(): number {
-    return this.#stored.byteLength + 96;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#codecs.zstdDecompress(this.#stored, this.#rawLength);
   }
 }

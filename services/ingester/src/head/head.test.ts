@@ -1,13 +1,11 @@
 import { seededRandom } from '@kiln/async';
-import { decodeRecord } from '@kiln/block';
+import { decodeRecord, PAGE_BYTES, SampleSorter } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
 import { expect, test, vi } from 'vitest';
 import { readTables, type PlainRow } from '../test-support/read-tables.ts';
 import { idOf, recordOf, type Drawing } from '../test-support/records.ts';
 import { nodeCodecs } from '../worker/node-codecs.ts';
 import { Head } from './head.ts';
-import { PAGE_BYTES } from './head-pages.ts';
-import { SampleSorter } from '@kiln/block';
 
 vi.setConfig({ testTimeout: 30_000 });
 
