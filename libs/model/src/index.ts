@@ -27,3 +27,4 @@ export type {
 export { parseProfileTypeId, profileTypeId, type ProfileType } from './profile-type.ts';
 export { formatSelector, parseSelector } from './selector.ts';
 export { ANONYMOUS, parseTenantId, parseTenantIds, tenantPathSegment, type TenantId } from './tenant-id.ts';
+export { SECRET_SEED } from './secret-seed.ts';
