@@ -12,6 +12,7 @@ import { RowReader } from './page/row-reader.ts';
 import { SampleSorter } from './page/sample-sorter.ts';
 import { openPart } from './part.ts';
 import { writeSegment } from './segment.ts';
+import { SymbolRemap } from './symbols/symbol-remap.ts';
 import { SymbolTable } from './symbols/symbol-table.ts';
 import type { DatasetTables } from './tables.ts';
 import { codecs } from './testing.test-support.ts';
@@ -34,7 +35,7 @@ const segment = (number: number): Uint8Array => {
   for (const { symbols, groups } of profiles) {
     const [group] = groups;
     const numbers = sorter.numbers(group!.length);
-    table.remap(symbols).stacks(group!.stack, group!.length, numbers);
+    new SymbolRemap(symbols, table).stacks(group!.stack, group!.length, numbers);
     sorter.sort(numbers, group!.values, group!.length);
     page.add(sorter.stack, sorter.values, sorter.length);
   }

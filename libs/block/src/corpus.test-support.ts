@@ -1,5 +1,6 @@
 import { labelSet, type Profile, type SampleGroup, type Symbols } from '@kiln/model';
 import { stringColumn } from './columns.ts';
+import { SymbolRemap } from './symbols/symbol-remap.ts';
 import { SymbolTable } from './symbols/symbol-table.ts';
 
 /** Seeded, so that every run measures the same. */
@@ -18,7 +19,7 @@ export function* cpuProfiles(count: number, seed = 7): Generator<Profile> {
   const weights = Float64Array.from({ length: STACKS }, (_, i) => 1 / (i + 1) ** 1.05);
   for (let pod = 0; pod < count; pod++) {
     const table = new SymbolTable();
-    const remap = table.remap(all);
+    const remap = new SymbolRemap(all, table);
     const counts = new Float64Array(STACKS);
     for (let draw = 0; draw < DRAWS; draw++) {
       const stack = pick(weights, random());

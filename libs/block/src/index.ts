@@ -26,7 +26,7 @@ export { RecordBuilder, type RecordOptions } from './record/record-builder.ts';
 export { readIds } from './sections/kept-ids.ts';
 export type { PageSummary, StoredPage } from './sections/page-directory.ts';
 export { writeSegment, type Segment, type SegmentContent } from './segment.ts';
-export type { SymbolRemap } from './symbols/symbol-remap.ts';
+export { SymbolRemap } from './symbols/symbol-remap.ts';
 export { SymbolTable } from './symbols/symbol-table.ts';
 export type { Codecs, DatasetSpans, DatasetTables, KeptIds, Page, Rollup, RowColumns } from './tables.ts';
 export { verifyDataset, verifyObject, type Problem } from './verify.ts';

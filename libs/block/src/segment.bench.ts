@@ -12,6 +12,7 @@ import { decodeRecord, type LogRecord } from './record/record.ts';
 import { RecordBuilder } from './record/record-builder.ts';
 import { SampleSorter } from './page/sample-sorter.ts';
 import { writeSegment } from './segment.ts';
+import { SymbolRemap } from './symbols/symbol-remap.ts';
 import { SymbolTable } from './symbols/symbol-table.ts';
 import type { DatasetTables } from './tables.ts';
 import { codecs, idOf } from './testing.test-support.ts';
@@ -30,7 +31,7 @@ const sorter = new SampleSorter();
 
 const append = (table: SymbolTable, page: PageBuilder, { symbols, datasets }: LogRecord): void => {
   const [dataset] = datasets;
-  const remap = table.remap(symbols);
+  const remap = new SymbolRemap(symbols, table);
   for (const rows = new PageRows(dataset!.page, 2); rows.next();) {
     const numbers = sorter.numbers(rows.length);
     remap.stacks(rows.stack, rows.length, numbers);

@@ -34,3 +34,4 @@ export {
   tenantPathSegment,
   type TenantId,
 } from './tenant-id.ts';
+export { SECRET_SEED } from './secret-seed.ts';

@@ -1,4 +1,5 @@
 import { SPILL } from '@kiln/model';
+import { KEY, OTHER_KEY } from './hash-keys.ts';
 import { atMost, refuseNodes, type QueryLimits } from './limits.ts';
 import { NameTable } from './name-table.ts';
 
@@ -104,7 +105,7 @@ export class FunctionTree implements FunctionTreeColumns {
 }
 
 function mix(a: number, b: number): number {
-  let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca77);
+  let h = Math.imul(a, KEY) ^ Math.imul(b, OTHER_KEY);
   h ^= h >>> 15;
   h = Math.imul(h, 0x2c1b3c6d);
   return h ^ (h >>> 13);

@@ -1,5 +1,16 @@
 import type { ByteReader, ByteWriter } from '@kiln/bytes';
 import type { StringColumn } from '@kiln/model';
+import { KEY } from './hash-keys.ts';
+
+/** Hot: once per function of a dataset. @param key an odd number, the same for all names of a table. */
+export function hashName(key: number, source: Uint8Array, start: number, end: number): number {
+  let hash = end - start;
+  for (let i = start; i < end; i++) {
+    hash = Math.imul(hash ^ source[i]!, key);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
 
 /** A number per distinct byte string, from 0 in order of first sight. Strings are never decoded here. */
 export class NameTable {
@@ -16,9 +27,7 @@ export class NameTable {
 
   /** Hot: once per function of a dataset. The number of source[start .. end). */
   intern(source: Uint8Array, start: number, end: number): number {
-    let hash = end - start;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ source[i]!, 0x01000193);
-    hash ^= hash >>> 15;
+    const hash = hashName(KEY, source, start, end);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (;;) {

@@ -1,4 +1,5 @@
 import { SPILL } from '@kiln/model';
+import { KEY, OTHER_KEY } from './hash-keys.ts';
 import { atMost, refusePoints, type QueryLimits } from './limits.ts';
 
 /** Time steps of a chunk. More would waste memory when points are far apart, fewer would cost a look-up more often. */
@@ -142,8 +143,7 @@ function larger<T extends Uint8Array | Uint32Array | Float64Array>(
 
 /** A number may need more than 32 bits: both halves are mixed. */
 function mix(group: number, number: number): number {
-  let h =
-    Math.imul(group, 0x9e3779b1) ^ Math.imul(number | 0, 0x85ebca77) ^ Math.imul((number * 2 ** -32) | 0, 0x27d4eb2f);
+  let h = Math.imul(group, KEY) ^ Math.imul(number | 0, OTHER_KEY) ^ Math.imul((number * 2 ** -32) | 0, 0x27d4eb2f);
   h ^= h >>> 15;
   h = Math.imul(h, 0x2c1b3c6d);
   return h ^ (h >>> 13);

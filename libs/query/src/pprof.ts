@@ -1,4 +1,4 @@
-import { SymbolTable, type DatasetTables } from '@kiln/block';
+import { SymbolRemap, SymbolTable, type DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { ExactSums, KilnError, parseProfileTypeId, type ProfileType } from '@kiln/model';
 import { refuseAboveInt64 } from './int64.ts';
@@ -76,7 +76,7 @@ class MergedStacks {
 
   /** Hot: once per stack. */
   add({ symbols, values: { lo, hi } }: StackValues): void {
-    const remap = this.#table.remap(symbols);
+    const remap = new SymbolRemap(symbols, this.#table);
     for (let stack = 0; stack < symbols.stacks.length; stack++) {
       const high = hi === undefined ? 0 : hi[stack]!;
       if (lo[stack] === 0 && high === 0) continue;

@@ -52,6 +52,8 @@ describe('metrics', () => {
     const text = await createMetrics({ ofProcess: true }).text();
     expect(text).toMatch(/^kiln_process_cpu_seconds_total /m);
     expect(text).toMatch(/^kiln_nodejs_eventloop_lag_p99_seconds /m);
+    expect(text).toMatch(/^kiln_nodejs_heap_size_used_bytes /m);
+    expect(text).not.toMatch(/process_heap_bytes/); // which is address space
   });
 
   test('a name outside kiln_ is refused', () => {

@@ -1,5 +1,5 @@
 import { setting, type SettingsFor } from '@kiln/config';
-import { KilnError, type Code } from '@kiln/model';
+import { ANONYMOUS, KilnError, type Code } from '@kiln/model';
 
 /** Where a command asks, and as whom. */
 export interface Remote {
@@ -87,7 +87,7 @@ export async function callConnect(remote: Remote, method: string, body: Message)
 function noteOf({ tenant }: Remote, headers: Headers): string {
   const other = headers.get('x-kiln-tenant');
   const ignored =
-    tenant === '' || other === null
+    tenant === '' || other !== ANONYMOUS
       ? []
       : [`the server ignored --tenant ${tenant} and took "${other}": it runs without --auth.multitenancy-enabled`];
   return [...ignored, headers.get('x-kiln-note') ?? ''].filter((note) => note !== '').join('; ');

@@ -2,6 +2,7 @@ import { KilnError } from '@kiln/model';
 import type { PageRows } from '../page/page-rows.ts';
 import { RowReader } from '../page/row-reader.ts';
 import { SampleSorter } from '../page/sample-sorter.ts';
+import { SymbolRemap } from '../symbols/symbol-remap.ts';
 import { SymbolTable } from '../symbols/symbol-table.ts';
 import type { Codecs, DatasetTables } from '../tables.ts';
 import { MergedRows } from './merged-rows.ts';
@@ -106,7 +107,7 @@ function internUsed({ symbols }: DatasetTables, counts: Uint32Array, into: Symbo
   let length = 0;
   for (let stack = 0; stack < counts.length; stack++) if (counts[stack] !== 0) used[length++] = stack;
   const found = new Uint32Array(length);
-  into.remap(symbols).stacks(used, length, found);
+  new SymbolRemap(symbols, into).stacks(used, length, found);
   for (let i = 0; i < length; i++) stacks[used[i]!] = found[i]!;
   return stacks;
 }

@@ -4,6 +4,7 @@ import type { PageRows } from '../page/page-rows.ts';
 import type { RowReader } from '../page/row-reader.ts';
 import type { SampleSorter } from '../page/sample-sorter.ts';
 import { PAGE_BYTES, SealedPage } from '../page/sealed-page.ts';
+import { SymbolRemap } from '../symbols/symbol-remap.ts';
 import { SymbolTable } from '../symbols/symbol-table.ts';
 import type { Codecs, DatasetSpans, DatasetTables, Page, RowColumns } from '../tables.ts';
 import type { MergedRows, RowWindow } from './merged-rows.ts';
@@ -74,7 +75,7 @@ function symbolsOf({ symbols, seed }: MergeJob, stacks: Uint32Array): Symbols {
     return { ...symbols, stacks: { length: node.length, node } };
   }
   const table = new SymbolTable(seed);
-  table.remap(symbols).stacks(stacks, stacks.length, new Uint32Array(stacks.length)); // a new table numbers stacks as they come
+  new SymbolRemap(symbols, table).stacks(stacks, stacks.length, new Uint32Array(stacks.length)); // a new table numbers stacks as they come
   return table.symbols();
 }
 

@@ -6,6 +6,7 @@
 import { ExactSums } from '@kiln/model';
 import { cpuMicros, cpuProfiles } from '../corpus.test-support.ts';
 import { SampleSorter } from './sample-sorter.ts';
+import { SymbolRemap } from '../symbols/symbol-remap.ts';
 import { SymbolTable } from '../symbols/symbol-table.ts';
 import { codecs } from '../testing.test-support.ts';
 import { mergePage } from './merge-page.ts';
@@ -17,7 +18,7 @@ const rows = [...cpuProfiles(400)].map(({ symbols, groups }) => {
   const [group] = groups;
   const sorter = new SampleSorter();
   const numbers = sorter.numbers(group!.length);
-  table.remap(symbols).stacks(group!.stack, group!.length, numbers);
+  new SymbolRemap(symbols, table).stacks(group!.stack, group!.length, numbers);
   sorter.sort(numbers, group!.values, group!.length);
   return sorter;
 });

@@ -13,7 +13,7 @@ import { CODEC_NONE, CODEC_ZSTD, pack, type Compression } from '../codec.ts';
 import { TextRows, writeDeltas, writeUints } from '../columns.ts';
 import { PageBuilder } from '../page/page-builder.ts';
 import { writeSpans } from '../sections/spans.ts';
-import type { SymbolRemap } from '../symbols/symbol-remap.ts';
+import { SymbolRemap } from '../symbols/symbol-remap.ts';
 import { SymbolTable } from '../symbols/symbol-table.ts';
 import type { Codecs, DatasetSpans } from '../tables.ts';
 import { RecordSpans } from './record-spans.ts';
@@ -174,7 +174,7 @@ export class RecordBuilder {
   }
 
   #addInterned(profile: Profile, id: Uint8Array): void {
-    const remap = this.#symbols!.remap(profile.symbols);
+    const remap = new SymbolRemap(profile.symbols, this.#symbols!);
     const dataset = this.#datasetOf(profile);
     const number = dataset.addProfile(profile, id);
     for (const group of profile.groups) {

@@ -1,6 +1,9 @@
 /**
  * A hash table and the columns of its rows in one array of words: slots first, then column after column. One array, because a small table
  * is mostly objects: each typed array costs 200 bytes of them. Slots hold row + `first`, 0 when free.
+ *
+ * A search has no bound of its own. What keeps it short is that at most three quarters of the slots are taken, where a search takes nine steps on
+ * average even for what is not there, and that the seed of the hashes is secret: whoever chooses the content cannot choose where it meets.
  */
 export abstract class SlottedColumns {
   /** Slots, then column after column of `capacity` entries, then `extra` words. */

@@ -1,4 +1,4 @@
-import { type ColumnArena, CorruptDataError } from '@kiln/bytes';
+import { ColumnArena, CorruptDataError } from '@kiln/bytes';
 import type { StackRow, Symbols } from '@kiln/model';
 import type { SymbolTable } from './symbol-table.ts';
 
@@ -18,7 +18,7 @@ export class SymbolRemap {
   readonly #mappings: Uint32Array;
   readonly #strings: Uint32Array;
 
-  constructor(from: Symbols, to: SymbolTable, arena: ColumnArena) {
+  constructor(from: Symbols, to: SymbolTable, arena: ColumnArena = new ColumnArena()) {
     this.#from = from;
     this.#to = to;
     const { bytes } = from.strings;

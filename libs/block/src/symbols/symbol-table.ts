@@ -1,12 +1,10 @@
-import { ColumnArena } from '@kiln/bytes';
-import type { StringRow, Symbols } from '@kiln/model';
+import { SECRET_SEED, type StringRow, type Symbols } from '@kiln/model';
 import { FunctionTable } from './function-table.ts';
 import { hashKeys } from './hash.ts';
 import { LocationTable } from './location-table.ts';
 import { MappingTable } from './mapping-table.ts';
 import { StackTable } from './stack-table.ts';
 import { StringTable } from './string-table.ts';
-import { SymbolRemap } from './symbol-remap.ts';
 import { TreeTable } from './tree-table.ts';
 
 /**
@@ -21,8 +19,8 @@ export class SymbolTable {
   readonly tree: TreeTable;
   readonly stacks: StackTable;
 
-  /** @param seed any number; a secret random one keeps clients from choosing symbols that slow the table down. */
-  constructor(seed = 0) {
+  /** @param seed of its hashes: a secret one keeps clients from choosing symbols that slow the table down. */
+  constructor(seed: number = SECRET_SEED) {
     const keys = hashKeys(seed);
     this.strings = new StringTable(keys);
     this.functions = new FunctionTable(keys);
@@ -49,14 +47,6 @@ export class SymbolTable {
     if (text === '') return 0;
     const bytes = encoder.encode(text);
     return this.strings.intern(new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length);
-  }
-
-  /**
-   * A translation of the rows of `from` into rows of this table; each symbol is interned when it is first met.
-   * @param arena where it keeps its row numbers: it is good until the arena is cleared.
-   */
-  remap(from: Symbols, arena: ColumnArena = new ColumnArena()): SymbolRemap {
-    return new SymbolRemap(from, this, arena);
   }
 
   /** The table as it is now, without a copy: rows that exist never change, and growing leaves what was handed out alone. */

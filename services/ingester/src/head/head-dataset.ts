@@ -1,5 +1,5 @@
 import { ColumnArena } from '@kiln/bytes';
-import { PageRows, SymbolTable, type Codecs, type DatasetTables, type RecordDataset } from '@kiln/block';
+import { PageRows, SymbolRemap, SymbolTable, type Codecs, type DatasetTables, type RecordDataset } from '@kiln/block';
 import { LabelSetTable, SPILL, type ExactColumn, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
 import { HeadPages } from './head-pages.ts';
 import { HeadRows } from './head-rows.ts';
@@ -74,7 +74,7 @@ export class HeadDataset {
   append(from: RecordDataset, symbols: Symbols, kept: Uint8Array, offset: number): number {
     const { rows, profiles, series } = from;
     remapColumns.clear();
-    const remap = this.#symbols.remap(symbols, remapColumns);
+    const remap = new SymbolRemap(symbols, this.#symbols, remapColumns);
     const samples = new PageRows(from.page, from.types.length, symbols.stacks.length);
     const first = this.#rows.length;
     const spanRows = from.spans === undefined ? undefined : new Int32Array(rows.length).fill(-1);
@@ -157,7 +157,7 @@ export class HeadDataset {
     };
   }
 
-  #addSamples(row: number, samples: PageRows, remap: Remap): void {
+  #addSamples(row: number, samples: PageRows, remap: SymbolRemap): void {
     const { stack, values, length } = samples;
     const numbers = this.#sorter.numbers(length);
     remap.stacks(stack, length, numbers);
@@ -181,7 +181,7 @@ export class HeadDataset {
     this.#rows.setTotal(row, type, sumLo, sumHi);
   }
 
-  #addSpans({ spans, types }: RecordDataset, spanRows: Int32Array, remap: Remap): void {
+  #addSpans({ spans, types }: RecordDataset, spanRows: Int32Array, remap: SymbolRemap): void {
     if (spans === undefined) return;
     for (let i = 0; i < spans.length; i++) {
       const row = spanRows[spans.row[i]!]!;
@@ -194,5 +194,3 @@ export class HeadDataset {
 
 /** Row numbers of the record that is being added: used and done with inside one `append`. */
 const remapColumns = new ColumnArena();
-
-type Remap = ReturnType<SymbolTable['remap']>;
