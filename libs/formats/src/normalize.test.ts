@@ -226,15 +226,21 @@ describe('sample labels', () => {
 });
 
 describe('symbols', () => {
-  test('of one function in two mappings without addresses stay apart, of one mapping merge', () => {
-    const message = draw(['x/y'], ['a 1', 'b 2']);
+  test('keep the numbers of the file: who stores them merges what is equal under two', () => {
+    const message = draw(['x/y'], ['a 1', 'b 2', 'a 4']);
     message.location![1] = { id: 2, mappingId: 1, address: 99, line: [{ functionId: 1, line: 10 }] };
-    expect(show(profileOf(message))).toEqual({ [BASE]: ['a 3'] });
-    message.mapping!.push({ id: 2, hasFunctions: true });
-    message.location![1]!.mappingId = 2;
     const profile = profileOf(message);
-    expect(show(profile)).toEqual({ [BASE]: ['a 1', 'a 2'] });
-    expect(profile.symbols.mappings.length).toBe(2);
+    expect(show(profile)).toEqual({ [BASE]: ['a 2', 'a 5'] });
+    const { mapping, addressLo } = profile.symbols.locations;
+    expect([...mapping.subarray(0, 2), ...addressLo.subarray(0, 2)]).toEqual([0, 0, 0, 0]);
+  });
+
+  test('of one function in two mappings stay apart', () => {
+    const message = draw(['x/y'], ['a 1', 'b 2']);
+    message.mapping!.push({ id: 2, hasFunctions: true });
+    message.location![1] = { id: 2, mappingId: 2, address: 99, line: [{ functionId: 1, line: 10 }] };
+    const { locations, mappings } = profileOf(message).symbols;
+    expect([...locations.mapping.subarray(0, 2), mappings.length]).toEqual([0, 1, 2]);
   });
 
   test('without mapping get a stub, and keep their address when there is no line', () => {

@@ -9,7 +9,7 @@ import { KEPT, NEGATIVE, textOf, type Pprof, type PprofPaths, type PprofSamples 
 import { SampleGroups, type KeptSamples, type ValueColumns } from './sample-groups.ts';
 import { SampleLabels } from './sample-labels.ts';
 import { room } from './scratch.ts';
-import { INVALID, SymbolResolver, type FunctionNames } from './symbol-resolver.ts';
+import { SymbolResolver, type FunctionNames } from './symbol-resolver.ts';
 import { SymbolsBuilder } from './symbols/symbols-builder.ts';
 
 /** What comes with a decoded profile. */
@@ -60,6 +60,8 @@ export function normalizePprof(pprof: Pprof, request: NormalizeRequest): Normali
   return shared.normalize(pprof, request);
 }
 
+/** What a path may be instead of a stack. */
+const INVALID = -1;
 const UNUSED = -2;
 const CHOSEN = -3;
 const LARGE_BYTES = 2 * 1024 * 1024;
@@ -84,12 +86,13 @@ class Normalizer {
     const timeNanos = checkPprof(pprof, view, limits, receivedMs);
     const language = languageOf(pprof, series.value('pyroscope_spy'));
     const resolver = this.#resolver;
-    resolver.begin(pprof, view, {
+    const rules = {
       names,
       shapes: language === 'go' ? rowsWithShapes(pprof) : NO_ROWS,
       maxStringLength: limits.maxSymbolValueLength,
       buildIdOf: buildIdOf(series),
-    });
+    };
+    resolver.begin(pprof, view, rules, arena);
     const sampleLabels = pprof.samples.hasTexts
       ? new SampleLabels(pprof, series, (text) => resolver.cut(text))
       : undefined;
@@ -105,7 +108,7 @@ class Normalizer {
             timeNanos,
             durationNanos: pprof.durationNanos,
             groups: this.#sum(kept, pprof, columns, sampleLabels, alone),
-            symbols: this.#symbols.build(arena),
+            symbols: this.#symbols.build(resolver.locationRow),
           };
     return { profile, truncatedStacks, truncatedStrings: resolver.truncated, droppedSamples, language };
   }
@@ -118,15 +121,13 @@ class Normalizer {
   ): { kept: KeptSamples; truncatedStacks: number; droppedSamples: DroppedSamples } {
     const { length, path, paths, state } = pprof.samples;
     this.#choosePaths(pprof.samples);
-    this.#usePaths(paths, maxDepth);
+    this.#placePaths(paths, maxDepth);
     if (!this.#resolver.resolveUsed()) {
       // Rare: once more without the paths that turned out invalid, so that nothing of them is left in the tables.
       this.#dropPaths(paths, maxDepth);
-      this.#resolver.restart();
-      this.#usePaths(paths, maxDepth);
+      this.#placePaths(paths, maxDepth);
       this.#resolver.resolveUsed();
     }
-    this.#placePaths(paths, maxDepth);
     this.#keptSample = room(this.#keptSample, length);
     this.#keptStack = room(this.#keptStack, length);
     this.#keptGroup = room(this.#keptGroup, length);
@@ -183,33 +184,24 @@ class Normalizer {
     for (let sample = 0; sample < length; sample++) if (state[sample] === KEPT) pathStack[path[sample]!] = CHOSEN;
   }
 
-  /** Notes the locations of the chosen paths. */
-  #usePaths({ length, frame, frameStart }: PprofPaths, maxDepth: number): void {
-    for (let row = 0; row < length; row++) {
-      if (this.#pathStack[row] !== CHOSEN) continue;
-      this.#resolver.use(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!);
-    }
-  }
-
   /** Makes INVALID the chosen paths that hold a location which is. */
   #dropPaths({ length, frame, frameStart }: PprofPaths, maxDepth: number): void {
-    const rows = this.#resolver.locationRow;
+    const pathStack = this.#pathStack;
     for (let row = 0; row < length; row++) {
-      if (this.#pathStack[row] !== CHOSEN) continue;
-      for (let i = rootSide(frameStart, row, maxDepth); i < frameStart[row + 1]!; i++) {
-        if (rows[frame[i]!] === INVALID) this.#pathStack[row] = INVALID;
-      }
+      if (pathStack[row] === UNUSED) continue;
+      const isValid = this.#resolver.areValid(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!);
+      pathStack[row] = isValid ? CHOSEN : INVALID;
     }
   }
 
-  /** Gives every chosen path its stack. */
+  /** Gives every chosen path its stack, in a tree of these alone. */
   #placePaths({ length, frame, frameStart }: PprofPaths, maxDepth: number): void {
     const { tree } = this.#symbols;
-    const rows = this.#resolver.locationRow;
     const pathStack = this.#pathStack;
+    tree.clear();
     for (let row = 0; row < length; row++) {
       if (pathStack[row] !== CHOSEN) continue;
-      pathStack[row] = tree.stackOf(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!, rows);
+      pathStack[row] = tree.stackOf(frame, rootSide(frameStart, row, maxDepth), frameStart[row + 1]!);
     }
   }
 

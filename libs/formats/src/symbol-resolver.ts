@@ -1,3 +1,4 @@
+import type { ColumnArena } from '@kiln/bytes';
 import { textOf, type Pprof } from './pprof/pprof.ts';
 import { withoutShapes } from './go-names.ts';
 import { IdIndex } from './pprof/id-index.ts';
@@ -19,12 +20,12 @@ export interface SymbolRules {
 }
 
 const UNRESOLVED = 0;
-export const INVALID = -1;
+const INVALID = -1;
 const USED = -2;
 const HAS_FUNCTIONS = 1;
 
 /**
- * From rows of a pprof to rows of a symbol table, each resolved when a kept sample first uses it, so that what nobody uses is never interned. Reused:
+ * From rows of a pprof to rows of a symbol table, each resolved when a kept stack first uses it, so that what nobody uses is never copied. Reused:
  * `begin` starts a profile.
  */
 export class SymbolResolver {
@@ -34,34 +35,60 @@ export class SymbolResolver {
   #pprof!: Pprof;
   #view!: DataView;
   #rules!: SymbolRules;
+  #arena!: ColumnArena;
   readonly #functionIds = new IdIndex();
   readonly #mappingIds = new IdIndex();
-  /** Row + 1 by frame, that is by row + 1 of the file, or INVALID; 0 for a location that nobody uses. */
+  /** Row by frame, that is by row + 1 of the file, or INVALID. Frames that no stack has hold anything. */
   locationRow: Int32Array<ArrayBuffer> = new Int32Array(64);
   /** Row + 1 by row of the file, or UNRESOLVED. */
   #stringRow = new Int32Array(64);
   #functionRow = new Int32Array(64);
   #mappingRow = new Int32Array(16);
   #stubMapping = UNRESOLVED;
-  /** Functions of the location being resolved, rows of the file. */
-  #lineFunction = new Int32Array(16);
 
   constructor(symbols: SymbolsBuilder) {
     this.symbols = symbols;
   }
 
-  begin(pprof: Pprof, view: DataView, rules: SymbolRules): void {
+  /** @param arena where the symbol table is made. */
+  begin(pprof: Pprof, view: DataView, rules: SymbolRules, arena: ColumnArena): void {
     const { functions, mappings } = pprof;
     this.#pprof = pprof;
     this.#view = view;
     this.#rules = rules;
+    this.#arena = arena;
+    this.truncated = 0;
     this.#functionIds.build(functions.idLo, functions.idHi, functions.length);
     this.#mappingIds.build(mappings.idLo, mappings.idHi, mappings.length);
-    this.restart();
   }
 
-  /** Forgets what was resolved and used of the profile. */
-  restart(): void {
+  /**
+   * Hot: once per location used. Resolves what the stacks of the tree use, and forgets what was resolved before.
+   * @returns whether all of it is valid.
+   */
+  resolveUsed(): boolean {
+    this.#restart();
+    const rows = this.locationRow;
+    const { length } = this.#pprof.locations;
+    this.symbols.tree.markLocations(rows, USED);
+    let isValid = rows[0] !== USED;
+    rows[0] = INVALID;
+    for (let location = 0; location < length; location++) {
+      if (rows[location + 1] !== USED) continue;
+      const row = this.#resolveLocation(location);
+      if (row < 0) isValid = false;
+      rows[location + 1] = row;
+    }
+    return isValid;
+  }
+
+  /** Whether no location of frames [from, to) was found invalid. */
+  areValid(frame: Int32Array, from: number, to: number): boolean {
+    for (let i = from; i < to; i++) if (this.locationRow[frame[i]!] === INVALID) return false;
+    return true;
+  }
+
+  #restart(): void {
     const { strings, functions, mappings, locations } = this.#pprof;
     this.truncated = 0;
     this.#stubMapping = UNRESOLVED;
@@ -69,36 +96,16 @@ export class SymbolResolver {
     this.#functionRow = room(this.#functionRow, functions.length).fill(UNRESOLVED, 0, functions.length);
     this.#mappingRow = room(this.#mappingRow, mappings.length).fill(UNRESOLVED, 0, mappings.length);
     this.locationRow = room(this.locationRow, locations.length + 1).fill(UNRESOLVED, 0, locations.length + 1);
-    this.symbols.clear(this.#view, strings.length, functions.length, locations.length);
+    const bounds = {
+      strings: strings.length,
+      functions: functions.length,
+      locations: locations.length,
+      lines: locations.lineStart[locations.length]!,
+    };
+    this.symbols.begin(this.#view, bounds, this.#arena);
   }
 
-  /**
-   * Hot: once per frame. Notes that frames [from, to) are used; a frame is row + 1 of a location of the file.
-   */
-  use(frame: Int32Array, from: number, to: number): void {
-    const rows = this.locationRow;
-    for (let i = from; i < to; i++) rows[frame[i]!] = USED;
-  }
-
-  /**
-   * Hot: once per location used. Fills `locationRow` for the locations noted by `use`.
-   * @returns whether all of them are valid.
-   */
-  resolveUsed(): boolean {
-    const rows = this.locationRow;
-    const length = this.#pprof.locations.length;
-    let isValid = rows[0] !== USED;
-    rows[0] = INVALID;
-    for (let location = 0; location < length; location++) {
-      if (rows[location + 1] !== USED) continue;
-      const row = this.#resolveLocation(location);
-      if (row < 0) isValid = false;
-      rows[location + 1] = row < 0 ? INVALID : row + 1;
-    }
-    return isValid;
-  }
-
-  /** The row, -1 for a location that does not count (contract/pyroscope.md §4.4). */
+  /** The row, INVALID for a location that does not count (contract/pyroscope.md §4.4). */
   #resolveLocation(location: number): number {
     const { locations } = this.#pprof;
     const from = locations.lineStart[location]!;
@@ -107,25 +114,19 @@ export class SymbolResolver {
     const addressHi = locations.addressHi[location]!;
     const mappingLo = locations.mappingIdLo[location]!;
     const mappingHi = locations.mappingIdHi[location]!;
-    if (from === to && (addressLo | addressHi) === 0) return -1;
+    if (from === to && (addressLo | addressHi) === 0) return INVALID;
     const isStub = (mappingLo | mappingHi) === 0;
     const mapping = isStub ? -1 : this.#mappingIds.row(mappingLo, mappingHi);
-    if (!isStub && mapping < 0) return -1;
-    this.#lineFunction = room(this.#lineFunction, to - from);
-    const lineFunction = this.#lineFunction;
+    if (!isStub && mapping < 0) return INVALID;
+    const table = this.symbols.locations;
     for (let line = from; line < to; line++) {
       const row = this.#functionIds.row(locations.lineFunctionIdLo[line]!, locations.lineFunctionIdHi[line]!);
-      if (row < 0) return -1;
-      lineFunction[line - from] = row;
-    }
-    const table = this.symbols.locations;
-    table.begin();
-    for (let line = from; line < to; line++) {
-      table.addLine(this.#function(lineFunction[line - from]!), locations.lineNumber[line]!);
+      if (row < 0) return INVALID;
+      table.addLine(this.#function(row), locations.lineNumber[line]!);
     }
     // With lines a place is known by them (design: engine.md §7), so that equal lines at several addresses are one; without, by its address alone.
     const hasLines = from < to;
-    return table.intern(
+    return table.add(
       isStub ? this.#stub() : this.#mapping(mapping),
       hasLines ? 0 : addressLo,
       hasLines ? 0 : addressHi,
@@ -142,7 +143,7 @@ export class SymbolResolver {
     const sent = functions.name[index]!;
     const isAsSent = names === 'as sent' && (shapes.size === 0 || !shapes.has(sent));
     const name = isAsSent ? this.#string(sent) : this.#madeName(sent, functions.fileName[index]!);
-    const row = this.symbols.functions.intern(name, systemName, fileName, functions.startLine[index]!);
+    const row = this.symbols.functions.add(name, systemName, fileName, functions.startLine[index]!);
     this.#functionRow[index] = row + 1;
     return row;
   }

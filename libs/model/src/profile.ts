@@ -75,7 +75,10 @@ export interface StackColumns {
   readonly node: Uint32Array;
 }
 
-/** A symbol table as columns: what one profile, record, dataset or head refers to. Never of two tenants. */
+/**
+ * A symbol table as columns: what one profile, record, dataset or head refers to. Never of two tenants. Arrays may be longer than needed. In a dataset and
+ * a head every content has one row; in a profile and a record it may have several, so that stacks of two rows may be equal.
+ */
 export interface Symbols {
   readonly strings: StringColumn;
   readonly functions: FunctionColumns;

@@ -16,7 +16,7 @@ export class StackTree {
   stacks = 0;
   /** By node; the one behind the last is -1, nobody's child. */
   #parent = new Int32Array(1024);
-  /** Row + 1 of the location by node. */
+  /** By node, as the frames name it. */
   #location = new Int32Array(1024);
   /** By node the child visited last, 0 for none; of a node with several children its complement. */
   #child = new Int32Array(1024);
@@ -39,18 +39,15 @@ export class StackTree {
     this.#entries = 0;
   }
 
-  /**
-   * Hot: once per frame. The stack row of frames [from, to), leaf first.
-   * @param rows location row + 1 by frame.
-   */
-  stackOf(frame: Int32Array, from: number, to: number, rows: Int32Array): number {
+  /** Hot: once per frame. The stack row of frames [from, to), leaf first: each is the number of a location. */
+  stackOf(frame: Int32Array, from: number, to: number): number {
     const parents = this.#parent;
     const locations = this.#location;
     const children = this.#child;
     let node = 0;
     let i = to - 1;
     for (; i >= from; i--) {
-      const location = rows[frame[i]!]!;
+      const location = frame[i]!;
       if (locations[node + 1] === location && parents[node + 1] === node) {
         node++;
         continue;
@@ -64,7 +61,7 @@ export class StackTree {
       }
     }
     // Below a node without the wanted child nothing needs to be searched.
-    if (i >= from) node = this.#addPath(node, frame, from, i, rows);
+    if (i >= from) node = this.#addPath(node, frame, from, i);
     const known = this.#stack[node]! - 1;
     if (known >= 0) return known;
     const row = this.stacks++;
@@ -83,7 +80,7 @@ export class StackTree {
   }
 
   /** Appends nodes for frames `last` down to `from` below `parent`. */
-  #addPath(parent: number, frame: Int32Array, from: number, last: number, rows: Int32Array): number {
+  #addPath(parent: number, frame: Int32Array, from: number, last: number): number {
     const first = this.nodes;
     const end = first + last - from + 1;
     if (end >= this.#parent.length) this.#grow(end + 1);
@@ -93,7 +90,7 @@ export class StackTree {
     const stacks = this.#stack;
     for (let node = first, i = last; node < end; node++, i--) {
       parents[node] = node - 1;
-      locations[node] = rows[frame[i]!]!;
+      locations[node] = frame[i]!;
       children[node] = node + 1;
       stacks[node] = 0;
     }
@@ -150,14 +147,25 @@ export class StackTree {
     }
   }
 
-  /** A copy. @param parent @param location `nodes` long. @param node `stacks` long. */
-  copy(parent: Uint32Array, location: Uint32Array, node: Uint32Array): Pick<Symbols, 'tree' | 'stacks'> {
+  /** Hot: once per node. Marks the locations of all nodes in `used`, by their numbers. */
+  markLocations(used: Int32Array, mark: number): void {
+    const locations = this.#location;
+    for (let node = 1; node < this.nodes; node++) used[locations[node]!] = mark;
+  }
+
+  /** A copy. @param parent @param location `nodes` long. @param node `stacks` long. @param locationRow the row of each location. */
+  copy(
+    parent: Uint32Array,
+    location: Uint32Array,
+    node: Uint32Array,
+    locationRow: Int32Array,
+  ): Pick<Symbols, 'tree' | 'stacks'> {
     const { nodes, stacks } = this;
     parent[0] = 0;
     parent.set(this.#parent.subarray(1, nodes), 1);
     const locations = this.#location;
     location[0] = 0;
-    for (let row = 1; row < nodes; row++) location[row] = locations[row]! - 1;
+    for (let row = 1; row < nodes; row++) location[row] = locationRow[locations[row]!]!;
     node.set(this.#stackNode.subarray(0, stacks));
     return { tree: { length: nodes, parent, location }, stacks: { length: stacks, node } };
   }

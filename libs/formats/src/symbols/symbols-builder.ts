@@ -6,10 +6,18 @@ import { MappingTable } from './mapping-table.ts';
 import { StackTree } from './stack-tree.ts';
 import { StringTable } from './string-table.ts';
 
+/** How many rows may come, at most; strings may become more. */
+export interface SymbolBounds {
+  readonly strings: number;
+  readonly functions: number;
+  readonly locations: number;
+  readonly lines: number;
+}
+
 /**
- * Collects the symbol table of one profile. Strings are what the file says they are, by number; functions, mappings, locations and stacks that are equal
- * by the rows they refer to get one row each, whatever their ids were in the file. Equal strings of two numbers, and what they are part of, are merged
- * where tables of many profiles are: everything is looked up by content there anyhow. Reused: `clear` before, `build` after.
+ * Collects the symbol table of one profile. What a string, function or location is, the file says by its number; only stacks are looked up, by the
+ * numbers of their locations. What is equal by content under two numbers is merged where the tables of many profiles are: everything is looked up by
+ * content there anyhow, and a file repeats few of its locations and hardly ever a string. Reused: `begin` before, `build` after.
  */
 export class SymbolsBuilder {
   readonly strings: StringTable = new StringTable();
@@ -17,39 +25,35 @@ export class SymbolsBuilder {
   readonly mappings: MappingTable = new MappingTable();
   readonly locations: LocationTable = new LocationTable();
   readonly tree: StackTree = new StackTree();
+  #arena!: ColumnArena;
 
-  /** @param view over the file. @param strings @param functions @param locations how many may come, at most; strings may become more. */
-  clear(view: DataView, strings: number, functions: number, locations: number): void {
-    this.strings.clear(view, strings);
-    this.functions.clear(functions);
+  /** Forgets all but the stacks. @param view over the file. @param arena where the columns are made. */
+  begin(view: DataView, bounds: SymbolBounds, arena: ColumnArena): void {
+    this.#arena = arena;
+    this.strings.clear(view, bounds.strings);
+    this.functions.begin(arena, bounds.functions);
     this.mappings.clear();
-    this.locations.clear(locations);
-    this.tree.clear();
+    this.locations.begin(arena, bounds.locations, bounds.lines);
   }
 
-  /** A copy of what was collected. @param arena where its columns are made. */
-  build(arena: ColumnArena): Symbols {
-    const { strings, functions: f, mappings: m, locations: l, tree } = this;
+  /** What was collected. @param locationRow row by location of the tree. */
+  build(locationRow: Int32Array): Symbols {
+    const { strings, functions, mappings, locations, tree } = this;
+    const arena = this.#arena;
+    const m = mappings.length;
     return {
       strings: strings.copy(arena.u32(strings.length + 1), arena.u8(strings.byteLength)),
-      functions: f.copy(arena.u32(f.length), arena.u32(f.length), arena.u32(f.length), arena.f64(f.length)),
-      mappings: m.copy({
-        start: arena.u64(m.length),
-        limit: arena.u64(m.length),
-        offset: arena.u64(m.length),
-        fileName: arena.u32(m.length),
-        buildId: arena.u32(m.length),
-        flags: arena.u8(m.length),
+      functions: functions.columns(),
+      mappings: mappings.copy({
+        start: arena.u64(m),
+        limit: arena.u64(m),
+        offset: arena.u64(m),
+        fileName: arena.u32(m),
+        buildId: arena.u32(m),
+        flags: arena.u8(m),
       }),
-      locations: l.copy({
-        mapping: arena.u32(l.length),
-        addressLo: arena.u32(l.length),
-        addressHi: arena.u32(l.length),
-        lineStart: arena.u32(l.length + 1),
-        lineFunction: arena.u32(l.lines),
-        lineNumber: arena.f64(l.lines),
-      }),
-      ...tree.copy(arena.u32(tree.nodes), arena.u32(tree.nodes), arena.u32(tree.stacks)),
+      locations: locations.columns(),
+      ...tree.copy(arena.u32(tree.nodes), arena.u32(tree.nodes), arena.u32(tree.stacks), locationRow),
     };
   }
 }

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Profile } from '@kiln/model';
 import { textAt } from './show-profile.ts';
 
-/** What every symbol table promises: each function, location and stack once by the rows it refers to, nothing that no sample uses, parents first, rows within their tables. */
+/** What every symbol table promises: every stack and every node of the tree once, nothing that no sample uses, parents first, rows within their tables. */
 export function checkSymbols({ symbols, groups }: Profile): void {
   const { strings, functions, mappings, locations, tree, stacks } = symbols;
   const rows = (length: number): number[] => Array.from({ length }, (_, row) => row);
@@ -21,15 +21,6 @@ export function checkSymbols({ symbols, groups }: Profile): void {
     functions.systemName[row]!,
     functions.fileName[row]!,
   ];
-  distinct(rows(functions.length).map((row) => [...functionTexts(row), functions.startLine[row]]));
-  distinct(
-    rows(locations.length).map((row) => [
-      locations.mapping[row],
-      locations.addressLo[row],
-      locations.addressHi[row],
-      lines(row).map((line) => [locations.lineFunction[line], locations.lineNumber[line]]),
-    ]),
-  );
   distinct(rows(tree.length).map((node) => [tree.parent[node], tree.location[node], node === 0]));
   distinct(rows(stacks.length).map((stack) => stacks.node[stack]));
 

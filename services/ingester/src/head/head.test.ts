@@ -1,9 +1,9 @@
 import { seededRandom } from '@kiln/async';
-import { decodeRecord, PAGE_BYTES, SampleSorter } from '@kiln/block';
-import type { TenantId } from '@kiln/model';
+import { decodeRecord, PAGE_BYTES, RecordBuilder, SampleSorter } from '@kiln/block';
+import type { Profile, TenantId } from '@kiln/model';
 import { expect, test, vi } from 'vitest';
 import { readTables, type PlainRow } from '../test-support/read-tables.ts';
-import { idOf, recordOf, type Drawing } from '../test-support/records.ts';
+import { idOf, profileOf, recordOf, type Drawing } from '../test-support/records.ts';
 import { nodeCodecs } from '../worker/node-codecs.ts';
 import { Head } from './head.ts';
 
@@ -103,6 +103,83 @@ test('every row comes out as it went in: series, ids, totals, samples, spans', (
   expect(byIdentity(rowsOf(head, ANN))).toEqual(byIdentity(expected(all)));
   expect(head.rows).toBe(expected(all).length);
 });
+
+test('stacks that are equal under two numbers of a record are one sample, summed exactly', () => {
+  const drawing: Drawing = {
+    id: 'twice',
+    groups: [{ samples: { 'main;f;g': [2n ** 52n - 1n], 'main;f': [3n] }, spans: { 'main;f': 77n } }],
+  };
+  const head = newHead();
+  const builder = new RecordBuilder({ tenant: ANN, receivedMs: 1, windowMs: 60_000 });
+  builder.add(withEverySymbolTwice(profileOf(drawing)), idOf('twice'));
+  head.append(decodeRecord(builder.finish(nodeCodecs), nodeCodecs), [Uint8Array.of(1)], 0);
+  const doubled = { ...drawing.groups[0]!, samples: { 'main;f;g': [2n ** 53n - 2n], 'main;f': [6n] } };
+  const [row, ...others] = rowsOf(head, ANN);
+  const [want] = expected([{ drawing: { ...drawing, groups: [doubled] }, offset: 0 }]);
+  expect([row, others]).toEqual([{ ...want, spans: ['main;f 77 3'] }, []]);
+  expect([...head.tables(ANN)][0]!.symbols.stacks.length).toBe(2);
+});
+
+/** Every table with a second copy of its rows behind the first, and every sample once by the one and once by the other; spans by the second. */
+function withEverySymbolTwice(profile: Profile): Profile {
+  const { strings, functions, mappings, locations, tree, stacks } = profile.symbols;
+  const twice = (column: Uint32Array, length: number, step: number, from = 0): Uint32Array =>
+    Uint32Array.from({ length: 2 * length - from }, (_, i) =>
+      i < length ? column[i]! : column[i - length + from]! + step,
+    );
+  const numbers = (column: Float64Array, length: number): Float64Array =>
+    Float64Array.from({ length: 2 * length }, (_, i) => column[i % length]!);
+  const text = strings.bytes.slice(0, strings.offsets[strings.length]);
+  const lines = locations.lineStart[locations.length]!;
+  const nodes = tree.length - 1;
+  const { length: f } = functions;
+  const { length: l } = locations;
+  return {
+    ...profile,
+    symbols: {
+      strings: {
+        length: strings.length * 2 - 1,
+        bytes: Uint8Array.from([...text, ...text]),
+        offsets: Uint32Array.from([
+          ...strings.offsets.subarray(0, strings.length + 1),
+          ...strings.offsets.subarray(2, strings.length + 1).map((end) => end + text.length),
+        ]),
+      },
+      functions: {
+        length: f * 2,
+        name: twice(functions.name, f, strings.length - 1),
+        systemName: twice(functions.systemName, f, strings.length - 1),
+        fileName: twice(functions.fileName, f, strings.length - 1),
+        startLine: numbers(functions.startLine, f),
+      },
+      mappings,
+      locations: {
+        length: l * 2,
+        mapping: twice(locations.mapping, l, 0),
+        addressLo: twice(locations.addressLo, l, 0),
+        addressHi: twice(locations.addressHi, l, 0),
+        lineStart: twice(locations.lineStart, l + 1, lines, 1),
+        lineFunction: twice(locations.lineFunction, lines, f),
+        lineNumber: numbers(locations.lineNumber, lines),
+      },
+      tree: {
+        length: 1 + nodes * 2,
+        parent: twice(tree.parent, 1 + nodes, nodes, 1).map((parent, node) =>
+          parent === nodes && node > nodes ? 0 : parent,
+        ),
+        location: twice(tree.location, 1 + nodes, l, 1),
+      },
+      stacks: { length: stacks.length * 2, node: twice(stacks.node, stacks.length, nodes) },
+    },
+    groups: profile.groups.map(({ series, length, stack, values, spans }) => ({
+      series,
+      length: length * 2,
+      stack: twice(stack, length, stacks.length),
+      values: values.map(({ lo, hi }) => ({ lo: numbers(lo, length), hi: hi && numbers(hi, length) })),
+      spans: spans && { ...spans, stack: spans.stack.map((row) => row + stacks.length) },
+    })),
+  };
+}
 
 test('rows above an offset are exactly those, wherever it falls, sealed pages included', () => {
   const head = newHead();
