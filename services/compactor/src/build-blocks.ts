@@ -65,11 +65,24 @@ interface Member {
   readonly dataset: PartDataset;
 }
 
+/** Readings of a job that finds damage: bytes that were damaged on their way are whole the next time. */
+const READS = 3;
+
 /**
  * Reads the parts and makes one block per window of what can be read: equal datasets become one, symbols are interned anew, copies are dropped.
- * Every row of the sources is in a block, is a copy of one that is, or is named as damaged.
+ * Every row of the sources is in a block, is a copy of one that is, or is named as damaged: its bytes were then found damaged each time.
  */
-export async function buildBlocks({ objects, codecs }: BuildPorts, job: BuildJob): Promise<Built> {
+export async function buildBlocks(ports: BuildPorts, job: BuildJob): Promise<Built> {
+  let best: Built | undefined;
+  for (let reads = 1; ; reads++) {
+    const built = await buildOnce(ports, job);
+    if (built.missing !== undefined) return built;
+    if (best === undefined || built.damage.length < best.damage.length) best = built;
+    if (best.damage.length <= job.gone.length || reads === READS) return best;
+  }
+}
+
+async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promise<Built> {
   const damage: Damage[] = [];
   const groups = new Map<string, Member[]>();
   for (const [source, place] of job.sources.entries()) {
@@ -116,28 +129,26 @@ function datasetKey({ service, name, types }: PartDataset): string {
   return JSON.stringify([service, name, set.toSorted()]);
 }
 
-/** The datasets of a part, undefined when its object is missing, or what is wrong with it, read twice. */
+/** The datasets of a part, undefined when its object is missing, or what is wrong with it. */
 async function readDatasets(
   objects: BuildPorts['objects'],
   codecs: Codecs,
   tenant: TenantId,
   { object, off, len }: Source,
 ): Promise<readonly PartDataset[] | string | undefined> {
-  for (let tries = 1; ; tries++) {
-    const bytes = await objects.getRange(object, off, len);
-    if (bytes === undefined) return undefined;
-    try {
-      if (bytes.length !== len)
-        throw new CorruptDataError(
-          object,
-          off + bytes.length,
-          `the object ends, a part of ${len} bytes begins at ${off}`,
-        );
-      return openPart(bytes, tenant, codecs).datasets;
-    } catch (error) {
-      if (!(error instanceof CorruptDataError)) throw error;
-      if (tries === 2) return `${object}: ${error.message}`;
-    }
+  const bytes = await objects.getRange(object, off, len);
+  if (bytes === undefined) return undefined;
+  try {
+    if (bytes.length !== len)
+      throw new CorruptDataError(
+        object,
+        off + bytes.length,
+        `the object ends, a part of ${len} bytes begins at ${off}`,
+      );
+    return openPart(bytes, tenant, codecs).datasets;
+  } catch (error) {
+    if (!(error instanceof CorruptDataError)) throw error;
+    return `${object}: ${error.message}`;
   }
 }
 

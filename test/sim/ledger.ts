@@ -1,0 +1,97 @@
+import type { TenantId } from '@kiln/model';
+
+/** A profile that was sent, recognised by its name, with one value. */
+export interface Mark {
+  readonly tenant: TenantId;
+  readonly service: string;
+  readonly name: string;
+  readonly value: number;
+  readonly timeMs: number;
+  readonly sentMs: number;
+  readonly partition: number;
+  acknowledged: boolean;
+  /** How often the log may keep it: once, and once more for each copy beyond the duplicate window. */
+  kept: number;
+  keptMs: number;
+}
+
+/** What an answer said: the sum by name of a mark, and whether it says that something may be missing. */
+export interface Sums {
+  readonly sums: ReadonlyMap<string, number>;
+  readonly flagged: boolean;
+  /** What may be missing, for people. */
+  readonly why: string;
+}
+
+/** When an answer was asked for, as far as the judge needs it. */
+export interface Question {
+  /** How many profiles were acknowledged then. */
+  readonly acknowledged: number;
+  /** Profiles that are older may be past retention by somebody's clock. */
+  readonly sinceMs: number;
+  /** Profiles that are older are past retention by everybody's clock. */
+  readonly untilMs: number;
+}
+
+/** What was sent and acknowledged: the judge of every answer. It knows nothing of manifests, blocks and marks of offsets. */
+export class Ledger {
+  readonly marks: Mark[] = [];
+  readonly #byName = new Map<string, Mark>();
+  readonly #inRecord = new WeakMap<Uint8Array, readonly Mark[]>();
+  /** In the order of their acknowledgement. */
+  readonly #acknowledged: Mark[] = [];
+  windowMs = 0;
+
+  add(mark: Mark): void {
+    this.marks.push(mark);
+    this.#byName.set(mark.name, mark);
+  }
+
+  /** Says what a record holds. */
+  wrote(record: Uint8Array, marks: readonly Mark[]): void {
+    this.#inRecord.set(record, marks);
+  }
+
+  acknowledge(marks: readonly Mark[]): void {
+    for (const mark of marks) {
+      if (!mark.acknowledged) this.#acknowledged.push(mark);
+      mark.acknowledged = true;
+    }
+  }
+
+  /** A record is in a log, with this stamp: the rule of the duplicate window, once more. @returns how many copies came. */
+  appended(record: Uint8Array, appendMs: number): number {
+    let copies = 0;
+    for (const mark of this.#inRecord.get(record) ?? []) {
+      if (mark.kept > 0) copies++;
+      if (mark.kept > 0 && appendMs - mark.keptMs < this.windowMs) continue;
+      mark.kept++;
+      mark.keptMs = appendMs;
+    }
+    return copies;
+  }
+
+  /** How many profiles are acknowledged: what an answer that is asked for now must hold. */
+  get acknowledged(): number {
+    return this.#acknowledged.length;
+  }
+
+  /** What is wrong with an answer to a tenant; undefined when nothing is. */
+  judge(tenant: TenantId, { sums, flagged }: Sums, { acknowledged, sinceMs, untilMs }: Question): string | undefined {
+    for (const [name, value] of sums) {
+      const mark = this.#byName.get(name);
+      if (mark === undefined) return `I3: an answer to ${tenant} has ${name}, which nobody sent`;
+      if (mark.tenant !== tenant) return `I8: an answer to ${tenant} has ${name} of ${mark.tenant}`;
+      if (mark.timeMs < untilMs) return `an answer to ${tenant} has ${name} of ${mark.timeMs}, which is past retention`;
+      const times = value / mark.value;
+      if (Number.isInteger(times) && times >= 1 && times <= mark.kept) continue;
+      return `I3, I5: ${tenant} gets ${value} for ${name}, which was sent as ${mark.value} and counts ${mark.kept} times at most`;
+    }
+    if (flagged) return undefined;
+    for (const mark of this.#acknowledged.slice(0, acknowledged)) {
+      if (mark.tenant !== tenant || mark.timeMs < sinceMs || sums.has(mark.name)) continue;
+      return `I1, I3: an answer to ${tenant} that says it is whole lacks ${mark.name} (time ${mark.timeMs}, partition ${mark.partition})`;
+    }
+    return undefined;
+  }
+}
