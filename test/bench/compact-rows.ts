@@ -39,7 +39,9 @@ function compact(parts: readonly Uint8Array[], level: 1 | 2, windowMs: number): 
   );
   const datasets: DatasetTables[] = [];
   for (const own of Map.groupBy(sources, ({ name }) => name).values())
-    datasets.push(...mergeDatasets(own, (timeMs) => Math.floor(timeMs / windowMs) * windowMs, 7, nodeCodecs).windows.values());
+    datasets.push(
+      ...mergeDatasets(own, (timeMs) => Math.floor(timeMs / windowMs) * windowMs, 7, nodeCodecs).windows.values(),
+    );
   return partOf(writeBlock({ level, blockId: new Uint8Array(16), tenant, datasets }, nodeCodecs).bytes);
 }
 

@@ -17,11 +17,12 @@ test.skipIf(!built)(
       say: (line) => process.stdout.write(`kill loop: ${line}\n`),
     });
     process.stdout.write(
-      `kill loop: ${report.kills} kills, ${report.cuts} cuts, ${report.acknowledged} acknowledged, ` +
+      `kill loop: ${report.kills} kills, ${report.cuts} cuts, ${report.blocks} blocks, ${report.acknowledged} acknowledged, ` +
         `retries answered after a crash ${report.retriedAfterCrash}, after a cut ${report.retriedAfterCut}, ${report.checks} checks\n`,
     );
     expect(report.wrong).toEqual([]);
     expect(report.kills).toBe(kills);
+    expect(report.blocks).toBeGreaterThan(0);
     expect(report.retriedAfterCrash).toBeGreaterThanOrEqual(long ? 50 : 1);
     expect(report.retriedAfterCut).toBeGreaterThanOrEqual(long ? 50 : 1);
   },

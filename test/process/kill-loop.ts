@@ -11,6 +11,8 @@ export interface KillReport {
   readonly kills: number;
   /** Cut objects whose manifests were committed, seen on disk at the end. */
   readonly cuts: number;
+  /** Blocks that there are at the end. */
+  readonly blocks: number;
   readonly acknowledged: number;
   /** First try before a kill, answered by a later process. */
   readonly retriedAfterCrash: number;
@@ -51,7 +53,15 @@ interface Sent {
  */
 export async function killLoop({ kills, random, say }: KillLoopOptions): Promise<KillReport> {
   const dataDir = await mkdtemp(join(tmpdir(), 'kiln-kill-'));
-  const flags = ['--auth.multitenancy-enabled=true', '--ingester.cut-max-age=2s'];
+  // Whatever is cut is soon compacted and merged, so that kills hit that as well.
+  const flags = [
+    '--auth.multitenancy-enabled=true',
+    '--ingester.cut-max-age=2s',
+    '--compactor.interval=300ms',
+    '--compactor.first-window=10s',
+    '--compactor.second-window=60s',
+    '--compactor.max-job-bytes=2KiB',
+  ];
   const ledger = new Map<string, bigint>();
   const old: Sent[] = [];
   const wrong: string[] = [];
@@ -150,7 +160,8 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
     );
     return {
       kills: state.life,
-      cuts: await countCuts(dataDir),
+      cuts: await countFiles(dataDir, 'objects/log/*/m/*'),
+      blocks: await countFiles(dataDir, 'objects/tenants/*/b/*'),
       acknowledged: state.acknowledged,
       retriedAfterCrash: state.afterCrash,
       retriedAfterCut: state.afterCut,
@@ -216,8 +227,8 @@ async function isCut(dataDir: string, token: string): Promise<boolean> {
   return (JSON.parse(line!) as { end: number }).end >= Number(offset);
 }
 
-async function countCuts(dataDir: string): Promise<number> {
-  let cuts = 0;
-  for await (const _ of glob('objects/log/*/m/*', { cwd: dataDir })) cuts++;
-  return cuts;
+async function countFiles(dataDir: string, pattern: string): Promise<number> {
+  let files = 0;
+  for await (const _ of glob(pattern, { cwd: dataDir })) files++;
+  return files;
 }

@@ -133,7 +133,7 @@ export class Reader {
     const world = this.#world;
     const range = { startMs: 1, endMs: world.clock.nowMs() + 4 * HOUR };
     const query = world.chance(0.5) ? seriesQuery(range.endMs) : stacksQuery(range);
-    const { partial, gaps, stats } = await this.#querier.query(tenant, query);
+    const { partial, gaps, stats } = await this.#querier.query(tenant, query, new AbortController().signal);
     if (stats.plans > 1) world.tally.add('answers: planned again', stats.plans - 1);
     const sums = query.kind === 'selectSeries' ? bySeries(query, partial) : byLeaf(query, partial);
     return { sums, flagged: gaps.length > 0, why: gaps.map(({ reason }) => reason).join('; ') };

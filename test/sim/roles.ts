@@ -2,10 +2,11 @@ import { KilnError, type TenantId } from '@kiln/model';
 import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
 import type { Query, QueryLimits } from '@kiln/query';
 import { noTelemetry } from '@kiln/telemetry';
-import { defaultLimits } from '@kiln/tenant';
+import { defaultLimits, type Limits } from '@kiln/tenant';
 import { buildBlocks } from '../../services/compactor/src/build-blocks.ts';
 import { Compactor, type Round } from '../../services/compactor/src/compactor.ts';
 import type { CompactorConfig } from '../../services/compactor/src/config.ts';
+import { Room } from '../../services/compactor/src/room.ts';
 import { Budget } from '../../services/ingester/src/budget.ts';
 import type { CutSettings } from '../../services/ingester/src/partition-core.ts';
 import { Partition } from '../../services/ingester/src/partition.ts';
@@ -77,11 +78,14 @@ export class CompactorNode {
   constructor(world: World, name: string, config: CompactorConfig, retentionPeriodMs: number) {
     this.life = new Life(world, name);
     const catalog = world.catalogOf(this.life);
+    const limits = (): Limits => ({ ...defaultLimits, retentionPeriodMs });
+    const { clock } = this.life;
     this.compactor = new Compactor(config, {
       catalog,
+      room: new Room({ highWater: 1, whenFull: 'refuse' }, { usage: async () => undefined, limits, clock }),
       builder: { build: (job) => buildBlocks({ objects: catalog.objects, codecs }, job) },
-      limits: () => ({ ...defaultLimits, retentionPeriodMs }),
-      clock: this.life.clock,
+      limits,
+      clock,
       random: world.fork(),
       telemetry: noTelemetry,
       killPoint: () => this.life.step(),
