@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ByteWriter, CorruptDataError } from '@kiln/bytes';
 import { ExactSums, KilnError, parseLogId, parseTenantId, type TenantId } from '@kiln/model';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { decodeContents, encodeContents } from './contents.ts';
 import { datasetContent, tablesOf } from './dataset.test-support.ts';
 import { FOOTER_BYTES, neededTailBytes, readDirectory, readFooter } from './directory.ts';
@@ -16,6 +16,8 @@ import type { DatasetTables, KeptIds } from './tables.ts';
 import { codecs, plainProfile, type PlainProfile } from './testing.test-support.ts';
 import { verifyObject } from './verify.ts';
 import { KIND } from './versions.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const logId = parseLogId('0123456789abcdef-3');
 const blockId = Uint8Array.from({ length: 16 }, (_, i) => i * 3);
