@@ -37,7 +37,7 @@ export async function findLeaks(dataDir: string, markers: readonly Marker[]): Pr
       () => undefined,
     );
     if (bytes === undefined) continue;
-    if (/^objects\/log\/[^/]+\/s\//.test(name)) searchSegment(name, bytes, foreign);
+    if (/^objects\/(log\/[^/]+\/s|tenants\/[^/]+\/b)\//.test(name)) searchObject(name, bytes, foreign);
     else if (/^log\/\d+\/\d+\.log$/.test(name)) searchLog(name, bytes, foreign);
     else foreign(name, undefined, Buffer.from(bytes).toString('latin1'));
   }
@@ -46,8 +46,8 @@ export async function findLeaks(dataDir: string, markers: readonly Marker[]): Pr
 
 type Found = (where: string, owner: string | undefined, text: string) => void;
 
-/** The parts of a level-0 object by owner, decoded; the rest of its bytes as they are. Stored bytes of a part are searched too: not all are compressed. */
-export function searchSegment(name: string, bytes: Uint8Array, found: Found): void {
+/** The parts of a segment or block by owner, decoded; the rest of its bytes as they are. Stored bytes of a part are searched too: not all are compressed. */
+export function searchObject(name: string, bytes: Uint8Array, found: Found): void {
   const { entries } = readDirectory(bytes, nodeCodecs, bytes.length);
   const rest = Uint8Array.from(bytes);
   for (const { tenant, off, len } of entries) {
