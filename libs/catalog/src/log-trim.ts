@@ -32,7 +32,8 @@ interface LogTrimBody {
   readonly gaps: readonly TrimmedGap[];
 }
 
-const VERSION = 1;
+/** From 2 on, what T has passed is in the indexes of tenants: a reader that knows of none would answer short, and is to refuse. */
+const VERSION = 2;
 
 /** `log/trim` as it is read and rewritten. */
 export const logTrim: RewrittenObject<LogTrimBody> = { key: trimKey, decode, encode };

@@ -52,6 +52,8 @@ export interface Built {
   readonly damage: readonly Damage[];
   /** Rows that were dropped because an equal one is kept. */
   readonly copies: number;
+  /** Rows that have series, time and id of another one and other totals: all are kept, because nobody can tell which is right. */
+  readonly conflicts: number;
   readonly missing: string | undefined;
 }
 
@@ -92,7 +94,7 @@ async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promis
       continue;
     }
     const datasets = await readDatasets(objects, codecs, job.tenant, place);
-    if (datasets === undefined) return { blocks: [], damage: [], copies: 0, missing: place.object };
+    if (datasets === undefined) return { blocks: [], damage: [], copies: 0, conflicts: 0, missing: place.object };
     if (typeof datasets === 'string') {
       damage.push({ source, rows, minMs, maxMs, reason: datasets });
       continue;
@@ -106,9 +108,11 @@ async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promis
   }
   const windows = new Map<number, DatasetTables[]>();
   let copies = 0;
+  let conflicts = 0;
   for (const group of groups.values()) {
     const merged = mergeGroup(group, job, codecs, damage);
     copies += merged.copies;
+    conflicts += merged.conflicts;
     for (const [window, tables] of merged.windows) {
       const held = windows.get(window);
       if (held === undefined) windows.set(window, [tables]);
@@ -118,7 +122,7 @@ async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promis
   const blocks = [...windows]
     .toSorted(([a], [b]) => a - b)
     .map(([window, datasets], number) => writeOne(job, levelOf(job.windows, window), number, datasets, codecs));
-  return { blocks, damage, copies, missing: undefined };
+  return { blocks, damage, copies, conflicts, missing: undefined };
 }
 
 /** Equal for datasets that can be one; a set of value types has no order. */
@@ -155,6 +159,7 @@ async function readDatasets(
 interface MergedGroup {
   readonly windows: ReadonlyMap<number, DatasetTables>;
   readonly copies: number;
+  readonly conflicts: number;
 }
 
 /** Merges what can be read. When something cannot, each dataset is checked by itself, and the damaged ones are left out and named. */
@@ -184,7 +189,7 @@ function mergeGroup(group: readonly Member[], job: BuildJob, codecs: Codecs, dam
       damage.push({ source, rows: counts.rows, minMs, maxMs, reason });
     }
     if (sound.length === group.length) throw error;
-    return sound.length === 0 ? { windows: new Map(), copies: 0 } : merge(sound);
+    return sound.length === 0 ? { windows: new Map(), copies: 0, conflicts: 0 } : merge(sound);
   }
 }
 

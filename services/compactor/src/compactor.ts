@@ -238,9 +238,13 @@ export class Compactor {
     return blocks;
   }
 
-  #committed({ outcome, index }: Commit, view: TenantView, { blocks, copies }: Built): number | undefined {
+  #committed({ outcome, index }: Commit, view: TenantView, { blocks, copies, conflicts }: Built): number | undefined {
     if (index !== undefined) view.index = index;
     if (outcome === 'discarded') return undefined;
+    if (conflicts > 0)
+      this.#ports.telemetry.log.warn('rows with one series, time and id have other values: all are kept', {
+        conflicts,
+      });
     this.#metrics.built(blocks, copies);
     return blocks.length;
   }
