@@ -6,20 +6,9 @@ import type { ExactColumn, StringColumn } from '@kiln/model';
  * Unsigned values are LEB128, signed ones zigzag LEB128 of up to 64 bits.
  */
 
-/** Hot: once per entry of every table. */
+/** Unsigned, the first `length` entries. */
 export function writeUints(w: ByteWriter, column: Uint32Array, length: number): void {
-  if (length * 5 > scratch.length) scratch = new Uint8Array(length * 10);
-  const bytes = scratch;
-  let at = 0;
-  for (let i = 0; i < length; i++) {
-    let rest = column[i]!;
-    while (rest > 127) {
-      bytes[at++] = (rest & 127) | 128;
-      rest >>>= 7;
-    }
-    bytes[at++] = rest;
-  }
-  w.bytes(bytes.subarray(0, at));
+  w.varints(column, length);
 }
 
 /**
@@ -52,19 +41,22 @@ export function readUintsInto(
 ): void {
   const { bytes, end } = r;
   const to = from + length;
+  const last = end - 1;
   let at = r.position;
   let largest = 0;
   for (let i = from; i < to; i++) {
-    let value = bytes[at++]!;
-    if (value > 127) {
-      const next = at < end ? bytes[at++]! : 128;
-      if (next < 128) {
-        value += (next - 1) * 128; // the low byte has its bit 7 set: 128 too much
-      } else {
-        r.position = at - 2;
-        value = r.varint();
-        at = r.position;
-      }
+    const low = bytes[at]!;
+    const high = at < last ? bytes[at + 1]! : 0x80;
+    let value: number;
+    if ((low & high) < 0x80 && at < last) {
+      // One byte or two, which comes next being as good as random: no branch for it.
+      const isTwo = low >> 7;
+      value = (low & 0x7f) | ((high << 7) & -isTwo);
+      at += 1 + isTwo;
+    } else {
+      r.position = at;
+      value = r.varint();
+      at = r.position;
     }
     column[i] = value;
     if (value > largest) largest = value;
@@ -207,7 +199,7 @@ export function writeStrings(w: ByteWriter, strings: StringColumn, more?: String
 export function writeSteps(w: ByteWriter, starts: Uint32Array, length: number): void {
   const steps = stepsOf(length);
   for (let i = 0; i < length; i++) steps[i] = starts[i + 1]! - starts[i]!;
-  writeUints(w, steps, length);
+  w.varints(steps, length);
 }
 
 /** Scratch for a column that is computed to be written. */
@@ -286,8 +278,6 @@ export function stringColumn(texts: readonly string[]): StringColumn {
   return { length: parts.length, bytes, offsets };
 }
 
-/** One column is encoded here before it is copied. */
-let scratch = new Uint8Array(4096);
 let steps = new Uint32Array(1024);
 
 const SMALL = 2 ** 51;

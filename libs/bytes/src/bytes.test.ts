@@ -37,6 +37,21 @@ describe('varints', () => {
     );
   });
 
+  test('of a column are those of its entries one by one', () => {
+    const entry = fc.oneof(fc.nat(300), fc.nat(2 ** 31 - 1), fc.constantFrom(127, 128, 16_383, 16_384, 2 ** 32 - 1));
+    fc.assert(
+      fc.property(fc.array(entry), fc.nat(3), (values, more) => {
+        const column = Uint32Array.from([...values, ...Array.from({ length: more }, () => 5)]);
+        const bytes = write((w) => {
+          w.u8(7);
+          w.varints(column, values.length);
+          w.u8(9);
+        });
+        expect([...bytes]).toEqual([7, ...values.flatMap((value) => slowVarint(BigInt(value))), 9]);
+      }),
+    );
+  });
+
   test('of exact integers reach 2^64 - 1', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (value) => {

@@ -96,6 +96,29 @@ export class ByteWriter {
     this.#length = at;
   }
 
+  /** Hot: once per entry of every table. Unsigned LEB128 of the first `length` entries, one behind the other. */
+  varints(column: Uint32Array, length: number): void {
+    let at = this.#grow(length * 5);
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) {
+      let rest = column[i]!;
+      if (rest < 0x4000) {
+        // One byte or two, which comes next being as good as random: no branch for it.
+        const isTwo = (0x7f - rest) >>> 31;
+        bytes[at] = (rest & 0x7f) | (isTwo << 7);
+        bytes[at + 1] = rest >>> 7;
+        at += 1 + isTwo;
+        continue;
+      }
+      while (rest > 0x7f) {
+        bytes[at++] = (rest & 0x7f) | 0x80;
+        rest >>>= 7;
+      }
+      bytes[at++] = rest;
+    }
+    this.#length = at;
+  }
+
   #varintSlow(value: number): void {
     if (value > Number.MAX_SAFE_INTEGER) throw new RangeError(`${value} does not fit a varint below 2^53`);
     let at = this.#grow(8);

@@ -48,7 +48,6 @@ export interface RecordOptions {
 export class RecordBuilder {
   readonly #options: RecordOptions;
   readonly #datasets = new Map<string, DatasetDraft>();
-  readonly #sorter = new SampleSorter();
   #first: { profile: Profile; id: Uint8Array } | undefined;
   #symbols: SymbolTable | undefined;
   #profiles = 0;
@@ -178,7 +177,6 @@ export class RecordBuilder {
     const dataset = this.#datasetOf(profile);
     const number = dataset.addProfile(profile, id);
     for (const group of profile.groups) {
-      const sorter = this.#sorter;
       const numbers = sorter.numbers(group.length);
       remap.stacks(group.stack, group.length, numbers);
       sorter.sort(numbers, group.values, group.length);
@@ -332,6 +330,9 @@ function takeContent(body: ByteWriter, content: ByteWriter): void {
 }
 
 const encoder = new TextEncoder();
+
+/** Samples of records of several profiles are sorted here. */
+const sorter = new SampleSorter();
 
 /** Bodies are written here before they are compressed or copied: nothing in `finish` waits, so one buffer serves every record. */
 let bodyScratch = new ByteWriter();

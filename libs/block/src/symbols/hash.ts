@@ -18,24 +18,28 @@ export function hashKeys(seed: number): HashKeys {
 
 /**
  * Hot: once per string of a profile's tables. Two lanes, because a lane waits for its multiplications; a DataView, because it loads four
- * bytes at once wherever they lie.
+ * bytes at once wherever they lie. What eight do not divide is read as the last eight bytes, some of them again: how many are left is as
+ * good as random, and a loop over them costs more than a whole step.
  */
 export function hashBytes(keys: HashKeys, bytes: DataView, start: number, end: number): number {
   const { odd0, odd1 } = keys;
   let a = keys.k0 ^ (end - start);
   let b = keys.k1;
-  let at = start;
-  for (let last = end - 8; at <= last; at += 8) {
-    const low = bytes.getInt32(at, true);
-    const high = bytes.getInt32(at + 4, true);
-    a = Math.imul(a ^ Math.imul(low, odd1), odd0);
-    b = Math.imul(b ^ Math.imul(high, odd0), odd1);
+  const last = end - 8;
+  if (last < start) {
+    for (let at = start; at < end; at++) {
+      a = Math.imul(a ^ Math.imul(bytes.getUint8(at) + 1, odd1), odd0);
+      a ^= a >>> 15;
+    }
+    return finish(a ^ Math.imul(b, odd0));
+  }
+  for (let at = start; ; at += 8) {
+    if (at > last) at = last;
+    a = Math.imul(a ^ Math.imul(bytes.getInt32(at, true), odd1), odd0);
+    b = Math.imul(b ^ Math.imul(bytes.getInt32(at + 4, true), odd0), odd1);
     a ^= a >>> 15;
     b ^= b >>> 13;
-  }
-  for (; at < end; at++) {
-    a = Math.imul(a ^ Math.imul(bytes.getUint8(at) + 1, odd1), odd0);
-    a ^= a >>> 15;
+    if (at === last) break;
   }
   return finish(a ^ Math.imul(b, odd0));
 }

@@ -48,13 +48,16 @@ export class StringTable extends SlottedColumns {
 
   #equals(row: StringRow, bytes: DataView, start: number, end: number): boolean {
     const offset = this.slots + row;
-    let own = this.words[offset]!;
-    if (this.words[offset + 1]! - own !== end - start) return false;
+    const own = this.words[offset]!;
+    const length = end - start;
+    if (this.words[offset + 1]! - own !== length) return false;
     const view = this.#bytes;
-    let at = start;
-    for (const last = end - 4; at <= last; at += 4, own += 4)
-      if (view.getInt32(own, true) !== bytes.getInt32(at, true)) return false;
-    for (; at < end; at++, own++) if (view.getUint8(own) !== bytes.getUint8(at)) return false;
+    const last = length - 4;
+    for (let i = 0; i < last; i += 4)
+      if (view.getInt32(own + i, true) !== bytes.getInt32(start + i, true)) return false;
+    // The last four bytes, some of them again; fewer where there are no four.
+    if (last >= 0) return view.getInt32(own + last, true) === bytes.getInt32(start + last, true);
+    for (let i = 0; i < length; i++) if (view.getUint8(own + i) !== bytes.getUint8(start + i)) return false;
     return true;
   }
 

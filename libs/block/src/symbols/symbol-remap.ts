@@ -4,7 +4,7 @@ import type { SymbolTable } from './symbol-table.ts';
 
 /**
  * Rows of one symbol table as rows of another, found once each: one array per kind of row, filled as stacks are asked for. Symbols that no
- * such stack uses are never interned.
+ * such stack uses are never interned, unless all stacks are asked for at once.
  */
 export class SymbolRemap {
   readonly #from: Symbols;
@@ -56,14 +56,16 @@ export class SymbolRemap {
       if (row >= limit) throw new CorruptDataError('symbols', row, `stack ${row} of ${limit}`);
       if (stacks[row] === 0) unknown++;
     }
-    if (unknown > 0) this.#resolve(rows, length);
+    if (unknown > 0) this.#resolve(rows, length, unknown === limit);
     for (let i = 0; i < length; i++) out[i] = stacks[rows[i]!]! - 1;
   }
 
-  #resolve(rows: Uint32Array, length: number): void {
-    const nodeCount = this.#markNodes(rows, length);
-    const locationCount = this.#markLocations(nodeCount);
-    const functionCount = this.#markFunctions(locationCount);
+  /** @param isAll every stack of the source is wanted, as of a profile of one row: then so is every symbol, and none needs to be looked for. */
+  #resolve(rows: Uint32Array, length: number, isAll: boolean): void {
+    if (isAll) this.#listAll();
+    const nodeCount = isAll ? this.#from.tree.length - 1 : this.#markNodes(rows, length);
+    const locationCount = isAll ? this.#from.locations.length : this.#markLocations(nodeCount);
+    const functionCount = isAll ? this.#from.functions.length : this.#markFunctions(locationCount);
     this.#internFunctions(functionCount);
     this.#internLocations(locationCount);
     this.#internNodes(nodeCount);
@@ -73,6 +75,16 @@ export class SymbolRemap {
       const row = rows[i]!;
       if (this.#stacks[row] === 0) this.#stacks[row] = stacks.intern(this.#nodes[node[row]!]! - 1) + 1;
     }
+  }
+
+  #listAll(): void {
+    const { tree, locations, functions } = this.#from;
+    nodeList = listOf(nodeList, tree.length);
+    locationList = listOf(locationList, locations.length);
+    functionList = listOf(functionList, functions.length);
+    for (let node = 1; node < tree.length; node++) nodeList[node - 1] = node;
+    for (let row = 0; row < locations.length; row++) locationList[row] = row;
+    for (let row = 0; row < functions.length; row++) functionList[row] = row;
   }
 
   /** Lists the nodes on the way to each stack that have no row yet, parents first, and marks them. */
