@@ -41,6 +41,7 @@ export class OwnerNode {
           slot,
           cuts,
           writer: name,
+          killPoint: (step) => life.reach(step),
         }),
       ]),
     );
@@ -84,7 +85,7 @@ export class CompactorNode {
       clock: this.life.clock,
       random: world.fork(),
       telemetry: noTelemetry,
-      killPoint: () => this.life.step(),
+      killPoint: (step) => this.life.reach(step),
     });
   }
 
