@@ -8,7 +8,7 @@ const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
 const kills = long ? 500 : 25;
 
 test.skipIf(!built)(
-  `killed ${kills} times under load: what was acknowledged is there exactly once`,
+  `row 8: killed ${kills} times under load: what was acknowledged is there exactly once`,
   { timeout: 3_600_000 },
   async () => {
     const report = await killLoop({

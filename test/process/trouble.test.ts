@@ -107,7 +107,7 @@ describe.skipIf(!built)('a start is refused with a sentence', { timeout: 60_000 
     expect(output).not.toMatch(/^\s+at /m);
   });
 
-  test('on a directory of a newer format', async () => {
+  test('row 51: on a directory of a newer format', async () => {
     const dataDir = join(dir, 'data');
     await (await start(dataDir)).stop();
     const version = join(dataDir, 'version');
@@ -162,7 +162,7 @@ describe.skipIf(!built || !canMount)('a disk in trouble', { timeout: 120_000 }, 
     if (status !== 0) throw new Error(stderr);
   };
 
-  test('full: pushes get 503, nothing acknowledged is lost, and it goes on when there is room', async () => {
+  test('row 10: full: pushes get 503, nothing acknowledged is lost, and it goes on when there is room', async () => {
     const disk = join(dir, 'disk');
     await mkdir(disk);
     mount('-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk);
@@ -201,7 +201,7 @@ describe.skipIf(!built || !canMount)('a disk in trouble', { timeout: 120_000 }, 
     await again.kill();
   });
 
-  test('read-only: pushes get 503 with a sentence, what is there is still answered, and it goes on after', async () => {
+  test('row 11: read-only: pushes get 503 with a sentence, what is there is still answered, and it goes on after', async () => {
     const disk = join(dir, 'disk');
     await mkdir(disk);
     mount('-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk);

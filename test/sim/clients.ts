@@ -32,7 +32,7 @@ export class Clients {
       tenant,
       service,
       name,
-      value: 1 + Math.floor(world.random() * (world.chance(0.1) ? 2 ** 52 : 1000)),
+      value: 1 + Math.floor(world.random() * (world.chance(0.1) ? 2 ** 50 : 1000)),
       timeMs,
       sentMs: world.clock.nowMs(),
       partition: 0,

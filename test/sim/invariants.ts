@@ -13,7 +13,7 @@ interface StoredTrim {
 interface StoredIndex {
   readonly rev: number;
   readonly contained: readonly { readonly log: string; readonly upTo: number }[];
-  readonly blocks: readonly { readonly object: string; readonly rows: number }[];
+  readonly blocks: readonly { readonly object: string; readonly maxMs: number }[];
   readonly quarantine: readonly { readonly object: string }[];
   readonly tombstones: readonly { readonly object: string }[];
 }

@@ -36,6 +36,15 @@ export class Life {
     this.#died.resolve();
   }
 
+  /** What happens at a named step of a transition; absent: what happens at any call. */
+  atStep: ((name: string) => void | Promise<void>) | undefined;
+
+  /** A named step of a transition was reached. */
+  async reach(name: string): Promise<void> {
+    await this.atStep?.(name);
+    await this.step();
+  }
+
   /** Stands before and after every call to the outside. */
   async step(): Promise<void> {
     if (!this.dead && --this.#stepsLeft < 0) this.die();

@@ -27,6 +27,9 @@ export const ROUGH: Weather = {
 };
 export const DOWN: Weather = { ...ROUGH, errorBefore: 1 };
 
+/** What a test wants to happen to one call: an error before or after its effect, or other bytes than are stored. */
+export type Trouble = 'before' | 'after' | 'wrong' | undefined;
+
 const WRITES = new Set(['put', 'putIfAbsent', 'putIfMatch', 'delete']);
 const HOUR = 3_600_000;
 
@@ -51,13 +54,14 @@ export function storeLine(life: Life, sleepy = 0): ObjectStore {
       isWrite || rate === 1 ? rate : rate / 8,
     ) as [number, number];
     const number = world.nextWrite();
+    const planned = world.plan?.(name, key);
     const effect = async (): Promise<T> => {
       const result = await run();
       if (isWrite) world.landed(name, key, number);
       return result;
     };
     await delay();
-    if (random() < errorBefore) {
+    if (planned === 'before' || random() < errorBefore) {
       tally.add(errorBefore === 1 ? 'store: down' : 'store: error before');
       throw new KilnError('unavailable', `${name}: no connection`);
     }
@@ -69,15 +73,16 @@ export function storeLine(life: Life, sleepy = 0): ObjectStore {
     }
     const result = await effect();
     await delay();
-    if (random() < errorAfter) {
+    if (planned === 'after' || random() < errorAfter) {
       tally.add('store: answer lost');
       throw new KilnError('unavailable', `${name}: connection lost`);
     }
     await life.step();
     return result;
   }
-  const spoiled = (bytes: Uint8Array | undefined): Uint8Array | undefined => {
-    if (bytes === undefined || bytes.length === 0 || random() >= world.weather.wrong) return bytes;
+  const spoiled = (bytes: Uint8Array | undefined, planned?: Trouble): Uint8Array | undefined => {
+    if (bytes === undefined || bytes.length === 0) return bytes;
+    if (planned !== 'wrong' && random() >= world.weather.wrong) return bytes;
     const at = Math.floor(random() * bytes.length);
     if (random() < 0.5) {
       tally.add('store: cut bytes');
@@ -94,7 +99,7 @@ export function storeLine(life: Life, sleepy = 0): ObjectStore {
       return found === undefined ? undefined : { ...found, bytes: spoiled(found.bytes)! };
     },
     getRange: async (key, offset, length) =>
-      spoiled(await call('getRange', key, () => store.getRange(key, offset, length))),
+      spoiled(await call('getRange', key, () => store.getRange(key, offset, length)), world.plan?.('bytes', key)),
     put: (key, bytes) => call('put', key, () => store.put(key, bytes)),
     putIfAbsent: async (key, bytes) => {
       const put = await call('putIfAbsent', key, () => store.putIfAbsent(key, bytes));

@@ -3,15 +3,15 @@ import { runSeeds } from './run-seeds.ts';
 import { EVENTS } from './simulation.ts';
 
 /*
- * ./kiln sim [--seeds N] [--from K] [--threads N]
+ * ./kiln sim [--seeds N] [--from K] [--threads N] [--until-broken]
  * Runs the simulation for the seeds K to K + N - 1 and prints how often what happened. Of the seeds that break a promise the first five are shown, each
- * with its story; the exit code is 1 then.
+ * with its story; the exit code is 1 then. With --until-broken a thread stops at its first.
  */
 const seeds = wholeNumber('--seeds', 20, 1);
 const from = wholeNumber('--from', 1, 0);
 const threads = wholeNumber('--threads', availableParallelism(), 1);
 const started = performance.now();
-const { tally, failures } = await runSeeds(from, seeds, threads);
+const { tally, failures } = await runSeeds(from, seeds, threads, process.argv.includes('--until-broken'));
 process.stdout.write(`${tally.table}\n`);
 for (const failure of failures.slice(0, 5)) process.stdout.write(`\n${failure}\n`);
 const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -42,6 +42,7 @@ export class OwnerNode {
           slot,
           cuts,
           writer: name,
+          killPoint: (step) => life.reach(step),
         }),
       ]),
     );
@@ -88,7 +89,7 @@ export class CompactorNode {
       clock,
       random: world.fork(),
       telemetry: noTelemetry,
-      killPoint: () => this.life.step(),
+      killPoint: (step) => this.life.reach(step),
     });
   }
 

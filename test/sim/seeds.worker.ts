@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { SeedsReport } from './run-seeds.ts';
+import type { SeedsReport, SeedsTask } from './run-seeds.ts';
 import { simulate } from './simulation.ts';
 import { Tally } from './tally.ts';
 
@@ -7,7 +7,9 @@ Error.stackTraceLimit = 4; // errors are made by the thousand here
 
 const failures: string[] = [];
 const tally = new Tally();
-for (const seed of workerData as readonly number[]) {
+const { seeds, untilBroken } = workerData as SeedsTask;
+for (const seed of seeds) {
+  if (untilBroken && failures.length > 0) break;
   try {
     tally.join(await simulate(seed));
   } catch (error) {

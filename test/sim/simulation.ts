@@ -253,8 +253,10 @@ class Simulation {
       );
     } else {
       world.tally.add('log loses records');
-      world.note(`log ${log.partition} loses its records`);
+      world.note(`log ${log.partition} loses its records, and all owners die`);
+      for (const { life } of this.#owners) life.die();
       this.#start(log.endOffset().then((end) => log.trim(end)));
+      this.#startOwner();
     }
   }
 

@@ -7,7 +7,7 @@ import { MapStore } from '../../libs/catalog/src/test-support/store.ts';
 import { Invariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
-import { CALM, storeLine, type Weather } from './line.ts';
+import { CALM, storeLine, type Trouble, type Weather } from './line.ts';
 import { Tally } from './tally.ts';
 
 export const MINUTE = 60_000;
@@ -32,6 +32,8 @@ export class World {
   readonly invariants: Invariants;
   readonly logs: OpenLog[] = [];
   weather: Weather = CALM;
+  /** Trouble that is planned and not left to chance: asked for each call of the store, and as `bytes` for what a ranged read brings. */
+  plan: ((operation: string, key: string) => Trouble) | undefined;
   /** How much the clock of the logs is ahead. */
   logSkewMs = 0;
   /** The first promise that was found broken. */

@@ -16,7 +16,7 @@ describe.skipIf(!built)('a directory frozen at version 1', { timeout: 120_000 },
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('opens, and every sum of both tenants is what it was, also after a cut of what its log held and a restart', async () => {
+  test('row 51: opens, and every sum of both tenants is what it was, also after a cut of what its log held and a restart', async () => {
     folder = await mkdtemp(join(tmpdir(), 'kiln-frozen-'));
     const dataDir = join(folder, 'data');
     await cp(join(frozenV1, 'data'), dataDir, { recursive: true });

@@ -20,7 +20,7 @@ function kiln(...args: string[]): { code: number | null; output: string } {
 }
 
 describe.skipIf(!built)('a directory whose log is lost', { timeout: 120_000 }, () => {
-  test('is refused, naming the command that gives the log up; after it the objects are answered and pushes are taken', async () => {
+  test('row 16: is refused, naming the command that gives the log up; after it the objects are answered and pushes are taken', async () => {
     folder = await mkdtemp(join(tmpdir(), 'kiln-lost-'));
     const dataDir = join(folder, 'data');
     await cp(join(frozenV1, 'data'), dataDir, { recursive: true });

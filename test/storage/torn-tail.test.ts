@@ -117,7 +117,7 @@ describe('a last segment of real records', () => {
   });
 
   test(
-    'cut at any byte holds every record before the cut, to the unit, and nothing else',
+    'row 8: cut at any byte holds every record before the cut, to the unit, and nothing else',
     { timeout: 300_000 },
     async () => {
       const whole = files.get(SEGMENT)!;

@@ -9,7 +9,7 @@ const RUNS = process.env['KILN_LONG'] === '1' ? 2_000 : 200;
 const KEYS = ['top', 'log/a/m/0', 'log/a/m/1', 'log/a/s/0', 't/x/index', 't/y/index', 't/y/b/0'];
 
 describe('power loss', { timeout: 120_000 }, () => {
-  test(`in ${RUNS} runs every acknowledged write is there whole, and nothing that was read is taken back`, async () => {
+  test(`row 9: in ${RUNS} runs every acknowledged write is there whole, and nothing that was read is taken back`, async () => {
     const count = new Counts();
     for (let seed = 0; seed < RUNS; seed++) await new Run(seed, count).check();
     // The runs have seen what they are for.

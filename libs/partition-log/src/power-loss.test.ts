@@ -11,7 +11,7 @@ const RUNS = process.env['KILN_LONG'] === '1' ? 2_000 : 200;
 const PARTITIONS = 2;
 
 describe('power loss', { timeout: 120_000 }, () => {
-  test(`in ${RUNS} runs every acknowledged append is there, unchanged, and what was called not stored is not`, async () => {
+  test(`row 9: in ${RUNS} runs every acknowledged append is there, unchanged, and what was called not stored is not`, async () => {
     const count = new Counts();
     for (let seed = 0; seed < RUNS; seed++) await new Run(seed, count).check();
     // The runs have seen what they are for.

@@ -71,6 +71,7 @@ export class LogFollower {
   }
 
   async #readOn(): Promise<void> {
+    await this.#passLostEnd();
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#core.stopReading.signal, stop.signal]);
     try {
@@ -192,6 +193,23 @@ export class LogFollower {
       this.#passOver(first, entry.offset - 1, 'the log no longer held these records', entry, clock.nowMs());
     }
     return true;
+  }
+
+  /**
+   * Gaps (§1.6) behind which nothing has come yet: the log ends above H and holds nothing of it, so no entry will show the jump. Without this every
+   * query would wait for those offsets until somebody pushes.
+   */
+  async #passLostEnd(): Promise<void> {
+    const { log, clock } = this.#core.ports;
+    const state = this.#core.state;
+    const end = await log.endOffset();
+    if (end <= state.consumed || (await log.startOffset()) <= end) return;
+    await this.#core.learn(await this.#core.readChain());
+    if (end <= state.consumed) return;
+    const last: LogEntry = { offset: end, appendMs: 0, record: undefined };
+    this.#passOver(state.consumed + 1, end, 'the log no longer held these records', last, clock.nowMs());
+    this.#core.moved.ring();
+    this.#core.bell.ring();
   }
 
   #passOver(first: number, last: number, reason: string, entry: LogEntry, nowMs: number): void {

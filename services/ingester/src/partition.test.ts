@@ -602,7 +602,7 @@ describe('ids that cannot be read back', () => {
 });
 
 describe('what cannot be read', () => {
-  test('goes to quarantine and becomes a gap of one offset; the next record is read', async () => {
+  test('row 17: goes to quarantine and becomes a gap of one offset; the next record is read', async () => {
     const rig = await Rig.open();
     rig.start();
     await pushes(rig, 0, 1);
@@ -734,7 +734,7 @@ describe('what cannot be read', () => {
     },
   );
 
-  test('offsets that the log no longer holds are a gap; it goes on behind them', async () => {
+  test('row 15: offsets that the log no longer holds are a gap; it goes on behind them', async () => {
     const rig = await Rig.open();
     rig.start();
     await pushes(rig, 0, 2);
@@ -750,6 +750,24 @@ describe('what cannot be read', () => {
     expect((await rig.read(ANN)).gaps).toMatchObject([{ after: -1, upTo: 3 }]);
   });
 
+  test('row 15: the last offsets of a log that holds nothing any more are a gap too, without waiting for a push', async () => {
+    const rig = await Rig.open();
+    rig.start();
+    await pushes(rig, 0, 2);
+    await rig.caughtUp();
+    rig.kill();
+    await pushes(rig, 2, 4);
+    await rig.log.trim(3);
+    rig.start();
+    await rig.caughtUp();
+    const gap = [{ after: -1, upTo: 3, fromMs: 0, toMs: rig.clock.nowMs() }];
+    expect((await rig.read(ANN)).gaps).toMatchObject(gap);
+    await rig.cut();
+    await pushes(rig, 4, 6);
+    await rig.caughtUp();
+    expect(await rig.read(ANN)).toMatchObject({ sums: sums(4, 6), gaps: gap });
+  });
+
   test('offsets that the log says it holds are never passed over', async () => {
     const inner = await memoryLog({ partitions: 1, clock: { nowMs: () => 5, sleep: () => Promise.resolve() } }).open(0);
     const log = damaged(inner, (entry) => (entry.offset === 1 ? undefined : entry));
@@ -760,7 +778,7 @@ describe('what cannot be read', () => {
     expect(status.error).toMatch(/says it holds offset 1 but delivers 2/);
   });
 
-  test('a log that ends below the manifests is refused', async () => {
+  test('row 16: a log that ends below the manifests is refused', async () => {
     const rig = await Rig.open();
     rig.start();
     await pushes(rig, 0, 3);

@@ -38,7 +38,7 @@ test('a read of several tenants is the sum of theirs', async () => {
   expect(await kiln.stop()).toMatchObject({ code: 0 });
 });
 
-test('an answer above a limit is refused with 429 and the setting that changes it', async () => {
+test('row 44: an answer above a limit is refused with 429 and the setting that changes it', async () => {
   const { kiln, url } = await start('--querier.max-result-nodes=2');
   expect((await run('push', '--example', '--url', url)).err).toBe('');
   const range = { start: String(Date.now() - 600_000), end: String(Date.now() + 600_000) };
