@@ -87,14 +87,14 @@ export const plantedFaults: readonly PlantedFault[] = [
   {
     name: 'a location without lines is invalid',
     file: `${formats}/symbol-resolver.ts`,
-    from: 'if (from === to && (addressLo | addressHi) === 0) return -1;',
-    to: 'if (from === to) return -1;',
+    from: 'if (from === to && (addressLo | addressHi) === 0) return INVALID;',
+    to: 'if (from === to) return INVALID;',
   },
   {
     name: 'functions take the file for the system name',
     file: `${formats}/symbol-resolver.ts`,
-    from: 'const row = this.symbols.functions.intern(name, systemName, fileName, functions.startLine[index]!);',
-    to: 'const row = this.symbols.functions.intern(name, fileName, fileName, functions.startLine[index]!);',
+    from: 'const row = this.symbols.functions.add(name, systemName, fileName, functions.startLine[index]!);',
+    to: 'const row = this.symbols.functions.add(name, fileName, fileName, functions.startLine[index]!);',
   },
   {
     name: 'a dash in a sample type is accepted',
