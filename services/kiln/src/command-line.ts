@@ -6,12 +6,12 @@ import type { Command, Terminal } from './terminal.ts';
 const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['start', async () => (await import('./commands/start.ts')).startCommand],
   ['push', async () => (await import('./commands/push.ts')).pushCommand],
-  ['query', async () => (await import('./commands/query.ts')).queryCommand],
-  ['log', async () => (await import('./commands/log.ts')).logCommand],
   ['import', async () => (await import('./commands/import.ts')).importCommand],
+  ['query', async () => (await import('./commands/query.ts')).queryCommand],
   ['tenants', async () => (await import('./commands/tenants.ts')).tenantsCommand],
   ['compact', async () => (await import('./commands/compact.ts')).compactCommand],
   ['verify', async () => (await import('./commands/verify.ts')).verifyCommand],
+  ['log', async () => (await import('./commands/log.ts')).logCommand],
   ['block', async () => (await import('./commands/block.ts')).blockCommand],
   ['ready', async () => (await import('./commands/ready.ts')).readyCommand],
   ['version', async () => (await import('./commands/version.ts')).versionCommand],
@@ -39,7 +39,7 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
 }
 
 function unknown(name: string, terminal: Terminal): number {
-  const near = nearest(name, [...commands.keys(), 'help', 'test', 'bench']);
+  const near = nearest(name, [...commands.keys(), 'help', 'test', 'bench', 'sim']);
   const hint = near === undefined ? `see ${terminal.command} help` : `did you mean ${terminal.command} ${near}?`;
   terminal.err(`kiln: unknown command ${JSON.stringify(name)}: ${hint}\n`);
   return 2;
@@ -58,11 +58,14 @@ async function help([name, ...words]: readonly string[], terminal: Terminal): Pr
     } else terminal.out(`${titleOf(one, undefined, terminal)}\n    ${one.summary}\n\n${one.help()}`);
     return 0;
   }
-  if (name !== undefined && name !== 'test' && name !== 'bench') return unknown(name, terminal);
+  if (name !== undefined && name !== 'test' && name !== 'bench' && name !== 'sim') return unknown(name, terminal);
   terminal.out(`Kiln, a database for continuous profiles.\n\n`);
   for (const loadOne of commands.values()) terminal.out(listed(await loadOne(), terminal));
   terminal.out(`  ${terminal.command} test [--long]\n      run every test that can run here\n`);
   terminal.out(`  ${terminal.command} bench [--json | --readme]\n      measure the hot paths\n`);
+  terminal.out(
+    `  ${terminal.command} sim [--seeds N] [--from K]\n      run all roles under every kind of trouble, by seed\n`,
+  );
   terminal.out(`\n${terminal.command} help COMMAND tells more; --url and --tenant say where to and as whom.\n`);
   return 0;
 }
