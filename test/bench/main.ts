@@ -11,6 +11,7 @@ import type { Effort, Row } from './measure.ts';
 import { headOfAnHour, seal, type Push } from './pipeline.ts';
 import { neighbourRows } from './neighbour-rows.ts';
 import { openLoopRows } from './open-loop.ts';
+import { benchRanges, fullRanges } from './range-rows.ts';
 import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { readmeTable } from './readme-table.ts';
 import { tableHead, tableLine } from './table.ts';
@@ -18,6 +19,7 @@ import { tableHead, tableLine } from './table.ts';
 /*
  * ./kiln bench [--json | --readme] [--seconds N] [--rounds N] [--full] [--write-baseline]
  * ./kiln bench --latency [--json] [--loop-seconds 60] [--loops 5] [--rounds N]
+ * ./kiln bench --ranges [--rounds N]
  * Ratios in one process, alternatives in turns, medians; never a test: a target that is missed is shown and nothing fails.
  */
 const json = process.argv.includes('--json');
@@ -107,6 +109,10 @@ if (process.argv.includes('--latency')) {
   add(await delayRows(effort.rounds));
   add(await neighbourRows(effort.rounds));
   if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
+  process.exit(0);
+}
+if (process.argv.includes('--ranges')) {
+  process.stdout.write(await benchRanges(fullRanges, effort.rounds, (line) => process.stderr.write(`${line}\n`)));
   process.exit(0);
 }
 const pushes = [...pushesOf(size)];

@@ -97,6 +97,9 @@ async function compareWay(way: {
   return wrong.map((one) => `${name}: ${one}`);
 }
 
+/** A metric, a duration, a quoted description, by the header's grammar. */
+const SERVER_TIMING = /^[\w-]+;dur=\d+(\.\d+)?;desc="[\w .,]*"$/;
+
 describe.skipIf(!built)(
   'what is pushed and asked by every protocol is what the oracle says',
   { timeout: 240_000 },
@@ -112,6 +115,8 @@ describe.skipIf(!built)(
           const body = json ? JSON.stringify(request) : querierMessages[method]!.request.encode(request);
           const answer = await call({ ...form, path: `/${QUERIER}/${method}`, body, headers });
           if (answer.code !== 'ok') throw new Error(`${method}: ${answer.code} ${answer.sentence}`);
+          if (!SERVER_TIMING.test(answer.headers['server-timing'] ?? ''))
+            wrong.push(`${name} ${method}: Server-Timing ${answer.headers['server-timing']}`);
           return readAnswer(method, answer.message, json);
         };
         const push = (series: SeriesToPush[]): Promise<RpcAnswer> =>

@@ -1,3 +1,5 @@
+import type { RunStats } from './run-stats.ts';
+
 /** A piece that an answer may lack: offsets (after, upTo] of a log, and why. */
 export interface AnswerGap {
   readonly log: string;
@@ -11,4 +13,20 @@ export interface Answer {
   readonly partial: Uint8Array;
   /** Empty when the answer is whole. */
   readonly gaps: readonly AnswerGap[];
+  readonly stats: AnswerStats;
+}
+
+/** What an answer took, also plans that had to be dropped. What heads hold is not counted: their owners answer with a partial. */
+export interface AnswerStats extends Readonly<RunStats> {
+  /** Parts of objects that were read. */
+  readonly objects: number;
+  /** Ranged reads of the store. */
+  readonly requests: number;
+  /** That those reads gave. */
+  readonly bytes: number;
+  /** Of the parts that were read, wanted or not. */
+  readonly rows: number;
+  readonly plans: number;
+  /** Plans, reads and merges, ms. */
+  readonly totalMs: number;
 }

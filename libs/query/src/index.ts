@@ -1,4 +1,4 @@
-export type { Answer, AnswerGap } from './answer.ts';
+export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
 export type { FlameGraph } from './flame-graph.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';

@@ -140,6 +140,16 @@ describe('a query over a dataset with roll-ups', () => {
       buckets: 4,
       resolutionMs: HOUR,
     });
+    const withoutRows: DatasetTables = {
+      ...raw(tables),
+      rollups: tables.rollups!,
+      get rows(): never {
+        throw new Error('rows were read');
+      },
+    };
+    const hour = pprofOf(CPU, hours, hours + HOUR - 1);
+    expect(runQuery(hour, [withoutRows])).toEqual(runQuery(hour, [tables]));
+    expect(() => runQuery({ ...hour, startMs: hours + 1 }, [withoutRows])).toThrow('rows were read');
     const ragged = read(pprofOf(CPU, hours + 1, hours + HOUR));
     expect([ragged.buckets, ragged.resolutionMs]).toEqual([11, 5 * MINUTE]);
     expect(ragged.pages).toBeGreaterThan(0);

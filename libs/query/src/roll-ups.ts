@@ -22,6 +22,11 @@ export interface Cover {
 /** Nothing is covered. */
 export const NO_COVER: Cover = { buckets: [], fromMs: 0, toMs: 0 };
 
+/** Whether buckets hold all rows of the range that they were chosen for. */
+export function isCovered({ fromMs, toMs }: Pick<Cover, 'fromMs' | 'toMs'>, { startMs, endMs }: QueryRange): boolean {
+  return fromMs <= startMs && endMs < toMs;
+}
+
 /**
  * The largest buckets that lie inside a range, then smaller ones around them (design: engine.md §7). What is left of the range is two ragged
  * edges, or all of it. A bucket at an end of the dataset lies inside when its rows do.

@@ -7,7 +7,7 @@ import {
   type Matcher,
   type ValueType,
 } from '@kiln/model';
-import { NO_COVER, type Cover } from './roll-ups.ts';
+import { isCovered, NO_COVER, type Cover } from './roll-ups.ts';
 import type { DiscoveryQuery, ProfileSelection, QueryRange } from './query.ts';
 
 /** Compiled conditions on rows: made once per run. */
@@ -120,10 +120,11 @@ export function matchRows(
   tables: DatasetTables,
   selection: Selection,
   seriesMask: Uint8Array | undefined,
-  { fromMs, toMs }: Pick<Cover, 'fromMs' | 'toMs'> = NO_COVER,
+  cover: Pick<Cover, 'fromMs' | 'toMs'> = NO_COVER,
 ): Uint8Array | undefined | 'none' {
   const { startMs, endMs } = selection;
-  if (fromMs === -Infinity && toMs === Infinity) return 'none';
+  const { fromMs, toMs } = cover;
+  if (isCovered(cover, selection)) return 'none';
   if (seriesMask === undefined && fromMs >= toMs && tables.minMs >= startMs && tables.maxMs <= endMs) return undefined;
   const { length, series, timeMs } = tables.rows;
   const wanted = new Uint8Array(length);

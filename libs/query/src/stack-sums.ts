@@ -1,6 +1,6 @@
 import { mergePage, type DatasetTables, type Page } from '@kiln/block';
 import { ExactSums } from '@kiln/model';
-import { coverRange, NO_COVER, type BucketPages, type Cover } from './roll-ups.ts';
+import { coverRange, isCovered, NO_COVER, type BucketPages, type Cover } from './roll-ups.ts';
 import type { RunStats } from './run-stats.ts';
 import { matchRows, matchSeries, matchTypes, type Selection } from './selection.ts';
 
@@ -17,8 +17,7 @@ export interface StackPlan<P extends Page> {
 
 /** Whether roll-ups hold all that a selection wants of a dataset: none of its rows is read. */
 export function isRolledUp(tables: DatasetTables, selection: Selection): boolean {
-  const { fromMs, toMs } = coverOf(tables, selection, matchSeries(tables, selection));
-  return fromMs === -Infinity && toMs === Infinity;
+  return isCovered(coverOf(tables, selection, matchSeries(tables, selection)), selection);
 }
 
 /** A roll-up sums all series: it answers for nothing less. */

@@ -62,7 +62,7 @@ async function help([name, ...words]: readonly string[], terminal: Terminal): Pr
   terminal.out(`Kiln, a database for continuous profiles.\n\n`);
   for (const loadOne of commands.values()) terminal.out(listed(await loadOne(), terminal));
   terminal.out(`  ${terminal.command} test [--long]\n      run every test that can run here\n`);
-  terminal.out(`  ${terminal.command} bench [--json | --readme]\n      measure the hot paths\n`);
+  terminal.out(`  ${terminal.command} bench [--json | --readme | --ranges]\n      measure the hot paths\n`);
   terminal.out(
     `  ${terminal.command} sim [--seeds N] [--from K]\n      run all roles under every kind of trouble, by seed\n`,
   );

@@ -41,6 +41,8 @@ export interface Answer {
   readonly missing: string;
   /** What else the server says of it; '' = nothing. */
   readonly note: string;
+  /** `Server-Timing`, as it came; '' = not told. */
+  readonly timing: string;
 }
 
 /**
@@ -61,7 +63,8 @@ export async function ask(remote: Remote, method: 'GET' | 'POST', path: string, 
     });
     const missing = response.headers.get('x-kiln-partial') ?? '';
     const note = noteOf(remote, response.headers);
-    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing, note };
+    const timing = response.headers.get('server-timing') ?? '';
+    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing, note, timing };
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(error);

@@ -1,7 +1,7 @@
 import { readDirectory, verifyObject, type Codecs, type TenantEntry } from '@kiln/block';
 import { readCluster, type CommittedPart, type LiveBlock } from '@kiln/catalog';
 import { realDisk } from '@kiln/disk';
-import { KilnError } from '@kiln/model';
+import { KilnError, type LogId } from '@kiln/model';
 import { inspectFileLog } from '@kiln/partition-log';
 import { allKeys, type DataReader } from './data-dir/data-reader.ts';
 import { namedObjects, readStored, type Stored } from './data-dir/stored.ts';
@@ -137,6 +137,14 @@ async function verifyLogs(
             advice:
               'their rows are lost unless a backup has them; Kiln passes them and flags answers that they may concern',
           });
+      const afterE = found.startOffset > E + 1 ? await endOfManifests(reader, found.logId) : undefined;
+      if (afterE !== undefined && found.startOffset > afterE + 1)
+        findings.push({
+          where,
+          found: `begins at offset ${found.startOffset}, its manifests reach ${afterE}`,
+          advice:
+            'the log directory is newer than the objects: put back those of one backup; else Kiln passes what lies between, and flags answers that it may concern',
+        });
       if (found.endOffset < E)
         findings.push({
           where,
@@ -146,6 +154,11 @@ async function verifyLogs(
     }
   });
   return records;
+}
+
+/** As they are now: beside a running server the log is trimmed while this looks. Undefined for a log without any. */
+async function endOfManifests(reader: DataReader, logId: LogId): Promise<number | undefined> {
+  return (await readStored(reader)).chains.find(({ log }) => log === logId)?.E;
 }
 
 async function tryTo<T>(

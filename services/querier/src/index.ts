@@ -1,2 +1,2 @@
 export type { Owners } from './owners.ts';
-export { Querier, type QuerierAnswer, type QuerierLimits, type QuerierPorts, type QuerierStats } from './querier.ts';
+export { Querier, type QuerierLimits, type QuerierPorts } from './querier.ts';

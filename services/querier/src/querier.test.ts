@@ -1,11 +1,12 @@
 import { closeLog, quarantineKey, readTrim } from '@kiln/catalog';
 import { KilnError, parseTenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { finishQuery, rowRange, type QueryLimits, type SelectSeriesQuery } from '@kiln/query';
+import { finishQuery, rowRange, type Answer, type QueryLimits, type SelectSeriesQuery } from '@kiln/query';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { canTouch } from './acceptance.ts';
 import type { Owners } from './owners.ts';
-import type { Querier, QuerierAnswer } from './querier.ts';
+import type { Querier } from './querier.ts';
+import { newStats } from './read-parts.ts';
 import { withinRetention } from './retention.ts';
 import { HOUR, NOW, World } from './test-support/world.ts';
 
@@ -35,11 +36,11 @@ function seriesOf(startMs: number, endMs: number): SelectSeriesQuery {
   };
 }
 
-function sum(query: SelectSeriesQuery, { partial }: QuerierAnswer): number {
+function sum(query: SelectSeriesQuery, { partial }: Answer): number {
   return finishQuery(query, partial).reduce((total, { value }) => total + value.reduce((x, y) => x + y, 0), 0);
 }
 
-const ask = async (querier: Querier = world.querier(), tenant = a): Promise<[number, QuerierAnswer]> => {
+const ask = async (querier: Querier = world.querier(), tenant = a): Promise<[number, Answer]> => {
   const answer = await world.run(querier.query(tenant, all, going));
   return [sum(all, answer), answer];
 };
@@ -95,7 +96,7 @@ describe('an answer', () => {
       {
         partial: new Uint8Array(),
         gaps: [],
-        stats: { objects: 0, bytes: 0, rows: 0, pages: 0, buckets: 0, resolutionMs: 0, plans: 1, totalMs: 0 },
+        stats: { ...newStats(), plans: 1, totalMs: 0 },
       },
     ]);
     const log = await world.open(0);

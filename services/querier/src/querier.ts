@@ -7,7 +7,7 @@ import { checkQuery, mergePartials, type Answer, type Query, type QueryLimits } 
 import type { Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
 import { makePlan } from './plan.ts';
-import { offsetsOf, readParts, type ReadOptions, type ReadStats } from './read-parts.ts';
+import { newStats, offsetsOf, readParts, type ReadOptions } from './read-parts.ts';
 import { withinRetention } from './retention.ts';
 import { StalePlan } from './stale-plan.ts';
 
@@ -26,17 +26,6 @@ export interface QuerierPorts {
   readonly limits: (tenant: TenantId) => QuerierLimits;
   /** Objects of one query that are read at the same time. */
   readonly concurrency?: number;
-}
-
-/** An answer, and what it took. */
-export interface QuerierAnswer extends Answer {
-  readonly stats: QuerierStats;
-}
-
-/** What it took. Objects, bytes and rows count what was read, also by plans that had to be dropped. */
-export interface QuerierStats extends Readonly<ReadStats> {
-  readonly plans: number;
-  readonly totalMs: number;
 }
 
 const PLANS = 3;
@@ -58,12 +47,12 @@ export class Querier {
    * @throws the signal's reason; KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit, `unavailable` when an owner or the store
    * does not answer.
    */
-  async query(tenant: TenantId, asked: Query, signal: AbortSignal): Promise<QuerierAnswer> {
+  async query(tenant: TenantId, asked: Query, signal: AbortSignal): Promise<Answer> {
     const { clock } = this.#ports;
     const startedMs = clock.nowMs();
     const limits = this.#ports.limits(tenant);
     checkQuery(asked);
-    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0, pages: 0, buckets: 0, resolutionMs: 0 };
+    const stats = newStats();
     const query = withinRetention(asked, limits.retentionPeriodMs, startedMs);
     if (query === undefined)
       return { partial: mergePartials(asked, []), gaps: [], stats: { ...stats, plans: 0, totalMs: 0 } };
@@ -78,7 +67,7 @@ export class Querier {
     tenant: TenantId,
     query: Query,
     { limits, stats, signal, all: last }: Omit<ReadOptions, 'concurrency'> & { limits: QuerierLimits },
-  ): Promise<Answer | undefined> {
+  ): Promise<Omit<Answer, 'stats'> | undefined> {
     const { objects, owners, codecs, clock, concurrency = DEFAULT_CONCURRENCY } = this.#ports;
     const plannedMs = clock.nowMs();
     try {

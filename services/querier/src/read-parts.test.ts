@@ -13,7 +13,7 @@ import { labelSet, parseTenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
 import { runQuery, type Query } from '@kiln/query';
 import { expect, test } from 'vitest';
-import { readParts, type ReadStats } from './read-parts.ts';
+import { newStats, readParts } from './read-parts.ts';
 
 const tenant = parseTenantId('a');
 const ROWS = 30_000;
@@ -95,7 +95,7 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   const tables = openPart(block.bytes.subarray(off, off + len), tenant, codecs).datasets.map((d) => d.tables());
   const clock = new ManualClock(0);
   const share = async (query: Query): Promise<number> => {
-    const stats: ReadStats = { objects: 0, bytes: 0, rows: 0, pages: 0, buckets: 0, resolutionMs: 0 };
+    const stats = newStats();
     const options = { signal: new AbortController().signal, limits: {}, concurrency: 1, stats, all: true };
     const answer = await clock.run(
       readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),

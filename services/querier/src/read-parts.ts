@@ -18,9 +18,9 @@ import {
   readsOf,
   runQuery,
   type AnswerGap,
+  type AnswerStats,
   type Query,
   type QueryLimits,
-  type RunStats,
 } from '@kiln/query';
 
 /** What reading parts stands on. */
@@ -30,12 +30,18 @@ export interface PartPorts {
   readonly clock: Clock;
 }
 
-/** What was read, for people and for `Server-Timing`. Rows are those of the parts that were opened, wanted or not. */
-export interface ReadStats extends RunStats {
-  objects: number;
-  bytes: number;
-  rows: number;
-}
+/** What was read so far. */
+export type ReadStats = { -readonly [K in Exclude<keyof AnswerStats, 'plans' | 'totalMs'>]: AnswerStats[K] };
+
+export const newStats = (): ReadStats => ({
+  objects: 0,
+  requests: 0,
+  bytes: 0,
+  rows: 0,
+  pages: 0,
+  buckets: 0,
+  resolutionMs: 0,
+});
 
 export interface ReadOptions {
   readonly limits: QueryLimits;
@@ -87,6 +93,7 @@ export async function readParts(
         await clock.sleep(0);
         signal.throwIfAborted(); // the turn may have brought it
         if (bytes === undefined) throw new ObjectGone();
+        stats.requests++;
         stats.bytes += bytes.length;
         return whole(ref, place, bytes);
       };

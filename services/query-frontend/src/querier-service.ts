@@ -30,6 +30,7 @@ import {
   type QueryFrontend,
   type RequestedRange,
 } from './query-frontend.ts';
+import { serverTiming } from './server-timing.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {
@@ -58,6 +59,7 @@ type Answered = Pick<
 export function querierService(frontend: QueryFrontend): Answered {
   async function ask(context: QueryContext, query: Query): Promise<Answer> {
     const answer = await frontend.query(context.tenants, query, context.signal);
+    context.setHeader('server-timing', serverTiming(answer.stats));
     if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
     return answer;
   }

@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock, systemClock } from '@kiln/async';
 import { KilnError, parseTenantIds, type TenantId } from '@kiln/model';
-import type { Answer, Query } from '@kiln/query';
+import type { Answer, AnswerStats, Query } from '@kiln/query';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { SelectMergeStacktracesRequestSchema, SelectMergeStacktracesResponseSchema } from '@kiln/rpc';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
@@ -25,6 +25,19 @@ const limits: ReadLimits = {
 };
 const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 
+/** No two counts are equal. */
+const stats: AnswerStats = {
+  objects: 3,
+  requests: 5,
+  bytes: 81_234,
+  rows: 4_801,
+  pages: 2,
+  buckets: 40,
+  resolutionMs: 900_000,
+  plans: 1,
+  totalMs: 12,
+};
+
 interface Harness {
   asked: { tenant: TenantId; query: Query }[];
   call(
@@ -37,7 +50,7 @@ interface Harness {
 
 async function harness(
   some: Partial<ReadLimits> = {},
-  answer: Answer | KilnError = { partial: new Uint8Array(0), gaps: [] },
+  answer: Answer | KilnError = { partial: new Uint8Array(0), gaps: [], stats },
 ): Promise<Harness> {
   const asked: Harness['asked'] = [];
   const queries = {
@@ -329,7 +342,7 @@ function texts(...values: string[]): Uint8Array {
 describe('an answer', () => {
   test('from which something may be missing says what', async () => {
     const gaps = [{ log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' }];
-    const { call } = await harness({}, { partial: new Uint8Array(0), gaps });
+    const { call } = await harness({}, { partial: new Uint8Array(0), gaps, stats });
     expect((await call('SelectMergeStacktraces', select)).headers.get('x-kiln-partial')).toBe(
       'ab-0 (4, 9] undecodable',
     );
@@ -342,7 +355,7 @@ describe('an answer', () => {
       upTo: i + 1,
       reason: 'kaputt: ∅\n"x"',
     }));
-    const { call } = await harness({}, { partial: new Uint8Array(0), gaps });
+    const { call } = await harness({}, { partial: new Uint8Array(0), gaps, stats });
     const { status, headers } = await call('SelectMergeStacktraces', select);
     expect(status).toBe(200);
     const said = headers.get('x-kiln-partial')!;
@@ -350,10 +363,29 @@ describe('an answer', () => {
     expect(said.length).toBeLessThan(4096);
   });
 
+  test('says in Server-Timing what it took, and which resolution it used; of several tenants together', async () => {
+    const read = 'objects 3, requests 5, bytes 81234, rows 4801, pages 2, buckets 40, plans 1, resolution 15m';
+    const { call } = await harness();
+    expect((await call('SelectSeries', { ...select, step: 60 })).headers.get('server-timing')).toBe(
+      `read;dur=12;desc="${read}"`,
+    );
+    const two = await call('SelectMergeStacktraces', select, { 'x-scope-orgid': 'a|b' });
+    expect(two.headers.get('server-timing')).toBe(
+      'read;dur=12;desc="objects 6, requests 10, bytes 162468, rows 9602, pages 4, buckets 80, plans 2, resolution 15m"',
+    );
+    const ofProfiles = await harness(
+      {},
+      { partial: new Uint8Array(0), gaps: [], stats: { ...stats, resolutionMs: 0 } },
+    );
+    expect((await ofProfiles.call('SelectMergeStacktraces', select)).headers.get('server-timing')).not.toContain(
+      'resolution',
+    );
+  });
+
   test('over several tenants is held to the strictest of their limits', async () => {
     const query: Query = { kind: 'labelValues', startMs: 0, endMs: 1, matchers: [], name: 'env' };
     const valuesOf: Record<string, Uint8Array> = { x: texts('dev', 'prod'), y: texts('prod', 'test') };
-    const queries = { query: async (tenant: TenantId) => ({ partial: valuesOf[tenant]!, gaps: [] }) };
+    const queries = { query: async (tenant: TenantId) => ({ partial: valuesOf[tenant]!, gaps: [], stats }) };
     const ask = (x: number, y: number): Promise<Answer> => {
       const series = (tenant: TenantId): ReadLimits => ({ ...limits, maxResultSeries: String(tenant) === 'x' ? x : y });
       return new QueryFrontend(queries, series, new ManualClock(NOW)).query(

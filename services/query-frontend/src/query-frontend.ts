@@ -1,7 +1,7 @@
 import type { Clock } from '@kiln/async';
 import { formatDuration } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
-import { mergePartials, type Answer, type Query, type QueryLimits } from '@kiln/query';
+import { mergePartials, type Answer, type AnswerStats, type Query, type QueryLimits } from '@kiln/query';
 
 /** Who answers queries: the querier, in this process or another. */
 export interface Queries {
@@ -60,7 +60,8 @@ export class QueryFrontend {
       answers.map((answer) => answer.partial).filter(({ length }) => length > 0),
       this.#limitsOf(tenants),
     );
-    return { partial, gaps: answers.flatMap(({ gaps }) => gaps) };
+    const stats = answers.map((answer) => answer.stats).reduce(together);
+    return { partial, gaps: answers.flatMap(({ gaps }) => gaps), stats };
   }
 
   /**
@@ -143,6 +144,21 @@ export class QueryFrontend {
 export function checkSelection(profileType: string, selector: string): void {
   parseProfileTypeId(profileType);
   parseSelector(selector);
+}
+
+/** Of two tenants, who were asked at the same time. */
+function together(a: AnswerStats, b: AnswerStats): AnswerStats {
+  return {
+    objects: a.objects + b.objects,
+    requests: a.requests + b.requests,
+    bytes: a.bytes + b.bytes,
+    rows: a.rows + b.rows,
+    pages: a.pages + b.pages,
+    buckets: a.buckets + b.buckets,
+    resolutionMs: Math.max(a.resolutionMs, b.resolutionMs),
+    plans: a.plans + b.plans,
+    totalMs: Math.max(a.totalMs, b.totalMs),
+  };
 }
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -201,6 +201,20 @@ describe('of any server', () => {
       expect((await query(...argv)).err).toContain(told);
   });
 
+  test('what the answer took is told where it is asked for', async () => {
+    answer = {
+      headers: { 'server-timing': 'read;dur=12;desc="objects 3, bytes 81234, resolution 15m"' },
+      body: '{"names":["a"]}',
+    };
+    expect(await query('labels')).toMatchObject({ out: 'a\n', err: '' });
+    expect(await query('labels', '--stats')).toMatchObject({
+      out: 'a\n',
+      err: 'read in 12 ms: objects 3, bytes 81234, resolution 15m\n',
+    });
+    answer.headers = {};
+    expect((await query('labels', '--stats')).err).toBe('the server does not say what the answer took\n');
+  });
+
   test('names cannot steer the screen', async () => {
     answer.body = JSON.stringify({ names: ['\u001b[31mred\u0007'] });
     expect((await query('labels')).out).toBe('?[31mred?\n');

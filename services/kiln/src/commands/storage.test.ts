@@ -91,6 +91,29 @@ test('a damaged index is named by verify with what to do, and a query that needs
   await kiln.stop();
 });
 
+test('a log that ends before its manifests, or begins after them, is named by verify', async () => {
+  const { kiln } = await compacted();
+  await kiln.stop();
+  const logs = join(dataDir(), 'log');
+  const verified = async (): Promise<string> => (await run('verify', '--data-dir', dataDir())).out;
+  expect(await verified()).toMatch(/: all is well\n/);
+  const held = (await run('log', 'inspect', '--data-dir', dataDir())).out;
+  for (const partition of ['0', '1', '2', '3']) {
+    for (const name of await readdir(join(logs, partition))) await unlink(join(logs, partition, name));
+    await writeFile(join(logs, partition, '0000000000000009.log'), '');
+  }
+  expect(await verified(), held).toMatch(
+    /log \S+ of partition 0: begins at offset 9, its manifests reach -?\d\n[^]*newer than the objects/,
+  );
+  for (const partition of ['0', '1', '2', '3']) {
+    await unlink(join(logs, partition, '0000000000000009.log'));
+    await writeFile(join(logs, partition, '0000000000000000.log'), '');
+  }
+  expect(await verified()).toMatch(
+    /ends at offset -1, its manifests reach \d\n[^]*older than the objects[^]*1 problems/,
+  );
+});
+
 test('compact without --now, and words that verify and tenants do not take, are refused with a sentence', async () => {
   expect(await run('compact')).toMatchObject({ code: 2, err: expect.stringContaining('--now') });
   expect(await run('verify', 'x')).toMatchObject({ code: 2 });

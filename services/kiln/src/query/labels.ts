@@ -1,13 +1,12 @@
 import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { parseSelector } from '@kiln/model';
-import { remoteSettings } from '../remote.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText, outputSetting } from './output.ts';
-import { askQuerierJson } from './querier.ts';
+import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 
-const schema = { output: { output: outputSetting }, range: rangeSettings, remote: remoteSettings };
+const schema = { output: { output: outputSetting }, range: rangeSettings, remote: queryRemoteSettings };
 
 /** `kiln query labels`: the names of labels, or the values of one. */
 export const labelsAction: Command = {

@@ -7,11 +7,10 @@ import { flameBars } from '../flame/bars.ts';
 import { collapsedStacks } from '../flame/collapsed.ts';
 import { flameTree, type FlameGraphJson } from '../flame/flame-tree.ts';
 import { flameSvg } from '../flame/svg.ts';
-import { remoteSettings } from '../remote.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { mergedPprof } from './merged-pprof.ts';
 import { jsonText } from './output.ts';
-import { askQuerierJson, type Asker } from './querier.ts';
+import { type Asker, askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
 
@@ -48,7 +47,7 @@ const settings: SettingsFor<ProfileFlags> = {
     meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed all it gives',
   }),
 };
-const schema = { profile: settings, range: rangeSettings, remote: remoteSettings };
+const schema = { profile: settings, range: rangeSettings, remote: queryRemoteSettings };
 
 /** `kiln query profile`: one merged profile, in the terminal or in a file. */
 export const profileAction: Command = {

@@ -1,10 +1,28 @@
+import { setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
-import { callConnect, type Remote } from '../remote.ts';
+import { callConnect, remoteSettings, type Remote } from '../remote.ts';
 import type { Terminal } from '../terminal.ts';
+
+/** Which server is asked, and whether it is told what the answer took. */
+export interface QueryRemote extends Remote {
+  readonly stats: boolean;
+}
+
+/** `--url`, `--tenant` and `--stats`, the same for every question. */
+export const queryRemoteSettings: SettingsFor<QueryRemote> = {
+  ...remoteSettings,
+  stats: setting({
+    key: 'stats',
+    yaml: null,
+    type: 'bool',
+    default: false,
+    meaning: 'Tell on stderr what the answer took: reads, bytes, and the resolution of the roll-ups that were used',
+  }),
+};
 
 /** Which server is asked, and where it is told that something is missing. */
 export interface Asker {
-  readonly remote: Remote;
+  readonly remote: QueryRemote;
   readonly terminal: Terminal;
 }
 
@@ -20,7 +38,14 @@ export async function askQuerier(
   const answer = await callConnect(remote, `querier.v1.QuerierService/${method}`, body);
   if (answer.note !== '') terminal.err(`note: ${answer.note}\n`);
   if (answer.missing !== '') terminal.err(`the answer is partial, it may lack profiles: ${answer.missing}\n`);
+  if (remote.stats) terminal.err(`${statsText(answer.timing)}\n`);
   return answer.body;
+}
+
+/** `Server-Timing` in words. */
+function statsText(timing: string): string {
+  const [, ms, read] = /^read;dur=([\d.]+);desc="([^"]*)"/.exec(timing) ?? [];
+  return ms === undefined ? 'the server does not say what the answer took' : `read in ${ms} ms: ${read}`;
 }
 
 /** As `askQuerier`, in protobuf JSON: 64-bit integers are strings, empty things are left out. */

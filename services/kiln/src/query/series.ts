@@ -1,10 +1,9 @@
 import { formatDuration, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { amountText } from '../flame/amount.ts';
-import { remoteSettings } from '../remote.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText } from './output.ts';
-import { askQuerierJson } from './querier.ts';
+import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 import { MIN_CELLS, pointRows, sparklineRoom, sparklineRows, type Line } from './series-rows.ts';
 import { stepSeconds, stepsOf } from './steps.ts';
@@ -41,7 +40,7 @@ const settings: SettingsFor<SeriesFlags> = {
       'sparkline is a line for each series, table one for each point; empty takes what fits. json is as answered, csv holds plain numbers',
   }),
 };
-const schema = { series: settings, range: rangeSettings, remote: remoteSettings };
+const schema = { series: settings, range: rangeSettings, remote: queryRemoteSettings };
 
 /** `kiln query series`: how much, over time. */
 export const seriesAction: Command = {

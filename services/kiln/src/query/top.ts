@@ -3,12 +3,12 @@ import { decodePprof } from '@kiln/formats';
 import { clipped } from '../clipped.ts';
 import { amountText } from '../flame/amount.ts';
 import { shareOf } from '../flame/flame-tree.ts';
-import { remoteSettings } from '../remote.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { functionSums, type FunctionSum, type FunctionSums } from './function-sums.ts';
 import { mergedPprof } from './merged-pprof.ts';
 import { csvText, jsonText, outputSetting } from './output.ts';
+import { queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
 
@@ -37,7 +37,7 @@ const settings: SettingsFor<TopFlags> = {
   }),
   output: outputSetting,
 };
-const schema = { top: settings, range: rangeSettings, remote: remoteSettings };
+const schema = { top: settings, range: rangeSettings, remote: queryRemoteSettings };
 
 /** `kiln query top`: the functions that cost most. */
 export const topAction: Command = {
