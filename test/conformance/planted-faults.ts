@@ -1,10 +1,4 @@
-/** A one-line fault: `from` stands once in `file` and becomes `to`. */
-export interface PlantedFault {
-  readonly name: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
+import type { PlantedFault } from '../support/source-copy.ts';
 
 const formats = 'libs/formats/src';
 const block = 'libs/block/src';

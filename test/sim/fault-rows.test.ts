@@ -33,7 +33,7 @@ function dieAt(node: CompactorNode, step: string, count: number): CompactorNode 
 
 /** Blocks and segments that are stored although nobody names them. */
 function orphans(stage: Stage): string[] {
-  const named = [...stage.world.objects.objects]
+  const named = [...stage.world.stored.objects]
     .filter(([key]) => key.endsWith('/index') || key.includes('/m/'))
     .map(([, { bytes }]) => Buffer.from(bytes).toString());
   return [...stage.keys('/b/'), ...stage.keys('/s/')].filter((key) => !named.some((text) => text.includes(key)));
@@ -163,7 +163,7 @@ interface StoredManifest {
 
 function manifestsOf(stage: Stage): StoredManifest[] {
   return stage.keys('/m/').map((key) => {
-    const line = Buffer.from(stage.world.objects.objects.get(key)!.bytes).toString().split('\n', 1)[0]!;
+    const line = Buffer.from(stage.world.stored.objects.get(key)!.bytes).toString().split('\n', 1)[0]!;
     return JSON.parse(line) as StoredManifest;
   });
 }
@@ -363,10 +363,10 @@ describe('a reader', () => {
     let reads = 0;
     stage.world.plan = (operation) => {
       if (operation !== 'getRange' || reads++ > 0) return undefined;
-      for (const key of stage.keys('/s/')) gone.set(key, stage.world.objects.objects.get(key)!);
-      for (const key of gone.keys()) stage.world.objects.objects.delete(key);
+      for (const key of stage.keys('/s/')) gone.set(key, stage.world.stored.objects.get(key)!);
+      for (const key of gone.keys()) stage.world.stored.objects.delete(key);
       void stage.world.clock.sleep(5).then(() => {
-        for (const [key, object] of gone) stage.world.objects.objects.set(key, object);
+        for (const [key, object] of gone) stage.world.stored.objects.set(key, object);
       });
       return undefined;
     };
@@ -382,7 +382,7 @@ describe('a reader', () => {
     await stage.push(2);
     await stage.cut();
     const [key] = stage.keys('/s/');
-    stage.world.objects.objects.delete(key!);
+    stage.world.stored.objects.delete(key!);
     const flagged = (await stage.ask()).filter((answer) => answer.flagged);
     expect(flagged.length).toBeGreaterThan(0);
     for (const { why } of flagged) expect(why).toContain(`object ${key} is gone`);

@@ -135,7 +135,7 @@ export class Invariants {
   }
 
   #bytes(key: string): Uint8Array | undefined {
-    return this.#world.objects.objects.get(key)?.bytes;
+    return this.#world.stored.objects.get(key)?.bytes;
   }
 
   /** The line of JSON before the checksum. */

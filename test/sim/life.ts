@@ -17,6 +17,7 @@ export class Life {
   constructor(world: World, name: string) {
     this.world = world;
     this.name = name;
+    world.lives.push(this);
   }
 
   /** Resolves when it dies. */
@@ -30,9 +31,13 @@ export class Life {
   }
 
   die(): void {
-    if (this.dead) return;
+    if (!this.dead) this.world.note(`${this.name} dies`);
+    this.end();
+  }
+
+  /** It dies with its machine. */
+  end(): void {
     this.dead = true;
-    this.world.note(`${this.name} dies`);
     this.#died.resolve();
   }
 

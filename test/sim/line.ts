@@ -14,9 +14,11 @@ export interface Weather {
   readonly wrong: number;
   /** A list without the newest keys. */
   readonly oldList: number;
+  /** A call of a machine's disk that fails. */
+  readonly disk: number;
 }
 
-export const CALM: Weather = { errorBefore: 0, errorAfter: 0, late: 0, slow: 0, wrong: 0, oldList: 0 };
+export const CALM: Weather = { errorBefore: 0, errorAfter: 0, late: 0, slow: 0, wrong: 0, oldList: 0, disk: 0 };
 export const ROUGH: Weather = {
   errorBefore: 0.03,
   errorAfter: 0.03,
@@ -24,6 +26,7 @@ export const ROUGH: Weather = {
   slow: 0.02,
   wrong: 0.003,
   oldList: 0.2,
+  disk: 0.001,
 };
 export const DOWN: Weather = { ...ROUGH, errorBefore: 1 };
 
@@ -68,7 +71,10 @@ export function storeLine(life: Life, sleepy = 0): ObjectStore {
     if (isWrite && random() < late) {
       tally.add('store: write lands late');
       const laterMs = random() < 0.5 ? random() * 100 : random() * 3 * HOUR;
-      void clock.sleep(laterMs).then(effect);
+      void clock
+        .sleep(laterMs)
+        .then(effect)
+        .catch(() => undefined); // nobody hears of it any more
       throw new KilnError('deadline_exceeded', `${name}: no answer`);
     }
     const result = await effect();

@@ -1,17 +1,16 @@
-import { registerLog } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
-import { compactorDefaults, type CompactorConfig } from '../../services/compactor/src/config.ts';
-import { Clients, Reader } from './clients.ts';
+import { compactorDefaults } from '../../services/compactor/src/config.ts';
+import { Clients, type Reader } from './clients.ts';
+import { Cluster } from './cluster.ts';
 import type { Mark } from './ledger.ts';
-import { Life } from './life.ts';
 import { CALM, DOWN, ROUGH } from './line.ts';
-import { CompactorNode, OwnerNode } from './roles.ts';
 import type { Tally } from './tally.ts';
 import { HOUR, MINUTE, World } from './world.ts';
 
-/** Things that happen in one run, time and queries between them not counted. */
-export const EVENTS = 200;
-const PARTITIONS = 2;
+/** Things that happen in one run, a question after each, before the trouble ends. */
+const HAPPENINGS = 130;
+/** Events of one run: what happens, and the questions. */
+export const EVENTS: number = 2 * HAPPENINGS;
 const TENANTS = ['ann', 'bob', 'team.x'] as TenantId[];
 const SERVICES = ['shop', 'cart', 'mail'];
 /** Writes that were answered with an error have landed by then. */
@@ -22,9 +21,7 @@ export class SimulationError extends Error {
   constructor(seed: number, found: Error, story: readonly string[]) {
     super(
       `seed ${seed}: ${found.message}\n${story.slice(-40).join('\n')}\nreplay with: ./kiln sim --seeds 1 --from ${seed}`,
-      {
-        cause: found,
-      },
+      { cause: found },
     );
     this.name = 'SimulationError';
   }
@@ -47,16 +44,10 @@ export async function simulate(seed: number): Promise<Tally> {
 class Simulation {
   readonly world: World;
   readonly #clients: Clients;
-  readonly #owners: OwnerNode[] = [];
-  readonly #compactors: CompactorNode[] = [];
-  readonly #readers: Reader[] = [];
-  readonly #open = new Set<Promise<void>>();
+  readonly #cluster: Cluster;
   readonly #retentionMs: number;
-  readonly #config: CompactorConfig;
-  readonly #nodeSettings: ConstructorParameters<typeof OwnerNode>[3];
   /** Whether records may be lost or damaged in this run: answers are flagged then. */
   readonly #lossy: boolean;
-  #names = 0;
 
   constructor(seed: number) {
     const world = new World(seed);
@@ -65,33 +56,26 @@ class Simulation {
     this.#retentionMs = world.pick([10, 20, 30]) * HOUR;
     this.#lossy = world.chance(0.2);
     world.ledger.windowMs = world.pick([10 * MINUTE, 71 * MINUTE, 2 * HOUR]);
-    this.#nodeSettings = {
+    this.#cluster = new Cluster(world, {
+      retentionMs: this.#retentionMs,
+      onDisk: !this.#lossy && world.chance(0.35),
       cuts: {
         maxAgeMs: world.pick([1, 5, 30]) * MINUTE,
         maxBytes: 64 << 20,
         maxLogBytes: world.pick([2_000, 1 << 30]),
       },
       budgetBytes: world.pick([24_000, 64 << 20]),
-    };
-    this.#config = { ...compactorDefaults, dayMs: 6 * HOUR, maxJobBytes: world.pick([4_000, 1 << 27]) };
+      compactor: { ...compactorDefaults, dayMs: 6 * HOUR, maxJobBytes: world.pick([4_000, 1 << 27]) },
+    });
   }
 
   async run(): Promise<void> {
     const { world } = this;
-    await world.open(PARTITIONS);
-    const catalog = world.catalogOf(new Life(world, 'start'));
-    for (const { id, partition } of world.logs)
-      await world.clock.run(registerLog(catalog, { log: id, partition, end: -1 }));
-    this.#startOwner();
-    for (const kind of [
-      { staleMs: 0, sleepy: 0 },
-      { staleMs: 3 * HOUR, sleepy: 0 },
-      { staleMs: 0, sleepy: 0.05 },
-    ])
-      this.#readers.push(new Reader(world, () => this.#owners, this.#retentionMs, kind));
-    for (let n = 0; n < EVENTS; n++) {
+    await world.clock.run(this.#cluster.open());
+    this.#cluster.startOwner();
+    for (let n = 0; n < HAPPENINGS; n++) {
       this.#happen();
-      this.#query(world.pick(this.#readers), world.pick(TENANTS));
+      this.#query(world.pick(this.#cluster.readers), world.pick(TENANTS));
       await this.#pass(world.chance(0.7) ? 30_000 : world.chance(0.8) ? 20 * MINUTE : 3 * HOUR);
     }
     await this.#quiesce();
@@ -101,8 +85,7 @@ class Simulation {
   async #pass(ms: number): Promise<void> {
     const { world } = this;
     const isDown = world.weather === DOWN;
-    await world.clock.advance(Math.ceil(world.random() * Math.min(ms, isDown ? 60_000 : Infinity)));
-    if (world.broken !== undefined) throw world.broken;
+    await world.advance(Math.ceil(world.random() * Math.min(ms, isDown ? 60_000 : Infinity)));
   }
 
   #happen(): void {
@@ -111,12 +94,13 @@ class Simulation {
     const dice = world.random();
     if (dice < 0.45) this.#push();
     else if (dice < 0.55) this.#retry();
-    else if (dice < 0.7) this.#compact();
-    else if (dice < 0.76) this.#startOwner();
-    else if (dice < 0.82) this.#endOwner();
-    else if (dice < 0.85) this.#endCompactor();
+    else if (dice < 0.7) this.#cluster.compact();
+    else if (dice < 0.76) this.#cluster.startOwner();
+    else if (dice < 0.82) this.#cluster.endOwner();
+    else if (dice < 0.85) this.#cluster.endCompactor();
     else if (dice < 0.93) this.#changeWeather();
-    else if (dice < 0.965) this.#setClock();
+    else if (dice < 0.95) this.#setClock();
+    else if (world.machine !== undefined) this.#cluster.losePower();
     else if (this.#lossy) this.#lose();
     else this.#push();
   }
@@ -150,74 +134,7 @@ class Simulation {
     world.note(
       `${what} ${marks.map(({ name, timeMs, partition }) => `${name} at ${timeMs} for ${partition}`).join(', ')}`,
     );
-    this.#start(this.#clients.push(marks, dies ? Math.floor(world.random() * 4) : Infinity));
-  }
-
-  #start(work: Promise<void>): void {
-    const watched = work
-      .catch((error: unknown) => this.world.break(String((error as Error).stack)))
-      .finally(() => this.#open.delete(watched));
-    this.#open.add(watched);
-  }
-
-  #compact(): void {
-    const { world } = this;
-    const wanted = world.chance(0.3) ? 2 : 1;
-    while (this.#compactors.length < wanted) {
-      const name = `compactor ${++this.#names}`;
-      this.#compactors.push(new CompactorNode(world, name, this.#config, this.#retentionMs));
-    }
-    const now = world.chance(0.8);
-    for (const node of this.#compactors.slice(0, wanted)) {
-      if (node.round !== undefined) continue;
-      if (this.#compactors.some(({ round }) => round !== undefined)) world.tally.add('two compactors');
-      world.note(`${node.life.name} begins a round`);
-      if (world.chance(0.25)) this.#kill(node.life, 'compactor crash', 300);
-      node.run(now);
-    }
-  }
-
-  #endCompactor(): void {
-    const node = this.#compactors.shift();
-    if (node !== undefined) this.#kill(node.life, 'compactor crash', 1);
-  }
-
-  /** It dies at one of its next calls, whichever it is. */
-  #kill(life: Life, what: 'owner crash' | 'compactor crash', within: number): void {
-    this.world.tally.add(what);
-    life.dieIn(Math.floor(this.world.random() * within));
-    void life.died.then(() => this.#bury());
-  }
-
-  #bury(): void {
-    for (const nodes of [this.#owners, this.#compactors] as { life: Life }[][])
-      nodes.splice(0, nodes.length, ...nodes.filter(({ life }) => !life.dead));
-  }
-
-  #startOwner(): void {
-    const { world } = this;
-    if (this.#owners.length >= 3) return;
-    const owned = world.chance(0.7) ? [0, 1] : [world.pick([0, 1])];
-    if (owned.some((one) => this.#owners.some(({ partitions }) => partitions.has(one)))) world.tally.add('two owners');
-    const node = new OwnerNode(world, `owner ${++this.#names}`, owned, this.#nodeSettings);
-    world.note(`${node.life.name} starts with ${owned.join(' and ')}`);
-    this.#owners.push(node);
-    if (world.chance(0.2)) this.#kill(node.life, 'owner crash', 100);
-  }
-
-  #endOwner(): void {
-    const { world } = this;
-    const node = this.#owners.find(({ stopping }) => !stopping);
-    if (node === undefined) return;
-    if (world.chance(0.7)) {
-      this.#kill(node.life, 'owner crash', 60);
-    } else {
-      world.tally.add('owner stopped');
-      world.note(`${node.life.name} stops`);
-      this.#start(node.stop(world.chance(0.5)));
-      void node.life.died.then(() => this.#bury());
-    }
-    if (world.chance(0.7)) this.#startOwner();
+    world.watch(this.#clients.push(marks, dies ? Math.floor(world.random() * 4) : Infinity));
   }
 
   #changeWeather(): void {
@@ -231,13 +148,13 @@ class Simulation {
     const { world } = this;
     const skewMs = world.pick([HOUR, 0, -HOUR]);
     if (skewMs !== 0) world.tally.add(skewMs > 0 ? 'clock +1 h' : 'clock -1 h');
-    const node = world.pick([...this.#owners, ...this.#compactors, undefined]);
+    const node = world.pick([...this.#cluster.owners, ...this.#cluster.compactors, undefined]);
     world.note(`the clock of ${node?.life.name ?? 'the logs and readers'} is ${skewMs / MINUTE} min ahead`);
     if (node !== undefined) {
       node.life.skewMs = skewMs;
     } else {
       world.logSkewMs = skewMs;
-      for (const reader of this.#readers) reader.setSkew(skewMs);
+      for (const reader of this.#cluster.readers) reader.setSkew(skewMs);
     }
   }
 
@@ -248,24 +165,24 @@ class Simulation {
     if (world.chance(0.6)) {
       world.tally.add('undecodable record');
       world.note(`an undecodable record for ${log.partition}`);
-      this.#start(
+      world.watch(
         log.append(Uint8Array.from({ length: 40 }, () => Math.floor(world.random() * 256))).then(() => undefined),
       );
     } else {
       world.tally.add('log loses records');
       world.note(`log ${log.partition} loses its records, and all owners die`);
-      for (const { life } of this.#owners) life.die();
-      this.#start(log.endOffset().then((end) => log.trim(end)));
-      this.#startOwner();
+      for (const { life } of this.#cluster.owners) life.die();
+      world.watch(log.endOffset().then((end) => log.trim(end)));
+      this.#cluster.startOwner();
     }
   }
 
   #query(reader: Reader, tenant: TenantId, atEnd = false): void {
     const { world } = this;
-    const number = this.#readers.indexOf(reader);
+    const number = this.#cluster.readers.indexOf(reader);
     if (number === 1) world.tally.add('stale reader');
     if (number === 2) world.tally.add('sleepy reader');
-    this.#start(this.#judge(reader, tenant, atEnd));
+    world.watch(this.#judge(reader, tenant, atEnd));
   }
 
   async #judge(reader: Reader, tenant: TenantId, atEnd: boolean): Promise<void> {
@@ -279,7 +196,7 @@ class Simulation {
       const found = world.ledger.judge(tenant, sums, { acknowledged, sinceMs, untilMs });
       if (found !== undefined)
         world.break(
-          `${found}; asked ${world.clock.nowMs() - askedMs} ms before by reader ${this.#readers.indexOf(reader)}`,
+          `${found}; asked ${world.clock.nowMs() - askedMs} ms before by reader ${this.#cluster.readers.indexOf(reader)}`,
         );
       if (atEnd && sums.flagged && !this.#lossy)
         world.break(`${tenant} gets a flagged answer after all trouble: ${sums.why}`);
@@ -299,32 +216,35 @@ class Simulation {
     world.note('trouble ends');
     world.weather = CALM;
     world.logSkewMs = 0;
-    for (const { life } of [...this.#owners, ...this.#compactors]) life.die();
-    this.#owners.length = 0;
-    this.#compactors.length = 0;
-    for (const reader of this.#readers) reader.setSkew(0);
-    this.#startOwner();
-    this.#owners.length = 0;
-    this.#owners.push(new OwnerNode(world, 'last owner', [0, 1], this.#nodeSettings));
+    world.diskFull = false;
+    world.machine?.disk.stopAt(Infinity);
+    await world.advance(MINUTE);
+    const { owners, compactors, readers } = this.#cluster;
+    for (const { life } of [...owners, ...compactors]) life.die();
+    await world.advance(MINUTE);
+    for (const reader of readers) reader.setSkew(0);
+    this.#cluster.startOwner([0, 1]);
+    await world.advance(10 * MINUTE);
     await this.#ask();
-    await world.clock.advance(LATEST_MS);
+    await world.advance(LATEST_MS);
     await this.#ask();
-    const compactor = new CompactorNode(world, 'last compactor', this.#config, this.#retentionMs);
+    const compactor = this.#cluster.newCompactor();
     for (const ms of [HOUR + MINUTE, 3 * HOUR, 6 * HOUR, 6 * HOUR]) {
       world.note('the last compactor begins a round');
       compactor.run(true);
-      await world.clock.advance(MINUTE);
+      await world.advance(MINUTE);
       await this.#ask();
-      await world.clock.advance(ms);
+      await world.advance(ms);
     }
+    if (world.machine !== undefined) await world.clock.run(world.lookAtAll());
+    await world.advance(1);
     for (const tenant of TENANTS) world.tally.add('blocks live', world.invariants.liveBlocks(tenant).length);
   }
 
   async #ask(): Promise<void> {
     const { world } = this;
-    await world.clock.advance(MINUTE);
-    for (const tenant of TENANTS) this.#query(this.#readers[0]!, tenant, true);
-    await world.clock.advance(MINUTE);
-    if (world.broken !== undefined) throw world.broken;
+    await world.advance(MINUTE);
+    for (const tenant of TENANTS) this.#query(this.#cluster.readers[0]!, tenant, true);
+    await world.advance(MINUTE);
   }
 }

@@ -110,12 +110,12 @@ export class Stage {
 
   /** A bit of byte `at` of a stored object is not what it was. */
   flip(key: string, at: number): void {
-    const { bytes } = this.world.objects.objects.get(key)!;
+    const { bytes } = this.world.stored.objects.get(key)!;
     bytes[at]! ^= 0x10;
   }
 
   /** Keys of the store. */
   keys(part: string): string[] {
-    return [...this.world.objects.objects.keys()].filter((key) => key.includes(part));
+    return [...this.world.stored.objects.keys()].filter((key) => key.includes(part));
   }
 }

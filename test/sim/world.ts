@@ -1,13 +1,17 @@
-import { ManualClock, seededRandom, type Random } from '@kiln/async';
+import { ManualClock, seededRandom, type Clock, type Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import type { Catalog } from '@kiln/catalog';
-import { memoryLog, type OpenLog } from '@kiln/partition-log';
+import type { MemoryDisk } from '@kiln/disk';
+import type { ObjectStore } from '@kiln/objstore';
+import { memoryLog, type Appended, type OpenLog, type PartitionLog } from '@kiln/partition-log';
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { MapStore } from '../../libs/catalog/src/test-support/store.ts';
 import { Invariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
 import { CALM, storeLine, type Trouble, type Weather } from './line.ts';
+import { Machine } from './machine.ts';
 import { Tally } from './tally.ts';
 
 export const MINUTE = 60_000;
@@ -27,11 +31,18 @@ export class World {
   readonly clock: ManualClock = new ManualClock(1_700_000_000_000);
   readonly random: Random;
   readonly tally: Tally = new Tally();
-  readonly objects: MapStore = new MapStore();
+  /** The store behind every line: a map that the invariants look into, or the directory of a machine. */
+  objects: ObjectStore;
+  readonly stored: MapStore = new MapStore();
+  /** Set when store and logs are files of one machine that may lose power. */
+  machine: Machine | undefined;
   readonly ledger: Ledger = new Ledger();
   readonly invariants: Invariants;
-  readonly logs: OpenLog[] = [];
+  logs: OpenLog[] = [];
+  /** Every process that was ever started. */
+  readonly lives: Life[] = [];
   weather: Weather = CALM;
+  diskFull = false;
   /** Trouble that is planned and not left to chance: asked for each call of the store, and as `bytes` for what a ranged read brings. */
   plan: ((operation: string, key: string) => Trouble) | undefined;
   /** How much the clock of the logs is ahead. */
@@ -45,32 +56,56 @@ export class World {
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
+    this.objects = this.stored;
     this.invariants = new Invariants(this);
   }
 
+  /** Logs and objects in memory. */
   async open(partitions: number): Promise<void> {
-    const clock = {
-      nowMs: (): number => this.clock.nowMs() + this.logSkewMs,
-      sleep: this.clock.sleep.bind(this.clock),
-    };
-    const logs = memoryLog({ partitions, clock, writer: 'f'.repeat(16) });
-    for (let partition = 0; partition < partitions; partition++) {
+    const logs = memoryLog({ partitions, clock: this.logClock, writer: 'f'.repeat(16) });
+    await this.#openLogs(logs, (record, { appendMs }) => this.#appended(record, appendMs));
+  }
+
+  /** Logs and objects on the disk of a machine, as it is now. */
+  async openMachine(partitions: number, disk: MemoryDisk): Promise<void> {
+    this.machine = await Machine.start(this, partitions, disk);
+    this.objects = this.machine.objects;
+    // What was not answered may be there after a power loss: it counts when it is sent.
+    await this.#openLogs(this.machine.log, undefined);
+  }
+
+  /** The clock of the logs. */
+  readonly logClock: Clock = {
+    nowMs: () => this.clock.nowMs() + this.logSkewMs,
+    sleep: (ms, signal) => this.clock.sleep(ms, signal),
+  };
+
+  async #openLogs(
+    logs: PartitionLog,
+    after: ((record: Uint8Array, appended: Appended) => void) | undefined,
+  ): Promise<void> {
+    this.logs = [];
+    for (let partition = 0; partition < logs.partitions; partition++) {
       const log = await logs.open(partition);
-      const append = async (record: Uint8Array): ReturnType<OpenLog['append']> => {
-        const appended = await log.append(record);
-        this.tally.add('copies in the log', this.ledger.appended(record, appended.appendMs));
-        return appended;
-      };
       this.logs.push({
         id: log.id,
         partition,
-        append,
-        read: log.read.bind(log),
-        startOffset: log.startOffset.bind(log),
-        endOffset: log.endOffset.bind(log),
-        trim: log.trim.bind(log),
+        append: async (record) => {
+          if (after === undefined) this.#appended(record, this.logClock.nowMs());
+          const appended = await log.append(record);
+          after?.(record, appended);
+          return appended;
+        },
+        read: (from, signal) => log.read(from, signal),
+        startOffset: () => log.startOffset(),
+        endOffset: () => log.endOffset(),
+        trim: (to) => log.trim(to),
       });
     }
+  }
+
+  #appended(record: Uint8Array, appendMs: number): void {
+    this.tally.add('copies in the log', this.ledger.appended(record, appendMs));
   }
 
   /** The catalog as a process sees it. */
@@ -106,6 +141,28 @@ export class World {
     this.broken ??= new Error(found);
   }
 
+  /** Time goes on. Calls that do not wait, and all of a machine's disk, take turns and no time: they get them, lest time run away from them. */
+  async advance(ms: number): Promise<void> {
+    const steps = this.machine === undefined ? 8 : 40;
+    for (let left = Math.ceil(ms), step = Math.ceil(left / steps); left > 0; left -= step) {
+      await this.clock.advance(Math.min(step, left));
+      await setImmediate();
+    }
+    if (this.broken !== undefined) throw this.broken;
+  }
+
+  /** Work that nobody waits for; what it throws is a fault. */
+  watch(work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.break(String((error as Error).stack)));
+  }
+
+  /** What lies on the machine's disk, looked at as if it were written now. */
+  async lookAtAll(): Promise<void> {
+    const keys = await this.objects.list('', { limit: 1_000 });
+    for (const key of keys) await this.stored.put(key, (await this.objects.get(key))!.bytes);
+    for (const key of keys) this.invariants.afterWrite('put', key);
+  }
+
   nextWrite(): number {
     return ++this.#calls;
   }
@@ -115,7 +172,7 @@ export class World {
     if (number < this.#lastLanded) this.tally.add('store: writes reordered');
     this.#lastLanded = Math.max(this.#lastLanded, number);
     if (operation !== 'delete' && !this.#createdMs.has(key)) this.#createdMs.set(key, this.clock.nowMs());
-    this.invariants.afterWrite(operation, key);
+    if (this.machine === undefined) this.invariants.afterWrite(operation, key);
   }
 
   isNew(key: string): boolean {
