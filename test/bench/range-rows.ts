@@ -8,7 +8,7 @@ import { Querier } from '@kiln/querier';
 import { finishQuery, type AnswerStats, type Query, type SelectSeriesQuery, type StacktracesQuery } from '@kiln/query';
 import { formatDuration } from '@kiln/config';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
-import { median, WARM_UP } from './measure.ts';
+import { interleave, median, WARM_UP } from './measure.ts';
 import { tenant } from './pipeline.ts';
 import {
   DAY_MS,
@@ -200,6 +200,16 @@ function kib(bytes: number): string {
   return (bytes / 1024).toFixed(0);
 }
 
+/** Milliseconds of CPU of a plain loop over a million doubles: to compare machines, and how busy they are, by. */
+function plainLoopMs(): number {
+  const doubles = new Float64Array(1_000_000).fill(3);
+  const sums = new Float64Array(8_192);
+  const loop = (): void => {
+    for (let i = 0; i < doubles.length; i++) sums[i & 8_191]! += doubles[i]!;
+  };
+  return median(interleave({ rounds: 21, seconds: 0 }, { loop }).loop);
+}
+
 /** Stores the ranges in a folder of their own, asks, and gives the table. */
 export async function benchRanges(store: RangeStore, rounds: number, say: (line: string) => void): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'kiln-ranges-'));
@@ -210,7 +220,8 @@ export async function benchRanges(store: RangeStore, rounds: number, say: (line:
     say(`stored ${(stored.bytes / 2 ** 20).toFixed(0)} MiB in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
     const asked = questions(store, stored);
     const rows = await rangeRows(inspectDirectoryStore({ disk: realDisk(), root }), asked, rounds);
-    return rangeTable(store, stored, rows);
+    const loop = `A plain loop over a million doubles took ${plainLoopMs().toFixed(1)} ms of CPU then.`;
+    return `${loop} ${rangeTable(store, stored, rows)}`;
   } finally {
     await rm(root, { recursive: true });
   }

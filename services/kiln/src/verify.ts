@@ -60,6 +60,7 @@ export async function verifyDirectory(
     for (const problem of problemsOf(found.bytes, naming, codecs))
       findings.push({ where: key, found: problem, advice: FROM_BACKUP });
   }
+  if (stored !== undefined) await verifyContained(reader, stored, findings);
   const held = (await allKeys(reader, 'log/')).concat(await allKeys(reader, 'tenants/'));
   const named = stored === undefined ? new Set(held) : namedObjects(stored);
   const loose = held.filter((key) => OBJECT.test(key) && !named.has(key)).length;
@@ -86,6 +87,22 @@ function namings({ chains, indexes }: Stored): Map<string, Naming> {
   for (const [tenant, { blocks }] of indexes)
     for (const block of blocks) names.set(block.object, { parts: [{ ...block, tenant }], block });
   return names;
+}
+
+/** A block holds nothing that no manifest has: it would be read from the log once more. */
+async function verifyContained(reader: DataReader, { chains, indexes }: Stored, findings: Finding[]): Promise<void> {
+  for (const [tenant, { contained }] of indexes)
+    for (const { log, upTo } of contained) {
+      const E = chains.find((chain) => chain.log === log)?.E;
+      const isBeyond = E !== undefined && upTo > E && upTo > ((await endOfManifests(reader, log)) ?? upTo);
+      if (isBeyond)
+        findings.push({
+          where: `the index of tenant ${tenant}`,
+          found: `holds log ${log} up to offset ${upTo}, its manifests reach ${E}`,
+          advice:
+            'the index is newer than the manifests, and profiles may count twice: put back the objects of one backup',
+        });
+    }
 }
 
 async function isStillNamed(reader: DataReader, key: string): Promise<boolean> {

@@ -114,6 +114,22 @@ test('a log that ends before its manifests, or begins after them, is named by ve
   );
 });
 
+test('an index that holds more of a log than its manifests is named by verify', async () => {
+  const { kiln } = await compacted();
+  await kiln.stop();
+  const logs = join(dataDir(), 'objects/log');
+  for (const log of await readdir(logs)) {
+    if (log === 'trim') continue;
+    const manifests = join(logs, log, 'm');
+    for (const name of await readdir(manifests).catch(() => [])) await unlink(join(manifests, name));
+  }
+  const { code, out } = await run('verify', '--data-dir', dataDir());
+  expect(code).toBe(1);
+  expect(out).toMatch(
+    /the index of tenant anonymous: holds log \S+ up to offset 1, its manifests reach -1\n[^]*count twice/,
+  );
+});
+
 test('compact without --now, and words that verify and tenants do not take, are refused with a sentence', async () => {
   expect(await run('compact')).toMatchObject({ code: 2, err: expect.stringContaining('--now') });
   expect(await run('verify', 'x')).toMatchObject({ code: 2 });
