@@ -62,7 +62,7 @@ export class Clients {
       );
     const logs = world.logs.map((log) => logLine(life, log));
     const distributor = new Distributor({ logs, clock: life.clock, random: world.fork(), metrics: noMetrics });
-    life.dieIn(dieIn);
+    life.dieIn(dieIn, () => world.tally.add('client crash'));
     try {
       if ((await life.outlives(distributor.append(records))) !== undefined) world.ledger.acknowledge(marks);
       world.tally.add('pushes', marks.length);

@@ -71,8 +71,7 @@ export class Cluster {
 
   /** It dies at one of its next calls, whichever it is. */
   #kill(life: Life, what: 'owner crash' | 'compactor crash', within: number): void {
-    this.#world.tally.add(what);
-    life.dieIn(Math.floor(this.#world.random() * within));
+    life.dieIn(Math.floor(this.#world.random() * within), () => this.#world.tally.add(what));
   }
 
   #bury(): void {
@@ -133,23 +132,30 @@ export class Cluster {
     );
   }
 
-  /** Opens logs and objects, on a disk as often as it takes until that lets it, and registers the logs before the first record. */
+  /** Opens logs and objects and registers the logs before the first record, as often as it takes: a start that fails is begun again by somebody. */
   async open(disk?: MemoryDisk): Promise<void> {
     const world = this.#world;
-    while (this.#settings.onDisk) {
-      try {
-        await world.openMachine(PARTITIONS, disk ?? Machine.disk(world));
-        break;
-      } catch (error) {
-        if (KilnError.from(error).code !== 'unavailable') throw error;
-        await world.clock.sleep(10_000);
-      }
-    }
-    if (!this.#settings.onDisk) await world.open(PARTITIONS);
+    const first = disk ?? Machine.disk(world);
+    if (this.#settings.onDisk) await this.#repeat(() => world.openMachine(PARTITIONS, first));
+    else await world.open(PARTITIONS);
     for (const [number, kind] of READERS.entries())
       this.readers[number] = new Reader(world, () => this.owners, this.#settings.retentionMs, kind);
     const catalog = world.catalogOf(new Life(world, 'start'));
     for (const log of world.logs)
-      await registerLog(catalog, { log: log.id, partition: log.partition, end: await log.endOffset() }, {});
+      await this.#repeat(async () => {
+        await registerLog(catalog, { log: log.id, partition: log.partition, end: await log.endOffset() });
+      });
+  }
+
+  async #repeat(start: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await start();
+      } catch (error) {
+        if (!['unavailable', 'deadline_exceeded', 'aborted', 'data_loss'].includes(KilnError.from(error).code))
+          throw error;
+        await this.#world.clock.sleep(10_000);
+      }
+    }
   }
 }

@@ -13,6 +13,7 @@ export class Life {
   dead = false;
   readonly #died = Promise.withResolvers<void>();
   #stepsLeft = Infinity;
+  #struck: (() => void) | undefined;
 
   constructor(world: World, name: string) {
     this.world = world;
@@ -25,9 +26,10 @@ export class Life {
     return this.#died.promise;
   }
 
-  /** It will die at its `steps`-th call from now on: at any await. */
-  dieIn(steps: number): void {
+  /** It will die at its `steps`-th call from now on: at any await; `struck` is called then. */
+  dieIn(steps: number, struck?: () => void): void {
     this.#stepsLeft = steps;
+    this.#struck = struck;
   }
 
   die(): void {
@@ -52,7 +54,10 @@ export class Life {
 
   /** Stands before and after every call to the outside. */
   async step(): Promise<void> {
-    if (!this.dead && --this.#stepsLeft < 0) this.die();
+    if (!this.dead && --this.#stepsLeft < 0) {
+      this.#struck?.();
+      this.die();
+    }
     if (this.dead) await new Promise<never>(() => undefined);
   }
 

@@ -130,7 +130,6 @@ class Simulation {
   #send(marks: readonly Mark[], what: string): void {
     const { world } = this;
     const dies = world.chance(0.07);
-    if (dies) world.tally.add('client crash');
     world.note(
       `${what} ${marks.map(({ name, timeMs, partition }) => `${name} at ${timeMs} for ${partition}`).join(', ')}`,
     );

@@ -88,7 +88,7 @@ describe('the command line', () => {
   test('help names every command, and every setting of each', async () => {
     const { code, out } = await run('help');
     expect(code).toBe(0);
-    for (const name of ['start', 'push', 'query', 'ready', 'version', 'test', 'bench'])
+    for (const name of ['start', 'push', 'query', 'ready', 'version', 'test', 'bench', 'sim'])
       expect(out).toContain(`./kiln ${name}`);
     expect((await run()).out).toBe(out);
     expect((await run('start', '--help')).out).toContain('--server.http-listen-port, --port=4040');

@@ -38,8 +38,11 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
   }
 }
 
+/** Commands of a clone, which the wrapper runs. */
+const development: readonly string[] = ['test', 'bench', 'sim'];
+
 function unknown(name: string, terminal: Terminal): number {
-  const near = nearest(name, [...commands.keys(), 'help', 'test', 'bench', 'sim']);
+  const near = nearest(name, [...commands.keys(), 'help', ...development]);
   const hint = near === undefined ? `see ${terminal.command} help` : `did you mean ${terminal.command} ${near}?`;
   terminal.err(`kiln: unknown command ${JSON.stringify(name)}: ${hint}\n`);
   return 2;
@@ -58,14 +61,12 @@ async function help([name, ...words]: readonly string[], terminal: Terminal): Pr
     } else terminal.out(`${titleOf(one, undefined, terminal)}\n    ${one.summary}\n\n${one.help()}`);
     return 0;
   }
-  if (name !== undefined && name !== 'test' && name !== 'bench' && name !== 'sim') return unknown(name, terminal);
+  if (name !== undefined && !development.includes(name)) return unknown(name, terminal);
   terminal.out(`Kiln, a database for continuous profiles.\n\n`);
   for (const loadOne of commands.values()) terminal.out(listed(await loadOne(), terminal));
   terminal.out(`  ${terminal.command} test [--long]\n      run every test that can run here\n`);
   terminal.out(`  ${terminal.command} bench [--json | --readme | --ranges]\n      measure the hot paths\n`);
-  terminal.out(
-    `  ${terminal.command} sim [--seeds N] [--from K]\n      run all roles under every kind of trouble, by seed\n`,
-  );
+  terminal.out(`  ${terminal.command} sim [--seeds N] [--from K]\n      simulate all roles under trouble, by seed\n`);
   terminal.out(`\n${terminal.command} help COMMAND tells more; --url and --tenant say where to and as whom.\n`);
   return 0;
 }
