@@ -152,7 +152,8 @@ class Simulation {
     if (node !== undefined) {
       node.life.skewMs = skewMs;
     } else {
-      world.logSkewMs = skewMs;
+      // On a machine the ledger takes the time of sending for the stamp: the two must not drift apart.
+      if (world.machine === undefined) world.logSkewMs = skewMs;
       for (const reader of this.#cluster.readers) reader.setSkew(skewMs);
     }
   }
