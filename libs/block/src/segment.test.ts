@@ -270,7 +270,7 @@ describe('a damaged segment', () => {
       expect(found, `bit ${bit}`).toEqual(wanted);
       same++;
     }
-    expect(same, 'header, zeros between regions').toBeLessThan(segment.bytes.length);
+    expect(same, 'header').toBeLessThan(segment.bytes.length);
   });
 
   test('cut at any byte has no directory', () => {
@@ -288,16 +288,14 @@ describe('a damaged segment', () => {
     expect(verifyObject(segment.bytes, codecs)).toEqual([]);
   });
 
-  test('verification finds every flipped bit but those of zeros between regions', () => {
-    let missed = 0;
+  test('verification finds every flipped bit, also of the zeros between regions', () => {
+    const missed: number[] = [];
     for (let at = 0; at < segment.bytes.length; at++) {
       const bytes = segment.bytes.slice();
       bytes[at]! ^= 16;
-      if (verifyObject(bytes, codecs).length > 0) continue;
-      if (segment.bytes[at] !== 0) throw new Error(`byte ${at} may change unnoticed`);
-      missed++;
+      if (verifyObject(bytes, codecs).length === 0) missed.push(at);
     }
-    expect(missed).toBeLessThan(200);
+    expect(missed).toEqual([]);
   });
 
   test('footers and directories of random mutations are refused or say the same', () => {
