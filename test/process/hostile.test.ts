@@ -97,7 +97,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
   }
 
   async function within(ms: number, all: readonly Promise<unknown>[]): Promise<boolean> {
-    return Promise.race([Promise.all(all).then(() => true), sleep(ms, false)]);
+    return Promise.race([Promise.all(all).then(() => true), sleep(ms * crowding(), false)]);
   }
 
   test('that sends its head byte by byte is cut (slow loris)', async () => {

@@ -42,6 +42,7 @@ export const OPERATIONS = 'kiln:operations';
 @Controller()
 export class OperationsHttp {
   readonly #operations: Operations;
+  #lastPage = { url: '', html: '' };
 
   constructor(@Inject(OPERATIONS) operations: Operations) {
     this.#operations = operations;
@@ -90,8 +91,10 @@ export class OperationsHttp {
     const { scheme, pathPrefix, build } = this.#operations;
     // HTTP/2 has no Host.
     const host = request.headers.host ?? request.headers[':authority'] ?? 'localhost:4040';
-    const html = landingPage(`${scheme}://${String(host)}${pathPrefix}`, build.version);
-    send(response, 200, 'text/html; charset=utf-8', html);
+    const url = `${scheme}://${String(host)}${pathPrefix}`;
+    // Floods of requests ask for this page, and nearly all requests of a server name one host.
+    if (this.#lastPage.url !== url) this.#lastPage = { url, html: landingPage(url, build.version) };
+    send(response, 200, 'text/html; charset=utf-8', this.#lastPage.html);
   }
 }
 
