@@ -109,12 +109,8 @@ export class Port {
       settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION, initialWindowSize: STREAM_WINDOW },
     });
     http2.on('request', (request, response) => {
-      // Whatever came in one piece is read first: a stream that is opened and reset in it costs no work (rapid reset).
-      setImmediate(() => {
-        if (request.stream.destroyed || request.stream.aborted) return;
-        // The compatibility API has what the handlers use.
-        answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
-      });
+      // The compatibility API has what the handlers use.
+      answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
     });
     http2.on('session', (session) => {
       this.#sessions.add(session);
