@@ -18,6 +18,7 @@ const runsInBrowser = new Set(['bytes', 'model', 'async', 'formats', 'block', 'q
 /** Files that may ask the real world for time, chance, environment or a timer; everybody else is handed them. */
 const realWorld = new Map([
   ['libs/async/src/system-clock.ts', 'makes the real clock'],
+  ['libs/nest/src/port.ts', 'the end of a turn of the loop'],
   ['services/kiln/src/main.ts', 'the screen and the environment'],
   ['services/kiln/src/commands/start.ts', 'seeds the roles'],
   ['services/kiln/src/commands/log.ts', 'names what it writes'],

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { constants, createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -27,6 +27,8 @@ export interface PortOptions {
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 const STREAMS_PER_CONNECTION = 250;
+/** So many streams of one read are answered as they come; the others when it is over, when those are known that were reset in it (rapid reset). */
+const STREAMS_AT_ONCE = 16;
 /** Streams that a client may reset at once, and a second: each was a request that somebody worked for. */
 const RESETS_AT_ONCE = 250;
 const RESETS_PER_SECOND = 25;
@@ -108,9 +110,18 @@ export class Port {
       streamResetRate: RESETS_PER_SECOND,
       settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION, initialWindowSize: STREAM_WINDOW },
     });
+    const turn = new Turn();
     http2.on('request', (request, response) => {
+      const { stream } = request;
+      const { session } = stream;
       // The compatibility API has what the handlers use.
-      answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+      const take = (): void => answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+      if (session === undefined) return; // destroyed below, and the read goes on
+      const opened = turn.opened(session);
+      if (opened <= STREAMS_AT_ONCE) take();
+      else if (opened <= STREAMS_PER_CONNECTION) turn.after(() => stream.destroyed || take());
+      // More than may be open came in one read: they were reset in the same breath, and Node's own limit looks only after the read.
+      else session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
     http2.on('session', (session) => {
       this.#sessions.add(session);
@@ -154,4 +165,30 @@ export class Port {
 
 function ignore(): void {
   // A connection that breaks before it said anything concerns nobody.
+}
+
+/** One turn of the event loop, in which a whole read of each session is heard. */
+class Turn {
+  readonly #opened = new Map<object, number>();
+  #waiting: (() => void)[] = [];
+
+  /** How many streams this session opened in the turn, with this one. */
+  opened(session: object): number {
+    if (this.#opened.size === 0) setImmediate(() => this.#end());
+    const count = (this.#opened.get(session) ?? 0) + 1;
+    this.#opened.set(session, count);
+    return count;
+  }
+
+  /** Does it when the reads are over. */
+  after(task: () => void): void {
+    this.#waiting.push(task);
+  }
+
+  #end(): void {
+    const tasks = this.#waiting;
+    this.#waiting = [];
+    this.#opened.clear();
+    for (const task of tasks) task();
+  }
 }
