@@ -6,7 +6,7 @@ import type { FunctionTree } from './function-tree.ts';
  * innermost last. Only paths that hold a value are walked, so the tree gets no node without one.
  * Hot: once per node of the location tree.
  */
-export function addStacks(into: FunctionTree, symbols: Symbols, sums: ExactSums): void {
+export function addStacks(into: FunctionTree, symbols: Symbols, sums: ExactColumn): void {
   const { length, parent, location } = symbols.tree;
   const self = sumByNode(symbols, sums);
   const used = markUsed(self, parent, length);
