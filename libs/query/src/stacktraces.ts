@@ -122,7 +122,8 @@ function decode(partial: Uint8Array, into: NameTable): FunctionTreeColumns {
 function addColumns(tree: FunctionTree, { length, parent, name, selfLo, selfHi }: FunctionTreeColumns): void {
   const target = new Uint32Array(length);
   tree.reserve(length - 1);
-  for (let node = 1; node < length; node++) target[node] = tree.child(target[parent[node]!]!, name[node]!);
+  for (let node = 1; node < length; node++)
+    target[node] = tree.child(target[parent[node]!]!, name[node]!, target[node - 1]! + 1);
   for (let node = 0; node < length; node++) {
     if (selfLo[node] !== 0 || selfHi[node] !== 0) tree.add(target[node]!, selfLo[node]!, selfHi[node]!);
   }
