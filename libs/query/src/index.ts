@@ -17,6 +17,7 @@ export {
   type SeriesQuery,
   type StacktracesQuery,
 } from './query.ts';
+export { newQueryMerge, type QueryMerge } from './query-merge.ts';
 export { readsOf, type Reads } from './reads.ts';
 export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
 export type { RunStats } from './run-stats.ts';

@@ -1,4 +1,4 @@
-import type { DatasetTables } from '@kiln/block';
+import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { labelValue, type Label } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
@@ -6,6 +6,7 @@ import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
 import { CHUNK, PointTable } from './point-table.ts';
+import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
 import { SeriesTable } from './series-table.ts';
@@ -29,16 +30,9 @@ export function runSelectSeries(
   datasets: Iterable<DatasetTables>,
   limits: QueryLimits = {},
 ): Uint8Array {
-  const selection = compileProfileSelection(query, rowRange(query));
-  const groups = new SeriesTable(limits);
-  const points = new PointTable(query.aggregation === 'average', limits);
-  for (const tables of datasets) {
-    const types = matchTypes(tables, selection);
-    const mask = types.length === 0 ? undefined : matchSeries(tables, selection);
-    for (const type of types)
-      addRows(points, tables, type, selection, new SeriesGroups(tables, type, mask, query.groupBy, groups), query);
-  }
-  return encode(groups, points);
+  const merge = new SelectSeriesMerge(query, limits);
+  merge.addDatasets(datasets);
+  return merge.toPartial();
 }
 
 export function mergeSelectSeries(
@@ -48,10 +42,47 @@ export function mergeSelectSeries(
 ): Uint8Array {
   const full = partials.filter((partial) => partial.length > 0);
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
-  const groups = new SeriesTable(limits);
-  const points = new PointTable(query.aggregation === 'average', limits);
-  for (const partial of full) decode(query, partial, groups, points);
-  return encode(groups, points);
+  const merge = new SelectSeriesMerge(query, limits);
+  for (const partial of full) merge.addPartial(partial);
+  return merge.toPartial();
+}
+
+/** One table of points of datasets and partials. */
+export class SelectSeriesMerge implements QueryMerge {
+  readonly #query: SelectSeriesQuery;
+  readonly #selection: Selection;
+  readonly #groups: SeriesTable;
+  readonly #points: PointTable;
+
+  constructor(query: SelectSeriesQuery, limits: QueryLimits = {}) {
+    this.#query = query;
+    this.#selection = compileProfileSelection(query, rowRange(query));
+    this.#groups = new SeriesTable(limits);
+    this.#points = new PointTable(query.aggregation === 'average', limits);
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>): void {
+    const selection = this.#selection;
+    const read = [];
+    for (const tables of datasets) {
+      const types = matchTypes(tables, selection);
+      // Rows are decoded here, before the first is added.
+      if (types.length > 0) read.push({ tables, rows: tables.rows, types, mask: matchSeries(tables, selection) });
+    }
+    for (const { tables, rows, types, mask } of read)
+      for (const type of types) {
+        const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
+        addRows(this.#points, rows, type, selection, groups, this.#query);
+      }
+  }
+
+  addPartial(partial: Uint8Array): void {
+    decode(this.#query, partial, this.#groups, this.#points);
+  }
+
+  toPartial(): Uint8Array {
+    return encode(this.#groups, this.#points);
+  }
 }
 
 /** Largest total first, then by labels; points in order of time, none where there are no rows. */
@@ -105,7 +136,7 @@ const UNWANTED = -2;
 /** Hot: once per row. */
 function addRows(
   points: PointTable,
-  { rows }: DatasetTables,
+  rows: RowColumns,
   type: number,
   selection: Selection,
   groups: SeriesGroups,

@@ -2,6 +2,7 @@ import { mergePage, type DatasetTables, type Page } from '@kiln/block';
 import { ExactSums } from '@kiln/model';
 import { coverRange, isCovered, NO_COVER, type BucketPages, type Cover } from './roll-ups.ts';
 import type { RunStats } from './run-stats.ts';
+import type { StackValues } from './symbol-codec.ts';
 import { matchRows, matchSeries, matchTypes, type Selection } from './selection.ts';
 
 /** Where the sums of a selection come from in one dataset: every wanted row once, in a bucket or by itself. */
@@ -53,6 +54,23 @@ export function sumByStack(tables: DatasetTables, selection: Selection, stats?: 
   }
   if (stats !== undefined) count(stats, plan);
   return sums;
+}
+
+/**
+ * The sums of some datasets, those that have any. All are read before the first is given, so that whoever adds them up adds all of them, or nothing
+ * when one is damaged.
+ */
+export function sumAllByStack(
+  datasets: Iterable<DatasetTables>,
+  selection: Selection,
+  stats?: RunStats,
+): StackValues[] {
+  const read: StackValues[] = [];
+  for (const tables of datasets) {
+    const values = sumByStack(tables, selection, stats);
+    if (values !== undefined) read.push({ symbols: tables.symbols, values });
+  }
+  return read;
 }
 
 function count(stats: RunStats, { pages, buckets }: StackPlan<Page>): void {

@@ -7,10 +7,11 @@ import type { QueryLimits } from './limits.ts';
 import { NameTable, readNames } from './name-table.ts';
 import type { StacktracesQuery } from './query.ts';
 import type { RunStats } from './run-stats.ts';
-import { compileProfileSelection } from './selection.ts';
+import type { QueryMerge } from './query-merge.ts';
+import { compileProfileSelection, type Selection } from './selection.ts';
 import { addStacks } from './stack-frames.ts';
 import { readParents } from './symbol-codec.ts';
-import { sumByStack } from './stack-sums.ts';
+import { sumAllByStack } from './stack-sums.ts';
 import { treeBytes } from './tree-bytes.ts';
 
 /** The answer in the format asked for. */
@@ -34,13 +35,9 @@ export function runStacktraces(
   limits: QueryLimits = {},
   stats?: RunStats,
 ): Uint8Array {
-  const selection = compileProfileSelection(query, query);
-  const tree = new FunctionTree(limits);
-  for (const tables of datasets) {
-    const sums = sumByStack(tables, selection, stats);
-    if (sums !== undefined) addStacks(tree, tables.symbols, sums);
-  }
-  return encodeTree(tree);
+  const merge = new StacktracesMerge(query, limits, stats);
+  merge.addDatasets(datasets);
+  return merge.toPartial();
 }
 
 /** Associative and commutative, but for the order of nodes, which no answer depends on. */
@@ -50,6 +47,32 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
   const tree = new FunctionTree(limits);
   for (const partial of full) addColumns(tree, decode(partial, tree.names));
   return encodeTree(tree);
+}
+
+/** One function tree of datasets and partials, for a reader that has one part after the other: nothing is encoded in between. */
+export class StacktracesMerge implements QueryMerge {
+  readonly #selection: Selection;
+  readonly #stats: RunStats | undefined;
+  readonly #tree: FunctionTree;
+
+  constructor(query: StacktracesQuery, limits: QueryLimits = {}, stats?: RunStats) {
+    this.#selection = compileProfileSelection(query, query);
+    this.#tree = new FunctionTree(limits);
+    this.#stats = stats;
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>): void {
+    const read = sumAllByStack(datasets, this.#selection, this.#stats);
+    for (const { symbols, values } of read) addStacks(this.#tree, symbols, values);
+  }
+
+  addPartial(partial: Uint8Array): void {
+    if (partial.length > 0) addColumns(this.#tree, decode(partial, this.#tree.names));
+  }
+
+  toPartial(): Uint8Array {
+    return encodeTree(this.#tree);
+  }
 }
 
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
@@ -99,7 +122,8 @@ function decode(partial: Uint8Array, into: NameTable): FunctionTreeColumns {
 function addColumns(tree: FunctionTree, { length, parent, name, selfLo, selfHi }: FunctionTreeColumns): void {
   const target = new Uint32Array(length);
   tree.reserve(length - 1);
-  for (let node = 1; node < length; node++) target[node] = tree.child(target[parent[node]!]!, name[node]!);
+  for (let node = 1; node < length; node++)
+    target[node] = tree.child(target[parent[node]!]!, name[node]!, target[node - 1]! + 1);
   for (let node = 0; node < length; node++) {
     if (selfLo[node] !== 0 || selfHi[node] !== 0) tree.add(target[node]!, selfLo[node]!, selfHi[node]!);
   }
