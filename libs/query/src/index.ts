@@ -1,5 +1,6 @@
 export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
 export type { FlameGraph } from './flame-graph.ts';
+export { profileIdOf, profileUuid } from './ids.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';
 export type { ProfileTypeAnswer } from './profile-types.ts';
@@ -7,12 +8,15 @@ export { decodeQuery, encodeQuery } from './query-codec.ts';
 export {
   checkQuery,
   rowRange,
+  type GoPgo,
   type LabelNamesQuery,
   type LabelValuesQuery,
   type PprofQuery,
+  type ProfileSelection,
   type ProfileTypesQuery,
   type Query,
   type QueryRange,
+  type SampleSelection,
   type SelectSeriesQuery,
   type SeriesQuery,
   type StacktracesQuery,

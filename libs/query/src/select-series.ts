@@ -1,6 +1,6 @@
 import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { labelValue, type Label } from '@kiln/model';
+import { labelValue, type ExactColumn, type Label } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
@@ -8,6 +8,7 @@ import type { QueryLimits } from './limits.ts';
 import { CHUNK, PointTable } from './point-table.ts';
 import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
+import { rowTotals } from './row-totals.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
 import { SeriesTable } from './series-table.ts';
 import { toTimeSeries, type TimeSeries } from './time-series.ts';
@@ -66,13 +67,15 @@ export class SelectSeriesMerge implements QueryMerge {
     const read = [];
     for (const tables of datasets) {
       const types = matchTypes(tables, selection);
+      if (types.length === 0) continue;
       // Rows are decoded here, before the first is added.
-      if (types.length > 0) read.push({ tables, rows: tables.rows, types, mask: matchSeries(tables, selection) });
+      const totals = types.map((type) => ({ type, sums: rowTotals(tables, type, selection) }));
+      read.push({ tables, rows: tables.rows, totals, mask: matchSeries(tables, selection) });
     }
-    for (const { tables, rows, types, mask } of read)
-      for (const type of types) {
+    for (const { tables, rows, totals, mask } of read)
+      for (const { type, sums } of totals) {
         const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
-        addRows(this.#points, rows, type, selection, groups, this.#query);
+        addRows(this.#points, rows, sums, selection, groups, this.#query);
       }
   }
 
@@ -136,15 +139,13 @@ const UNWANTED = -2;
 /** Hot: once per row. */
 function addRows(
   points: PointTable,
-  rows: RowColumns,
-  type: number,
+  { length, series, timeMs }: RowColumns,
+  { lo, hi }: ExactColumn,
   selection: Selection,
   groups: SeriesGroups,
   query: SelectSeriesQuery,
 ): void {
   const { startMs, endMs } = selection;
-  const { length, series, timeMs, totals } = rows;
-  const { lo, hi } = totals[type]!;
   const groupOf = groups.groupOf;
   const firstMs = query.startMs;
   const stepMs = query.stepMs;

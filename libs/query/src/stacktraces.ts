@@ -1,5 +1,6 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
+import { dotText } from './dot.ts';
 import { readExact, writeExact } from './exact-codec.ts';
 import { flameGraph, type FlameGraph } from './flame-graph.ts';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
@@ -17,7 +18,8 @@ import { treeBytes } from './tree-bytes.ts';
 /** The answer in the format asked for. */
 export type StacktracesResult =
   | { readonly format: 'flamegraph'; readonly flameGraph: FlameGraph }
-  | { readonly format: 'tree'; readonly tree: Uint8Array };
+  | { readonly format: 'tree'; readonly tree: Uint8Array }
+  | { readonly format: 'dot'; readonly dot: string };
 
 /*
  * partial := version u8 | names | n | column node - parent | column name | column self value, exact
@@ -78,9 +80,15 @@ export class StacktracesMerge implements QueryMerge {
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
   const tree = partial.length === 0 ? new FunctionTree() : decode(partial, new NameTable());
-  return query.format === 'tree'
-    ? { format: 'tree', tree: treeBytes(tree, query.maxNodes, query) }
-    : { format: 'flamegraph', flameGraph: flameGraph(tree, query.maxNodes, query) };
+  const { format, maxNodes } = query;
+  switch (format) {
+    case 'tree':
+      return { format, tree: treeBytes(tree, maxNodes, query) };
+    case 'dot':
+      return { format, dot: dotText(tree, maxNodes, query) };
+    default:
+      return { format, flameGraph: flameGraph(tree, maxNodes, query) };
+  }
 }
 
 function encodeTree(tree: FunctionTree): Uint8Array {

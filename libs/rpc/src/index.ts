@@ -11,6 +11,11 @@ export { PusherService, PushRequestSchema, PushResponseSchema } from './gen/push
 export {
   ExemplarType,
   TimeSeriesAggregationType,
+  type ExemplarSchema,
+  type HeatmapSeriesSchema,
+  type LabelPairSchema,
+  type ProfileTypeSchema,
+  type SeriesSchema,
   type LabelNamesRequest,
   type LabelValuesRequest,
   type StackTraceSelector,

@@ -1,0 +1,70 @@
+import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { encodePprof } from '@kiln/formats';
+import type { Label } from '@kiln/model';
+import type { FlameGraph, PprofResult, ProfileTypeAnswer, QueryRange, TimeSeries } from '@kiln/query';
+import {
+  ProfileSchema,
+  type FlameGraphSchema,
+  type LabelPairSchema,
+  type PprofMessage,
+  type ProfileTypeSchema,
+  type SeriesSchema,
+} from '@kiln/rpc';
+
+/*
+ * Answers as messages.
+ */
+
+/** Period of the merged profile, which no longer has one of its own: what clients expect by name (contract/pyroscope.md §5.12). */
+const periods: Readonly<Record<string, bigint>> = { process_cpu: 1_000_000_000n, memory: 524_288n };
+
+export function pprofMessage(
+  { symbols, values, type }: PprofResult,
+  { endMs }: QueryRange,
+): PprofMessage | Record<string, never> {
+  if (symbols.stacks.length === 0) return {};
+  const bytes = encodePprof({
+    symbols,
+    types: [{ type: type.type, unit: type.unit, values }],
+    periodType: { type: type.periodType, unit: type.periodUnit },
+    period: periods[type.name] ?? 1n,
+    timeNanos: BigInt(endMs) * 1_000_000n,
+    durationNanos: 0n,
+  });
+  return fromBinary(ProfileSchema, bytes);
+}
+
+export function flameGraphMessage({
+  names,
+  levels,
+  total,
+  maxSelf,
+}: FlameGraph): MessageInitShape<typeof FlameGraphSchema> {
+  return { names: [...names], levels: levels.map((level) => ({ values: Array.from(level, BigInt) })), total, maxSelf };
+}
+
+export function emptyFlameGraph(): MessageInitShape<typeof FlameGraphSchema> {
+  return { names: ['total'], levels: [{ values: [0n, 0n, 0n, 0n] }], total: 0n, maxSelf: 0n };
+}
+
+export function profileTypeMessage({
+  id,
+  name,
+  type,
+  unit,
+  periodType,
+  periodUnit,
+}: ProfileTypeAnswer): MessageInitShape<typeof ProfileTypeSchema> {
+  return { ID: id, name, sampleType: type, sampleUnit: unit, periodType, periodUnit };
+}
+
+export function labelMessage({ name, value }: Label): MessageInitShape<typeof LabelPairSchema> {
+  return { name, value };
+}
+
+export function seriesMessage({ labels, timeMs, value }: TimeSeries): MessageInitShape<typeof SeriesSchema> {
+  return {
+    labels: labels.map(labelMessage),
+    points: Array.from(timeMs, (time, i) => ({ timestamp: BigInt(time), value: value[i]! })),
+  };
+}
