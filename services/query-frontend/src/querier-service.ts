@@ -41,8 +41,8 @@ export interface QueryContext extends UnaryContext {
 }
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
-type Answered = Pick<
-  UnaryMethods<typeof QuerierService, QueryContext>,
+export type QuerierMethods = Pick<
+  Required<UnaryMethods<typeof QuerierService, QueryContext>>,
   | 'profileTypes'
   | 'labelNames'
   | 'labelValues'
@@ -56,7 +56,7 @@ type Answered = Pick<
  * querier.v1.QuerierService: message → checked query → merged partial → message. Unknown fields are ignored; a known field that this version does
  * not obey is refused by name, because a selector that is ignored is a wrong sum.
  */
-export function querierService(frontend: QueryFrontend): Answered {
+export function querierService(frontend: QueryFrontend): QuerierMethods {
   async function ask(context: QueryContext, query: Query): Promise<Answer> {
     const answer = await frontend.query(context.tenants, query, context.signal);
     context.setHeader('server-timing', serverTiming(answer.stats));
