@@ -50,6 +50,8 @@ function readQuery(fields: Fields): Query {
         maxNodes: fields.number('maxNodes'),
         format: fields.oneOf('format', ['flamegraph', 'tree']),
       };
+    case 'averageStacks':
+      return { kind, ...range, ...selection(fields) };
     case 'pprof':
       return { kind, ...range, ...selection(fields), maxNodes: fields.number('maxNodes') };
     case 'selectSeries':

@@ -22,6 +22,14 @@ export interface StacktracesQuery extends ProfileSelection {
   readonly format: 'flamegraph' | 'tree';
 }
 
+/**
+ * The function tree of an average profile: per series the mean over its profiles in the range, then the sum over series. For what is counted at an
+ * instant, such as memory in use, where a sum over time says nothing.
+ */
+export interface AverageStacksQuery extends ProfileSelection {
+  readonly kind: 'averageStacks';
+}
+
 /** The merged stacktraces with their symbols, for a pprof (§5.12). */
 export interface PprofQuery extends ProfileSelection {
   readonly kind: 'pprof';
@@ -72,6 +80,7 @@ export interface SeriesQuery extends DiscoveryQuery {
 /** What to read, as plain data: it is cloned to workers and sent over the wire as it is. */
 export type Query =
   | StacktracesQuery
+  | AverageStacksQuery
   | PprofQuery
   | SelectSeriesQuery
   | ProfileTypesQuery

@@ -1,4 +1,5 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
+import { averagePages } from './average-stacks.ts';
 import { rowRange, type Query } from './query.ts';
 import {
   compileDiscovery,
@@ -24,6 +25,14 @@ export interface Reads {
 /** @throws KilnError `invalid_argument` for a selector that does not parse. */
 export function readsOf(query: Query): Reads {
   const selection = selectionOf(query);
+  if (query.kind === 'averageStacks') {
+    return {
+      sections: 'stacks',
+      wants: (dataset) => matchTypes(dataset, selection).length > 0,
+      needsRows: () => true,
+      pages: (tables) => averagePages(tables, selection),
+    };
+  }
   const stacks = query.kind === 'stacktraces' || query.kind === 'pprof';
   return {
     sections: stacks ? 'stacks' : 'series',

@@ -1,10 +1,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { encodePprof } from '@kiln/formats';
 import { KilnError, type Label, type TenantId } from '@kiln/model';
 import {
   finishQuery,
   type Answer,
-  type AnswerGap,
   type FlameGraph,
   type PprofResult,
   type ProfileTypeAnswer,
@@ -23,6 +21,8 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
+import { mergedPprof } from './merged-pprof.ts';
+import { ask as askFrontend, told } from './ask.ts';
 import {
   checkSelection,
   seriesRange,
@@ -30,7 +30,6 @@ import {
   type QueryFrontend,
   type RequestedRange,
 } from './query-frontend.ts';
-import { serverTiming } from './server-timing.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {
@@ -57,26 +56,14 @@ export type QuerierMethods = Pick<
  * not obey is refused by name, because a selector that is ignored is a wrong sum.
  */
 export function querierService(frontend: QueryFrontend): QuerierMethods {
-  async function ask(context: QueryContext, query: Query): Promise<Answer> {
-    const answer = await frontend.query(context.tenants, query, context.signal);
-    context.setHeader('server-timing', serverTiming(answer.stats));
-    if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
-    return answer;
-  }
+  const ask = (context: QueryContext, query: Query): Promise<Answer> => askFrontend(frontend, context, query);
 
   function selectRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
-    return frontend.selectRange(context.tenants, told(rangeOf(request), context));
+    return frontend.selectRange(context.tenants, told(frontend, context, rangeOf(request)));
   }
 
   function discoveryRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
-    return frontend.discoveryRange(context.tenants, told(rangeOf(request), context));
-  }
-
-  /** An answer to less than was asked for says so. */
-  function told(asked: RequestedRange, context: QueryContext): RequestedRange {
-    const note = frontend.leftOut(context.tenants, asked);
-    if (note !== undefined) context.setHeader('x-kiln-note', note);
-    return asked;
+    return frontend.discoveryRange(context.tenants, told(frontend, context, rangeOf(request)));
   }
 
   return {
@@ -185,34 +172,9 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
   }
 }
 
-const GAPS_SHOWN = 16;
-const GAP_LENGTH = 200;
-
-/** What may be missing, as a header: clients refuse one that is long, and a header has no text but ASCII. */
-function gapsText(gaps: readonly AnswerGap[]): string {
-  const shown = gaps.slice(0, GAPS_SHOWN).map(({ log, after, upTo, reason }) => {
-    return `${log} (${after}, ${upTo}] ${reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
-  });
-  return [...shown, ...(gaps.length > GAPS_SHOWN ? [`and ${gaps.length - GAPS_SHOWN} more`] : [])].join('; ');
-}
-
-/** Period of the merged profile, which no longer has one of its own: what clients expect by name (contract/pyroscope.md §5.12). */
-const periods: Readonly<Record<string, bigint>> = { process_cpu: 1_000_000_000n, memory: 524_288n };
-
-function pprofMessage(
-  { symbols, values, type }: PprofResult,
-  { endMs }: ClampedRange,
-): PprofMessage | Record<string, never> {
-  if (symbols.stacks.length === 0) return {};
-  const bytes = encodePprof({
-    symbols,
-    types: [{ type: type.type, unit: type.unit, values }],
-    periodType: { type: type.periodType, unit: type.periodUnit },
-    period: periods[type.name] ?? 1n,
-    timeNanos: BigInt(endMs) * 1_000_000n,
-    durationNanos: 0n,
-  });
-  return fromBinary(ProfileSchema, bytes);
+function pprofMessage(result: PprofResult, { endMs }: ClampedRange): PprofMessage | Record<string, never> {
+  if (result.symbols.stacks.length === 0) return {};
+  return fromBinary(ProfileSchema, mergedPprof([result], endMs));
 }
 
 function flameGraphMessage({ names, levels, total, maxSelf }: FlameGraph) {
@@ -236,7 +198,8 @@ interface RangeMessage {
   readonly end: bigint;
 }
 
-function rangeOf({ start, end }: RangeMessage): RequestedRange {
+/** A range as it was requested. @throws KilnError `invalid_argument` for times beyond any clock. */
+export function rangeOf({ start, end }: RangeMessage): RequestedRange {
   return { startMs: milliseconds('start', start), endMs: milliseconds('end', end) };
 }
 

@@ -4,7 +4,7 @@ import { QuerierService, unaryService, type UnaryService } from '@kiln/rpc';
 import { querierService, type QueryContext } from './querier-service.ts';
 import type { QueryFrontend } from './query-frontend.ts';
 import { ROUTES } from './routes/index.ts';
-import type { Route } from './routes/route.ts';
+import { BINARY, type Route } from './routes/route.ts';
 
 /** A read as it crosses threads: plain data. */
 export type QueryCall = MethodCall | RouteCall;
@@ -74,7 +74,7 @@ export class QueryCalls implements QueryAnswerer {
       'path' in call
         ? await this.#route(call, context)
         : await this.#service(call.method, call.isJson, call.message, context);
-    const isGzip = acceptsGzip && answer.length >= WORTHWHILE;
+    const isGzip = acceptsGzip && answer.length >= WORTHWHILE && set['content-type'] !== BINARY;
     return { message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer, isGzip, headers: set };
   }
 

@@ -3,7 +3,7 @@ import { KilnError } from '@kiln/model';
 import { LabelValuesRequestSchema, ProfileTypesRequestSchema } from '@kiln/rpc';
 import type { QuerierMethods } from '../querier-service.ts';
 import type { QueryFrontend } from '../query-frontend.ts';
-import { timeFields } from './parameters.ts';
+import { RECENT, timeFields } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
 
 /**
@@ -15,7 +15,7 @@ export function labelValuesRoute(frontend: QueryFrontend, methods: QuerierMethod
     const name = parameters.get('label') ?? '';
     if (name === '') throw new KilnError('invalid_argument', 'label is missing: want the name of one, or __name__');
     const hasRange = parameters.has('from') || parameters.has('until');
-    const range = timeFields(parameters, ['from', 'until'], frontend.nowMs(), ['now-1h', 'now']);
+    const range = timeFields(parameters, ['from', 'until'], frontend.nowMs(), RECENT);
     if (name === '__name__') {
       const { profileTypes = [] } = await methods.profileTypes(create(ProfileTypesRequestSchema, range), context);
       return jsonAnswer(profileTypes.length === 0 ? 'null' : JSON.stringify(profileTypes.map(({ ID }) => ID)));

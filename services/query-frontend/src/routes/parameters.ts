@@ -59,6 +59,9 @@ export function timeFields(
   return { start: start! / NANOS_PER_MS, end: end! / NANOS_PER_MS };
 }
 
+/** The times of Kiln's own routes where none are given. */
+export const RECENT = ['now-1h', 'now'] as const;
+
 const NANOS_PER_MS = 1_000_000n;
 
 /** `maxNodes`, or `max-nodes`; undefined when it is no number. Limits are the query's own. */

@@ -15,3 +15,6 @@ export type Route = (parameters: URLSearchParams, context: QueryContext) => Prom
 export function jsonAnswer(text: string): RouteAnswer {
   return { contentType: 'application/json', body: text };
 }
+
+/** The content type of bytes that are no text, and that nobody compresses once more. */
+export const BINARY = 'application/octet-stream';

@@ -134,6 +134,75 @@ describe('GET /pyroscope/label-values', () => {
   });
 });
 
+describe('GET /api/v1/flamegraph and /api/v1/top', () => {
+  test('ask for the last hour when no times are given, and answer no profiles with an empty graph', async () => {
+    const { get, asked } = routes();
+    const { text } = await get('/api/v1/flamegraph', { query: `${TYPE}{a="b"}`, function: 'main "x"' });
+    expect(asked).toMatchObject([{ kind: 'stacktraces', startMs: NOW - 3_600_000, endMs: NOW, selector: '{a="b"}' }]);
+    expect(JSON.parse(text)).toEqual({
+      profileType: TYPE,
+      selector: '{a="b"}',
+      from: NOW - 3_600_000,
+      until: NOW,
+      aggregation: 'sum',
+      unit: 'nanoseconds',
+      total: 0,
+      text: '0 ns',
+      view: { function: 'main "x"', total: 0, text: '0 ns', ofWhole: 0 },
+      functionCount: 0,
+      functions: [],
+      flamegraph: { names: ['total'], levels: [[0, 0, 0, 0]] },
+    });
+    expect((await get('/api/v1/top', { query: `${TYPE}{}`, from: '1000', until: '2000' })).text).toContain('"total":0');
+  });
+
+  test.each([
+    ['memory:inuse_space:bytes:space:bytes', 'averageStacks'],
+    ['goroutines:goroutine:count:goroutine:count', 'averageStacks'],
+    ['memory:alloc_space:bytes:space:bytes', 'stacktraces'],
+  ])('read %s as %s unless the aggregation is named', async (type, kind) => {
+    const { get, asked } = routes();
+    await get('/api/v1/top', { query: `${type}{}` });
+    await get('/api/v1/top', { query: `${type}{}`, aggregation: 'sum' });
+    await get('/api/v1/top', { query: `${type}{}`, aggregation: 'average' });
+    expect(asked.map((query) => query.kind)).toEqual([kind, 'stacktraces', 'averageStacks']);
+  });
+
+  test.each([
+    [{ query: `${TYPE}{}`, aggregation: 'mean' }, /want sum or average/],
+    [{ query: `${TYPE}{}`, limit: '-1' }, /limit is "-1"/],
+    [{ query: `${TYPE}{a=~"("}` }, /invalid regex/],
+    [{ query: `${TYPE}{}`, from: 'now', until: 'now-1h' }, /is after end/],
+  ])('refuse %j', async (parameters, why) => {
+    await expect(routes().get('/api/v1/top', parameters)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(why) as string,
+    });
+  });
+
+  test('refuse more nodes than the limit allows, naming it', async () => {
+    await expect(routes().get('/api/v1/flamegraph', { query: `${TYPE}{}`, maxNodes: '1000000000' })).rejects.toThrow(
+      /max_flamegraph_nodes_max/,
+    );
+  });
+});
+
+describe('GET /pprof', () => {
+  test('looks for all value types of a name without a type, and says where it found none', async () => {
+    const { get, asked } = routes();
+    await expect(get('/pprof', { query: 'memory{pod="a"}' })).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('no profiles of memory{pod="a"} from 2027-01-15T07:00:00.000Z to') as string,
+    });
+    await expect(get('/pprof', { query: `${TYPE}{}`, from: '1970' })).rejects.toMatchObject({ code: 'not_found' });
+    expect(asked).toMatchObject([
+      { kind: 'series', matchers: ['{__name__="memory",pod="a"}'], labelNames: ['__profile_type__'] },
+      { kind: 'pprof', profileType: TYPE, maxNodes: 0 },
+    ]);
+    await expect(get('/pprof', { query: 'memory:inuse{}' })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
 describe('a timeline', () => {
   test.each([
     [60, 15],
