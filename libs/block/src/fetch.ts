@@ -18,13 +18,18 @@ const TAIL_BYTES = 64 * 1024;
 /** Bytes between two ranges that are fetched along, because they cost less than a second request. */
 const GAP_BYTES = 64 * 1024;
 
-/** Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; of rows and where their pages are. */
-export type SectionSet = 'series' | 'stacks' | 'rows';
+/**
+ * Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; of rows and where their pages are; of symbols
+ * alone; of span and trace ids with their samples' values.
+ */
+export type SectionSet = 'series' | 'stacks' | 'rows' | 'symbols' | 'spans';
 
 const SECTIONS: Readonly<Record<SectionSet, readonly number[]>> = {
   series: [KIND.rowIndex, KIND.series],
   stacks: [KIND.series, KIND.rollup, KIND.symbols],
   rows: [KIND.pageDirectory, KIND.rowIndex],
+  symbols: [KIND.symbols],
+  spans: [KIND.spans],
 };
 
 /** What to fetch before the part can be opened; undefined when it can. @throws CorruptDataError when no part ends here. */
@@ -36,10 +41,15 @@ export function missingContents(bytes: PartBytes): Place | undefined {
 }
 
 /** What to fetch of some datasets before those sections can be read. Without roll-ups, stacks need rows. */
-export function missingSections(bytes: PartBytes, datasets: readonly PartDataset[], set: SectionSet): Place[] {
+export function missingSections(
+  bytes: PartBytes,
+  datasets: readonly PartDataset[],
+  ...sets: readonly SectionSet[]
+): Place[] {
+  const kinds = sets.flatMap((set) => SECTIONS[set]);
   const wanted = datasets.flatMap(({ sections }) => {
-    const rows = set === 'stacks' && !sections.some(({ kind }) => kind === KIND.rollup) ? SECTIONS.rows : [];
-    return sections.filter(({ kind }) => SECTIONS[set].includes(kind) || rows.includes(kind));
+    const byRow = sets.includes('stacks') && !sections.some(({ kind }) => kind === KIND.rollup);
+    return sections.filter(({ kind }) => kinds.includes(kind) || (byRow && SECTIONS.rows.includes(kind)));
   });
   return bytes.missing(wanted, GAP_BYTES);
 }

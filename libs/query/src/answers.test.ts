@@ -1,11 +1,26 @@
 import { formatSelector, type Label } from '@kiln/model';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import type { LabelNamesQuery, PprofQuery, Query, SelectSeriesQuery, StacktracesQuery } from './query.ts';
+import type {
+  LabelNamesQuery,
+  PprofQuery,
+  Query,
+  SampleSelection,
+  SelectSeriesQuery,
+  StacktracesQuery,
+} from './query.ts';
 import { rowRange } from './query.ts';
 import { finishQuery, mergePartials, runQuery } from './run.ts';
 import type { StackValues } from './symbol-codec.ts';
-import { conditions, datasets, profileType, range, runSpread, spread } from './test-support/arbitrary.ts';
+import {
+  conditions,
+  datasets,
+  profileType,
+  range,
+  runSpread,
+  sampleSelection,
+  spread,
+} from './test-support/arbitrary.ts';
 import type { ModelDataset } from './test-support/model.ts';
 import {
   oracleCutTree,
@@ -14,6 +29,7 @@ import {
   oracleSeries,
   oracleTree,
   readTreeBytes,
+  selectSamples,
   type Condition,
   type OracleRow,
 } from './test-support/oracle.ts';
@@ -28,35 +44,48 @@ import { toTables } from './test-support/tables.ts';
 const numRuns = process.env['KILN_LONG'] === '1' ? 3000 : 300;
 vi.setConfig({ testTimeout: 120_000 });
 const maxNodes = fc.integer({ min: 0, max: 12 });
-const world = fc.record({ list: datasets, times: range, conditions, profileType, maxNodes, spread });
+const world = fc.record({
+  list: datasets,
+  times: range,
+  conditions,
+  profileType,
+  samples: sampleSelection,
+  maxNodes,
+  spread,
+});
 
 function rowsOf(
   list: readonly ModelDataset[],
   query: { startMs: number; endMs: number },
   wanted: readonly Condition[],
   id?: string,
+  samples: SampleSelection = {},
 ): OracleRow[] {
   const type: Condition[] = id === undefined ? [] : [{ name: '__profile_type__', op: '=', value: id }];
-  return oracleRows(list, query.startMs, query.endMs, [...wanted, ...type]);
+  return selectSamples(oracleRows(list, query.startMs, query.endMs, [...wanted, ...type]), samples);
 }
 
 test('flame graphs are exact, whatever the split', () => {
   let filled = 0;
   fc.assert(
-    fc.property(world, ({ list, times, conditions: wanted, profileType: id, maxNodes: nodes, spread: how }) => {
-      const query: StacktracesQuery = {
-        kind: 'stacktraces',
-        ...times,
-        selector: formatSelector(wanted),
-        profileType: id,
-        maxNodes: nodes,
-        format: 'flamegraph',
-      };
-      const { names, levels, total, maxSelf } = asFlameGraph(finishQuery(query, runSpread(query, list, how)));
-      const want = oracleFlameGraph(oracleTree(rowsOf(list, query, wanted, id)), nodes);
-      expect({ names, levels: levels.map((level) => Array.from(level, BigInt)), total, maxSelf }).toEqual(want);
-      if (total > 0n) filled++;
-    }),
+    fc.property(
+      world,
+      ({ list, times, conditions: wanted, profileType: id, samples, maxNodes: nodes, spread: how }) => {
+        const query: StacktracesQuery = {
+          kind: 'stacktraces',
+          ...times,
+          selector: formatSelector(wanted),
+          profileType: id,
+          ...samples,
+          maxNodes: nodes,
+          format: 'flamegraph',
+        };
+        const { names, levels, total, maxSelf } = asFlameGraph(finishQuery(query, runSpread(query, list, how)));
+        const want = oracleFlameGraph(oracleTree(rowsOf(list, query, wanted, id, samples)), nodes);
+        expect({ names, levels: levels.map((level) => Array.from(level, BigInt)), total, maxSelf }).toEqual(want);
+        if (total > 0n) filled++;
+      },
+    ),
     { numRuns },
   );
   expect(filled).toBeGreaterThan(numRuns / 10);
@@ -64,21 +93,25 @@ test('flame graphs are exact, whatever the split', () => {
 
 test('tree bytes are exact, whatever the split', () => {
   fc.assert(
-    fc.property(world, ({ list, times, conditions: wanted, profileType: id, maxNodes: nodes, spread: how }) => {
-      const query: StacktracesQuery = {
-        kind: 'stacktraces',
-        ...times,
-        selector: formatSelector(wanted),
-        profileType: id,
-        maxNodes: nodes,
-        format: 'tree',
-      };
-      const tree = asTree(finishQuery(query, runSpread(query, list, how)));
-      const want = oracleCutTree(oracleTree(rowsOf(list, query, wanted, id)), nodes);
-      expect(tree.length === 0 ? undefined : readTreeBytes(tree)).toEqual(
-        want.children.length === 0 ? undefined : want,
-      );
-    }),
+    fc.property(
+      world,
+      ({ list, times, conditions: wanted, profileType: id, samples, maxNodes: nodes, spread: how }) => {
+        const query: StacktracesQuery = {
+          kind: 'stacktraces',
+          ...times,
+          selector: formatSelector(wanted),
+          profileType: id,
+          ...samples,
+          maxNodes: nodes,
+          format: 'tree',
+        };
+        const tree = asTree(finishQuery(query, runSpread(query, list, how)));
+        const want = oracleCutTree(oracleTree(rowsOf(list, query, wanted, id, samples)), nodes);
+        expect(tree.length === 0 ? undefined : readTreeBytes(tree)).toEqual(
+          want.children.length === 0 ? undefined : want,
+        );
+      },
+    ),
     { numRuns },
   );
 });
@@ -86,17 +119,18 @@ test('tree bytes are exact, whatever the split', () => {
 /** A location with lines has no address of its own: engine.md §7. */
 test('a pprof has the stacktraces, lines, addresses and binaries of the rows, whatever the split', () => {
   fc.assert(
-    fc.property(world, ({ list, times, conditions: wanted, profileType: id, spread: how }) => {
+    fc.property(world, ({ list, times, conditions: wanted, profileType: id, samples, spread: how }) => {
       const query: PprofQuery = {
         kind: 'pprof',
         ...times,
         selector: formatSelector(wanted),
         profileType: id,
+        ...samples,
         maxNodes: 0,
       };
       const want = new Map<string, bigint>();
-      for (const { samples } of rowsOf(list, query, wanted, id)) {
-        for (const { stack, value } of samples) {
+      for (const row of rowsOf(list, query, wanted, id, samples)) {
+        for (const { stack, value } of row.samples) {
           const key = JSON.stringify(
             stack.map(({ binary, address, lines }) => [
               binary,
@@ -156,16 +190,18 @@ test('series have exact sums and means per step, whatever the split', () => {
     aggregation: fc.constantFrom('sum' as const, 'average' as const),
   });
   fc.assert(
-    fc.property(world, shape, ({ list, times, conditions: wanted, profileType: id, spread: how }, given) => {
+    fc.property(world, shape, ({ list, times, conditions: wanted, profileType: id, samples, spread: how }, given) => {
+      const { callSite = [] } = samples;
       const query: SelectSeriesQuery = {
         kind: 'selectSeries',
         ...times,
         selector: formatSelector(wanted),
         profileType: id,
         limit: 0,
+        callSite,
         ...given,
       };
-      const want = oracleSeries(rowsOf(list, rowRange(query), wanted, id), query);
+      const want = oracleSeries(rowsOf(list, rowRange(query), wanted, id, { callSite }), query);
       const found = finishQuery(query, runSpread(query, list, how));
       const values = new Map(want.map(({ labels, points }) => [JSON.stringify(labels), points]));
       expect(found.map(({ labels }) => JSON.stringify(labels)).toSorted()).toEqual([...values.keys()].toSorted());

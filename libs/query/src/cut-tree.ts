@@ -57,8 +57,8 @@ function sumTotals({ length, parent, selfLo, selfHi }: FunctionTreeColumns): Exa
   return total;
 }
 
-/** The maxNodes-th largest total, 0 when nothing is cut. */
-function threshold(length: number, total: ExactSums, maxNodes: number): { lo: number; hi: number } {
+/** The maxNodes-th largest total of nodes 1 to length - 1, 0 when nothing is cut; that of node 0 is their sum. */
+export function threshold(length: number, total: ExactSums, maxNodes: number): { lo: number; hi: number } {
   const count = length - 1;
   if (maxNodes < 1 || count <= maxNodes) return { lo: 0, hi: 0 };
   if (total.hi[0] === 0) return { lo: nthLargest(total.lo.slice(1, length), maxNodes), hi: 0 };

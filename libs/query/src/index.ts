@@ -3,6 +3,7 @@ export { AVERAGE_SCALE } from './average-stacks.ts';
 export { flameGraph, type FlameGraph } from './flame-graph.ts';
 export { functionSums, stacksThrough, treeTotal, type FunctionSum } from './function-sums.ts';
 export type { FunctionTreeColumns } from './function-tree.ts';
+export { profileIdOf, profileUuid } from './ids.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';
 export { joinPprofTypes, type PprofTypes } from './pprof-types.ts';
@@ -12,12 +13,15 @@ export {
   checkQuery,
   rowRange,
   type AverageStacksQuery,
+  type GoPgo,
   type LabelNamesQuery,
   type LabelValuesQuery,
   type PprofQuery,
+  type ProfileSelection,
   type ProfileTypesQuery,
   type Query,
   type QueryRange,
+  type SampleSelection,
   type SelectSeriesQuery,
   type SeriesQuery,
   type StacktracesQuery,

@@ -1,8 +1,11 @@
-import { SymbolRemap, SymbolTable, type DatasetTables } from '@kiln/block';
+import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { ExactSums, KilnError, parseProfileTypeId, type ProfileType } from '@kiln/model';
+import { ExactSums, parseProfileTypeId, type ProfileType } from '@kiln/model';
+import { cutStacks } from './cut-stacks.ts';
 import { refuseAboveInt64 } from './int64.ts';
-import { atMost, refuseNodes, type QueryLimits } from './limits.ts';
+import { goPgo } from './go-pgo.ts';
+import type { QueryLimits } from './limits.ts';
+import { MergedStacks } from './merged-stacks.ts';
 import type { PprofQuery } from './query.ts';
 import type { RunStats } from './run-stats.ts';
 import { compileProfileSelection } from './selection.ts';
@@ -27,7 +30,6 @@ export function runPprof(
   limits: QueryLimits = {},
   stats?: RunStats,
 ): Uint8Array {
-  refuseMaxNodes(query);
   const selection = compileProfileSelection(query, query);
   const merged = new MergedStacks(limits);
   for (const tables of datasets) {
@@ -45,58 +47,15 @@ export function mergePprof(partials: readonly Uint8Array[], limits: QueryLimits 
   return encode(merged.build());
 }
 
-/** @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
+/** Reduces it for PGO, then truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishPprof(query: PprofQuery, partial: Uint8Array): PprofResult {
-  refuseMaxNodes(query);
-  const { symbols, values } = partial.length === 0 ? new MergedStacks({}).build() : decode(partial);
+  const merged = partial.length === 0 ? new MergedStacks().build() : decode(partial);
   const sum = new ExactSums(1);
-  for (let stack = 0; stack < symbols.stacks.length; stack++) sum.add(0, values.lo[stack]!, values.hi?.[stack] ?? 0);
+  const { lo, hi } = merged.values;
+  for (let stack = 0; stack < merged.symbols.stacks.length; stack++) sum.add(0, lo[stack]!, hi?.[stack] ?? 0);
   refuseAboveInt64(sum.lo[0]!, sum.hi[0]!, query);
-  return { type: parseProfileTypeId(query.profileType), symbols, values };
-}
-
-function refuseMaxNodes({ maxNodes }: PprofQuery): void {
-  if (maxNodes > 0) {
-    throw new KilnError(
-      'unimplemented',
-      `max_nodes ${maxNodes} is not supported for a pprof yet: leave it out or send 0 for the whole profile`,
-    );
-  }
-}
-
-/** Stacktraces of several sources, equal ones as one. Symbols that no value needs are left behind. */
-class MergedStacks {
-  readonly #table = new SymbolTable();
-  readonly #maxNodes: number;
-  #sums = new ExactSums(64);
-
-  constructor({ maxResultNodes }: QueryLimits) {
-    this.#maxNodes = atMost(maxResultNodes);
-  }
-
-  /** Hot: once per stack. */
-  add({ symbols, values: { lo, hi } }: StackValues): void {
-    const remap = new SymbolRemap(symbols, this.#table);
-    for (let stack = 0; stack < symbols.stacks.length; stack++) {
-      const high = hi === undefined ? 0 : hi[stack]!;
-      if (lo[stack] === 0 && high === 0) continue;
-      const merged = remap.stack(stack);
-      if (this.#table.tree.nodes - 1 > this.#maxNodes) refuseNodes(this.#maxNodes);
-      if (merged >= this.#sums.lo.length) this.#grow();
-      this.#sums.add(merged, lo[stack]!, high);
-    }
-  }
-
-  build(): StackValues {
-    return { symbols: this.#table.symbols(), values: this.#sums };
-  }
-
-  #grow(): void {
-    const { lo, hi } = this.#sums;
-    this.#sums = new ExactSums(lo.length * 2);
-    this.#sums.lo.set(lo);
-    this.#sums.hi.set(hi);
-  }
+  const reduced = query.goPgo === undefined ? merged : goPgo(merged, query.goPgo);
+  return { type: parseProfileTypeId(query.profileType), ...cutStacks(reduced, query.maxNodes) };
 }
 
 function encode(stacks: StackValues): Uint8Array {

@@ -1,5 +1,5 @@
 import { CorruptDataError } from '@kiln/bytes';
-import { checkQuery, type Query } from './query.ts';
+import { checkQuery, type GoPgo, type Query, type SampleSelection } from './query.ts';
 
 /** A query as bytes: a version byte, then JSON in UTF-8. */
 export function encodeQuery(query: Query): Uint8Array {
@@ -47,13 +47,21 @@ function readQuery(fields: Fields): Query {
         kind,
         ...range,
         ...selection(fields),
+        ...samples(fields),
         maxNodes: fields.number('maxNodes'),
-        format: fields.oneOf('format', ['flamegraph', 'tree']),
+        format: fields.oneOf('format', ['flamegraph', 'tree', 'dot']),
       };
     case 'averageStacks':
       return { kind, ...range, ...selection(fields) };
     case 'pprof':
-      return { kind, ...range, ...selection(fields), maxNodes: fields.number('maxNodes') };
+      return {
+        kind,
+        ...range,
+        ...selection(fields),
+        ...samples(fields),
+        maxNodes: fields.number('maxNodes'),
+        ...(fields.has('goPgo') ? { goPgo: goPgo(fields.object('goPgo')) } : {}),
+      };
     case 'selectSeries':
       return {
         kind,
@@ -63,6 +71,7 @@ function readQuery(fields: Fields): Query {
         groupBy: fields.texts('groupBy'),
         aggregation: fields.oneOf('aggregation', ['sum', 'average']),
         limit: fields.number('limit'),
+        ...optional('callSite', fields),
         ...(fields.has('oldestMs') ? { oldestMs: fields.number('oldestMs') } : {}),
       };
     case 'profileTypes':
@@ -88,6 +97,23 @@ function selection(fields: Fields): { profileType: string; selector: string } {
   return { profileType: fields.text('profileType'), selector: fields.text('selector') };
 }
 
+function samples(fields: Fields): SampleSelection {
+  return {
+    ...optional('profileIds', fields),
+    ...optional('spanIds', fields),
+    ...optional('traceIds', fields),
+    ...optional('callSite', fields),
+  };
+}
+
+function goPgo(fields: Fields): GoPgo {
+  return { keepLocations: fields.number('keepLocations'), aggregateCallees: fields.flag('aggregateCallees') };
+}
+
+function optional(name: keyof SampleSelection, fields: Fields): SampleSelection {
+  return fields.has(name) ? { [name]: fields.texts(name) } : {};
+}
+
 /** The members of a JSON object, each checked when asked for. */
 class Fields {
   readonly #values: Map<string, unknown>;
@@ -98,6 +124,11 @@ class Fields {
 
   has(name: string): boolean {
     return this.#values.has(name);
+  }
+
+  object(name: string): Fields {
+    const value = this.#values.get(name);
+    return typeof value === 'object' && value !== null ? new Fields(value) : this.fail(name, 'an object');
   }
 
   number(name: string): number {

@@ -14,12 +14,32 @@ export interface ProfileSelection extends QueryRange {
   readonly selector: string;
 }
 
-/** The merged function tree as a flame graph (contract/pyroscope.md §5.6) or as tree bytes (§5.5). */
-export interface StacktracesQuery extends ProfileSelection {
+/** Conditions on the samples of those rows. Each that is absent, or has nothing in its list, asks for nothing. */
+export interface SampleSelection {
+  /** Profiles: of each id the half that is stored, 16 hex digits in small letters (ids.ts). */
+  readonly profileIds?: readonly string[];
+  /** Spans: 16 hex digits in small letters each. Samples without a span are in none. Not together with `traceIds`. */
+  readonly spanIds?: readonly string[];
+  /** Traces: 32 hex digits in small letters each. */
+  readonly traceIds?: readonly string[];
+  /** Stacktraces whose outermost frames are functions of these names, root first. */
+  readonly callSite?: readonly string[];
+}
+
+/** The merged function tree as a flame graph (contract/pyroscope.md §5.6), as tree bytes (§5.5) or as a call graph (§5.14). */
+export interface StacktracesQuery extends ProfileSelection, SampleSelection {
   readonly kind: 'stacktraces';
-  /** Nodes to keep; 0 keeps all. */
+  /** Nodes to keep, in a call graph functions; 0 keeps all. */
   readonly maxNodes: number;
-  readonly format: 'flamegraph' | 'tree';
+  readonly format: 'flamegraph' | 'tree' | 'dot';
+}
+
+/** What a compiler of Go needs of a profile. */
+export interface GoPgo {
+  /** Locations to keep of each stacktrace, from the leaf on; 0 keeps all. */
+  readonly keepLocations: number;
+  /** Leaves out in which line of the innermost function a sample was taken, so that calls of it are one. */
+  readonly aggregateCallees: boolean;
 }
 
 /**
@@ -31,14 +51,15 @@ export interface AverageStacksQuery extends ProfileSelection {
 }
 
 /** The merged stacktraces with their symbols, for a pprof (§5.12). */
-export interface PprofQuery extends ProfileSelection {
+export interface PprofQuery extends ProfileSelection, SampleSelection {
   readonly kind: 'pprof';
-  /** 0: all nodes. Other values are `unimplemented` in this version. */
+  /** Locations by path to keep, 0 keeps all; the rest under one becomes a function `other`. */
   readonly maxNodes: number;
+  readonly goPgo?: GoPgo;
 }
 
 /** Sums per time step (§5.11). A point at T holds the rows of (T - step, T]; the first T is `startMs`. */
-export interface SelectSeriesQuery extends ProfileSelection {
+export interface SelectSeriesQuery extends ProfileSelection, Pick<SampleSelection, 'callSite'> {
   readonly kind: 'selectSeries';
   readonly stepMs: number;
   readonly groupBy: readonly string[];
@@ -96,6 +117,11 @@ export function rowRange(query: Query): QueryRange {
   return { startMs: Math.max(firstMs, query.oldestMs ?? firstMs), endMs: lastMs };
 }
 
+/** Whether a query asks for the samples of some spans or traces: only their own values count then. */
+export function asksForSpans({ spanIds = [], traceIds = [] }: SampleSelection): boolean {
+  return spanIds.length + traceIds.length > 0;
+}
+
 /**
  * Checks a query's fields, not its selectors, which are compiled when it runs.
  * @throws KilnError `invalid_argument` naming the field.
@@ -110,7 +136,22 @@ export function checkQuery(query: Query): void {
     if (query.oldestMs !== undefined) whole('oldestMs', query.oldestMs, -MAX_TIME_MS);
   }
   if (query.kind === 'stacktraces' || query.kind === 'pprof') whole('maxNodes', query.maxNodes, 0);
+  if (query.kind === 'pprof' && query.goPgo !== undefined) whole('keepLocations', query.goPgo.keepLocations, 0);
+  if (query.kind === 'stacktraces' || query.kind === 'pprof') checkIds(query);
   if (query.kind === 'labelValues' && query.name === '') invalid('name is required');
+}
+
+function checkIds({ profileIds = [], spanIds = [], traceIds = [] }: SampleSelection): void {
+  hex('profileIds', profileIds, 16);
+  hex('spanIds', spanIds, 16);
+  hex('traceIds', traceIds, 32);
+  if (spanIds.length > 0 && traceIds.length > 0) invalid('spanIds and traceIds together, allowed is one of them');
+}
+
+function hex(field: string, ids: readonly string[], digits: number): void {
+  const wrong = ids.find((id) => id.length !== digits || !/^[0-9a-f]*$/.test(id));
+  if (wrong !== undefined)
+    invalid(`${field} has ${JSON.stringify(wrong.slice(0, 60))}, want ${digits} hex digits in small letters`);
 }
 
 /** Far enough for any clock, near enough that steps and differences stay whole doubles. */

@@ -1,6 +1,7 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
 import { averagePages } from './average-stacks.ts';
-import { rowRange, type Query } from './query.ts';
+import { asksForSpans, rowRange, type Query } from './query.ts';
+import { pagesOfRows } from './row-totals.ts';
 import {
   compileDiscovery,
   compileProfileSelection,
@@ -13,7 +14,7 @@ import { isRolledUp, planStacks } from './stack-sums.ts';
 
 /** What a query reads of stored datasets, so that a reader fetches no more. What it leaves out does not change the query's partial. */
 export interface Reads {
-  readonly sections: SectionSet;
+  readonly sections: readonly SectionSet[];
   /** Whether the dataset can add to the answer, as far as its table of contents tells. */
   wants(dataset: DatasetHead): boolean;
   /** Whether rows are read of a dataset whose `sections` are at hand, beside its roll-ups: then its rows and pages are needed too. */
@@ -25,21 +26,39 @@ export interface Reads {
 /** @throws KilnError `invalid_argument` for a selector that does not parse. */
 export function readsOf(query: Query): Reads {
   const selection = selectionOf(query);
+  const common = { wants: (dataset: DatasetHead) => matchTypes(dataset, selection).length > 0 };
+  const noRows = { needsRows: () => false, pages: () => [] };
+  if (query.kind === 'stacktraces' || query.kind === 'pprof') {
+    if (asksForSpans(query)) return { ...common, ...noRows, sections: ['series', 'symbols', 'spans'] };
+    return {
+      ...common,
+      sections: ['stacks'],
+      needsRows: (tables) => !isRolledUp(tables, selection),
+      pages: (tables) => planStacks(tables, selection)?.pages ?? [],
+    };
+  }
   if (query.kind === 'averageStacks') {
     return {
-      sections: 'stacks',
-      wants: (dataset) => matchTypes(dataset, selection).length > 0,
+      ...common,
+      sections: ['stacks'],
       needsRows: () => true,
       pages: (tables) => averagePages(tables, selection),
     };
   }
-  const stacks = query.kind === 'stacktraces' || query.kind === 'pprof';
-  return {
-    sections: stacks ? 'stacks' : 'series',
-    wants: (dataset) => matchTypes(dataset, selection).length > 0,
-    needsRows: (tables) => stacks && !isRolledUp(tables, selection),
-    pages: (tables) => (stacks ? (planStacks(tables, selection)?.pages ?? []) : []),
-  };
+  if (readsRowSamples(query)) {
+    return {
+      ...common,
+      sections: ['series', 'rows', 'symbols'],
+      needsRows: () => true,
+      pages: (tables) => pagesOfRows(tables, selection),
+    };
+  }
+  return { ...common, ...noRows, sections: ['series'] };
+}
+
+/** Whether the totals of rows do not answer a query about totals. */
+function readsRowSamples(query: Query): boolean {
+  return query.kind === 'selectSeries' && query.callSite !== undefined && query.callSite.length > 0;
 }
 
 function selectionOf(query: Query): Selection {

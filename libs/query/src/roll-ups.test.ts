@@ -4,7 +4,7 @@ import { parseTenantId, profileTypeId, type ValueType } from '@kiln/model';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { finishPprof } from './pprof.ts';
-import type { PprofQuery, Query } from './query.ts';
+import type { PprofQuery, Query, SampleSelection } from './query.ts';
 import { runQuery } from './run.ts';
 import type { RunStats } from './run-stats.ts';
 import { CPU, stack, type ModelDataset, type ModelRow } from './test-support/model.ts';
@@ -26,6 +26,8 @@ const SAMPLES: ValueType = { ...CPU, type: 'samples', unit: 'count' };
 const types = [SAMPLES, CPU];
 const stacks = ['main;a', 'main;b', 'main;b;c'].map(stack);
 
+const spanOf = (row: number): string => (row % 10).toString(16).padStart(16, '1');
+
 /** Rows at any time of a span, with values that spill: every 400th above 2^52. */
 function modelOf(spanMs: number, rows: number, seed: number): ModelDataset {
   let state = seed;
@@ -43,9 +45,11 @@ function modelOf(spanMs: number, rows: number, seed: number): ModelDataset {
       return {
         timeMs: START + Math.floor(random() * spanMs),
         labels: [{ name: 'pod', value: `p-${i % 3}` }],
-        samples: stacks
-          .slice(0, 1 + (i % 3))
-          .map((own, s) => ({ stack: own, values: [count, BigInt(s + 1) * 10_000_000n + wide] })),
+        samples: stacks.slice(0, 1 + (i % 3)).map((own, s) => ({
+          stack: own,
+          values: [count, BigInt(s + 1) * 10_000_000n + wide],
+          spanId: s === 1 ? spanOf(i) : undefined,
+        })),
       };
     }),
   };
@@ -120,6 +124,39 @@ describe('a query over a dataset with roll-ups', () => {
       for (const stepMs of steps.slice(1)) expect(used.get(stepMs) ?? 0).toBeGreaterThan(0);
     },
   );
+
+  test('answers for profiles and spans from rows, for a call site from buckets too', () => {
+    const model = modelOf(50 * MINUTE, 600, 3);
+    const tables = stored(model);
+    const whole = pprofOf(SAMPLES, 0, 2 ** 50);
+    const sum = (rows: readonly ModelRow[], kept: (sample: ModelRow['samples'][number]) => boolean): bigint =>
+      rows.flatMap(({ samples }) => samples.filter(kept)).reduce((total, { values }) => total + values[0]!, 0n);
+    const ask = (samples: SampleSelection): { total: bigint; stats: RunStats } => {
+      const stats = newStats();
+      const partial = runQuery({ ...whole, ...samples }, [tables], {}, stats);
+      const { lo } = finishPprof(whole, partial).values;
+      return { total: BigInt(lo.reduce((all, value) => all + value, 0)), stats };
+    };
+    const everything = ask({});
+    expect(everything.stats.buckets).toBeGreaterThan(0);
+    const numbers = [7, 8, 300];
+    const profileIds = numbers.map((row) => `${row.toString(16).padStart(8, '0')}00000000`);
+    const ofProfiles = ask({ profileIds });
+    expect(ofProfiles.total).toBe(
+      sum(
+        numbers.map((row) => model.rows[row]!),
+        () => true,
+      ),
+    );
+    expect(ofProfiles.stats.buckets).toBe(0);
+    const ofSpan = ask({ spanIds: [spanOf(4)] });
+    expect(ofSpan.total).toBe(sum(model.rows, ({ spanId }) => spanId === spanOf(4)));
+    expect(ofSpan.total).toBeGreaterThan(0n);
+    expect(ofSpan.stats).toEqual(newStats());
+    const ofCallSite = ask({ callSite: ['main', 'b'] });
+    expect(ofCallSite.total).toBe(sum(model.rows, ({ stack: own }) => own[1]!.lines[0] === 'b'));
+    expect(ofCallSite.stats).toEqual(everything.stats);
+  });
 
   test('reads no page of samples when the range holds all, and pages of the edges alone when it does not', () => {
     const tables = stored(modelOf(3 * HOUR, 4000, 3));

@@ -7,6 +7,7 @@ import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
 import { CHUNK, PointTable } from './point-table.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
+import { rowTotals } from './row-totals.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
 import { SeriesTable } from './series-table.ts';
 import { toTimeSeries, type TimeSeries } from './time-series.ts';
@@ -105,15 +106,15 @@ const UNWANTED = -2;
 /** Hot: once per row. */
 function addRows(
   points: PointTable,
-  { rows }: DatasetTables,
+  tables: DatasetTables,
   type: number,
   selection: Selection,
   groups: SeriesGroups,
   query: SelectSeriesQuery,
 ): void {
   const { startMs, endMs } = selection;
-  const { length, series, timeMs, totals } = rows;
-  const { lo, hi } = totals[type]!;
+  const { length, series, timeMs } = tables.rows;
+  const { lo, hi } = rowTotals(tables, type, selection);
   const groupOf = groups.groupOf;
   const firstMs = query.startMs;
   const stepMs = query.stepMs;

@@ -8,7 +8,8 @@ import {
   type ValueType,
 } from '@kiln/model';
 import { isCovered, NO_COVER, type Cover } from './roll-ups.ts';
-import type { DiscoveryQuery, ProfileSelection, QueryRange } from './query.ts';
+import type { DiscoveryQuery, ProfileSelection, QueryRange, SampleSelection } from './query.ts';
+import { compileSamples, keepProfiles, type SampleConditions } from './sample-conditions.ts';
 
 /** Compiled conditions on rows: made once per run. */
 export interface Selection extends QueryRange {
@@ -17,6 +18,8 @@ export interface Selection extends QueryRange {
   /** On `service_name` and `__name__`, which all series of a dataset share. */
   readonly shared: readonly Matcher[];
   readonly others: readonly Matcher[];
+  /** On the samples of the rows. */
+  readonly samples: SampleConditions;
 }
 
 /** Labels that no series stores: they follow from the value type, and from the service. */
@@ -56,11 +59,11 @@ export function isVirtualLabel(name: string): boolean {
 }
 
 /** @throws KilnError `invalid_argument` for a profile type id or selector that does not parse. */
-export function compileProfileSelection(query: ProfileSelection, range: QueryRange): Selection {
+export function compileProfileSelection(query: ProfileSelection & SampleSelection, range: QueryRange): Selection {
   const type = parseProfileTypeId(query.profileType);
   const id = profileTypeId(type.name, type);
   const idMatcher: Matcher = { name: '__profile_type__', op: '=', value: id, matches: (value) => value === id };
-  return compile([idMatcher, ...parseSelector(query.selector)], range);
+  return compile([idMatcher, ...parseSelector(query.selector)], range, compileSamples(query));
 }
 
 /** @throws KilnError `invalid_argument` for a selector that does not parse. */
@@ -76,11 +79,15 @@ export function compileRange(range: QueryRange): Selection {
   return compile([], range);
 }
 
-function compile(matchers: readonly Matcher[], { startMs, endMs }: QueryRange): Selection {
+function compile(
+  matchers: readonly Matcher[],
+  { startMs, endMs }: QueryRange,
+  samples: SampleConditions = compileSamples({}),
+): Selection {
   const shared = matchers.filter(({ name }) => name === 'service_name' || name === '__name__');
   const virtual = matchers.filter(({ name }) => isVirtual.has(name));
   const others = matchers.filter((matcher) => !shared.includes(matcher) && !virtual.includes(matcher));
-  return { startMs, endMs, virtual, shared, others };
+  return { startMs, endMs, virtual, shared, others, samples };
 }
 
 /** What is known of a dataset before its sections are read. */
@@ -121,6 +128,17 @@ export function matchRows(
   selection: Selection,
   seriesMask: Uint8Array | undefined,
   cover: Pick<Cover, 'fromMs' | 'toMs'> = NO_COVER,
+): Uint8Array | undefined | 'none' {
+  const wanted = matchTimes(tables, selection, seriesMask, cover);
+  const { profiles } = selection.samples;
+  return profiles === undefined || wanted === 'none' ? wanted : keepProfiles(tables.rows, wanted, profiles);
+}
+
+function matchTimes(
+  tables: DatasetTables,
+  selection: Selection,
+  seriesMask: Uint8Array | undefined,
+  cover: Pick<Cover, 'fromMs' | 'toMs'>,
 ): Uint8Array | undefined | 'none' {
   const { startMs, endMs } = selection;
   const { fromMs, toMs } = cover;

@@ -79,18 +79,21 @@ class FrameNames {
     return name;
   }
 
-  /** A location without lines is named `<base name of the binary>!0x<address>` (contract/pyroscope.md §5.4). */
   internAddress(place: LocationRow): number {
-    const { strings, mappings, locations } = this.#symbols;
-    const mapping = locations.mapping[place]!;
-    const file = mapping < mappings.length ? mappings.fileName[mapping]! : 0;
-    const path = decoder.decode(strings.bytes.subarray(strings.offsets[file], strings.offsets[file + 1]));
-    const base = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
-    const high = locations.addressHi[place]!;
-    const low = locations.addressLo[place]!.toString(16);
-    const address = high === 0 ? low : high.toString(16) + low.padStart(8, '0');
-    return this.#into.names.internText(`${base === '' ? 'unknown' : base}!0x${address}`);
+    return this.#into.names.internText(addressName(this.#symbols, place));
   }
+}
+
+/** The frame of a location without lines: `<base name of the binary>!0x<address>` (contract/pyroscope.md §5.4). */
+export function addressName({ strings, mappings, locations }: Symbols, place: LocationRow): string {
+  const mapping = locations.mapping[place]!;
+  const file = mapping < mappings.length ? mappings.fileName[mapping]! : 0;
+  const path = decoder.decode(strings.bytes.subarray(strings.offsets[file], strings.offsets[file + 1]));
+  const base = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+  const high = locations.addressHi[place]!;
+  const low = locations.addressLo[place]!.toString(16);
+  const address = high === 0 ? low : high.toString(16) + low.padStart(8, '0');
+  return `${base === '' ? 'unknown' : base}!0x${address}`;
 }
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

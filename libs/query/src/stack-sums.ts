@@ -2,6 +2,8 @@ import { mergePage, type DatasetTables, type Page } from '@kiln/block';
 import { ExactSums } from '@kiln/model';
 import { coverRange, isCovered, NO_COVER, type BucketPages, type Cover } from './roll-ups.ts';
 import type { RunStats } from './run-stats.ts';
+import { keepCallSite } from './call-site.ts';
+import { sumSpans } from './span-sums.ts';
 import { matchRows, matchSeries, matchTypes, type Selection } from './selection.ts';
 
 /** Where the sums of a selection come from in one dataset: every wanted row once, in a bucket or by itself. */
@@ -20,9 +22,10 @@ export function isRolledUp(tables: DatasetTables, selection: Selection): boolean
   return isCovered(coverOf(tables, selection, matchSeries(tables, selection)), selection);
 }
 
-/** A roll-up sums all series: it answers for nothing less. */
+/** A roll-up sums all series and profiles: it answers for nothing less. */
 function coverOf(tables: DatasetTables, selection: Selection, mask: Uint8Array | undefined): Cover {
-  return mask === undefined ? coverRange(tables, selection) : NO_COVER;
+  const all = mask === undefined && selection.samples.profiles === undefined;
+  return all ? coverRange(tables, selection) : NO_COVER;
 }
 
 /** What `sumByStack` reads; undefined when the selection wants nothing of the dataset. No sample page's bytes are asked for. */
@@ -41,8 +44,16 @@ export function planStacks<T extends DatasetTables>(
   return { types, buckets, pages, wanted };
 }
 
-/** Exact sums by stack row over the rows and value types that a selection wants; undefined when it wants none of them. */
+/** Exact sums by stack row over the rows, value types and samples that a selection wants; undefined when it wants none of them. */
 export function sumByStack(tables: DatasetTables, selection: Selection, stats?: RunStats): ExactSums | undefined {
+  const { samples } = selection;
+  const sums =
+    samples.byId === undefined ? sumPages(tables, selection, stats) : sumSpans(tables, selection, samples.byId);
+  if (sums !== undefined) keepCallSite(tables.symbols, samples.callSite, sums);
+  return sums;
+}
+
+function sumPages(tables: DatasetTables, selection: Selection, stats?: RunStats): ExactSums | undefined {
   const plan = planStacks(tables, selection);
   if (plan === undefined) return undefined;
   const sums = new ExactSums(tables.symbols.stacks.length);

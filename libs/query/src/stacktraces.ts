@@ -1,5 +1,6 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
+import { dotText } from './dot.ts';
 import { flameGraph, type FlameGraph } from './flame-graph.ts';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import type { QueryLimits } from './limits.ts';
@@ -15,7 +16,8 @@ import { addColumns, isEmpty, readNodes, writeNodes } from './tree-codec.ts';
 /** The answer in the format asked for. */
 export type StacktracesResult =
   | { readonly format: 'flamegraph'; readonly flameGraph: FlameGraph }
-  | { readonly format: 'tree'; readonly tree: Uint8Array };
+  | { readonly format: 'tree'; readonly tree: Uint8Array }
+  | { readonly format: 'dot'; readonly dot: string };
 
 /*
  * partial := version u8 | names | nodes (tree-codec.ts)
@@ -53,9 +55,15 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
   const tree = stacktracesTree(partial);
-  return query.format === 'tree'
-    ? { format: 'tree', tree: treeBytes(tree, query.maxNodes, query) }
-    : { format: 'flamegraph', flameGraph: flameGraph(tree, query.maxNodes, query) };
+  const { format, maxNodes } = query;
+  switch (format) {
+    case 'tree':
+      return { format, tree: treeBytes(tree, maxNodes, query) };
+    case 'dot':
+      return { format, dot: dotText(tree, maxNodes, query) };
+    default:
+      return { format, flameGraph: flameGraph(tree, maxNodes, query) };
+  }
 }
 
 /** The whole tree of a partial, before anything is cut. @throws CorruptDataError for a damaged partial. */

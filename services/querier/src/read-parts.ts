@@ -139,7 +139,7 @@ async function fetchTables(
   for (let place = missingContents(bytes); place !== undefined; place = missingContents(bytes)) await add([place]);
   const reads = readsOf(query);
   const wanted = openPart(bytes, tenant, codecs).datasets.filter((dataset) => reads.wants(dataset));
-  await add(missingSections(bytes, wanted, reads.sections));
+  await add(missingSections(bytes, wanted, ...reads.sections));
   const opened = wanted.map((dataset) => ({ dataset, tables: dataset.tables() }));
   if (isLarge) {
     const byRow = opened.filter(({ tables }) => reads.needsRows(tables));

@@ -1,35 +1,36 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { KilnError, type Label, type TenantId } from '@kiln/model';
-import {
-  finishQuery,
-  type Answer,
-  type FlameGraph,
-  type PprofResult,
-  type ProfileTypeAnswer,
-  type Query,
-} from '@kiln/query';
+import { KilnError, type TenantId } from '@kiln/model';
+import { finishQuery, type Answer, type Query, type StacktracesQuery, type StacktracesResult } from '@kiln/query';
 import {
   ExemplarType,
   ProfileFormat,
-  ProfileSchema,
-  type PprofMessage,
   TimeSeriesAggregationType,
   type QuerierService,
   type SelectMergeProfileRequest,
   type SelectMergeStacktracesRequest,
-  type StackTraceSelector,
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
-import { mergedPprof } from './merged-pprof.ts';
 import { ask as askFrontend, told } from './ask.ts';
 import {
-  checkSelection,
-  seriesRange,
-  type ClampedRange,
-  type QueryFrontend,
-  type RequestedRange,
-} from './query-frontend.ts';
+  emptyFlameGraph,
+  flameGraphMessage,
+  labelMessage,
+  pprofMessage,
+  profileTypeMessage,
+  seriesMessage,
+} from './messages.ts';
+import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
+import {
+  goPgoOf,
+  pprofNodes,
+  rangeOf,
+  sampleSelection,
+  selection,
+  seriesLimit,
+  stepMsOf,
+  type RangeMessage,
+  type SampleFields,
+} from './requests.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {
@@ -47,6 +48,7 @@ export type QuerierMethods = Pick<
   | 'labelValues'
   | 'series'
   | 'selectMergeStacktraces'
+  | 'selectMergeSpanProfile'
   | 'selectMergeProfile'
   | 'selectSeries'
 >;
@@ -100,65 +102,90 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
     },
 
     async selectMergeStacktraces(request, context) {
-      const { tenants } = context;
       const range = selectRange(request, context);
-      refuse('span_selector', request.spanSelector.length > 0);
-      refuseUnobeyed(request);
-      if (request.format === ProfileFormat.DOT) throw unobeyed('format PROFILE_FORMAT_DOT');
-      if (request.format === ProfileFormat.PPROF) {
+      if (request.format === ProfileFormat.PPROF)
         return { pprof: { profile: await mergeProfile(request, range, context) } };
+      const format = formats[request.format] ?? 'flamegraph';
+      const result = await mergeStacktraces(request, format, range, context);
+      switch (result?.format) {
+        case 'tree':
+          return { tree: result.tree };
+        case 'dot':
+          return { dot: result.dot };
+        case 'flamegraph':
+          return { flamegraph: flameGraphMessage(result.flameGraph) };
+        default:
+          return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
       }
+    },
+
+    async selectMergeSpanProfile(request, context) {
+      const range = selectRange(request, context);
       const format = request.format === ProfileFormat.TREE ? 'tree' : 'flamegraph';
-      if (range === undefined) return format === 'tree' ? {} : { flamegraph: emptyFlameGraph() };
-      checkSelection(request.profileTypeID, request.labelSelector);
-      const query = {
-        kind: 'stacktraces',
-        format,
-        ...range,
-        ...selection(request),
-        maxNodes: frontend.maxNodes(tenants, request.maxNodes),
-      } as const;
-      const { partial } = await ask(context, query);
-      const result = finishQuery(query, partial);
-      return result.format === 'tree' ? { tree: result.tree } : { flamegraph: flameGraphMessage(result.flameGraph) };
+      const result = await mergeStacktraces(request, format, range, context);
+      if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
+      if (result?.format === 'tree') return { tree: result.tree };
+      return format === 'tree' ? {} : { flamegraph: emptyFlameGraph() };
     },
 
     async selectMergeProfile(request, context) {
-      const range = selectRange(request, context);
-      refuseUnobeyed(request);
-      return mergeProfile(request, range, context);
+      return mergeProfile(request, selectRange(request, context), context);
     },
 
     async selectSeries(request, context) {
       const range = selectRange(request, context);
-      refuse('stack_trace_selector', request.stackTraceSelector !== undefined);
       const exemplars = request.exemplarType;
       refuse('exemplar_type', exemplars !== ExemplarType.UNSPECIFIED && exemplars !== ExemplarType.NONE);
       if (range === undefined) return {};
       checkSelection(request.profileTypeID, '{}');
-      const stepMs = Math.trunc(request.step * 1000);
-      if (!(stepMs >= 1)) {
-        throw new KilnError('invalid_argument', `invalid step ${request.step}: allowed are seconds, 0.001 or more`);
-      }
+      const stepMs = stepMsOf(request.step);
       checkSelection(request.profileTypeID, request.labelSelector);
+      goPgoOf(request.stackTraceSelector, false);
       const query = {
         kind: 'selectSeries',
         ...seriesRange(rangeOf(request), range),
         ...selection(request),
+        ...sampleSelection({ stackTraceSelector: request.stackTraceSelector }),
         stepMs,
         groupBy: request.groupBy,
         aggregation: request.aggregation === TimeSeriesAggregationType.AVERAGE ? 'average' : 'sum',
         limit: seriesLimit(request.limit),
       } as const;
       const series = finishQuery(query, (await ask(context, query)).partial);
-      return {
-        series: series.map(({ labels, timeMs, value }) => ({
-          labels: labels.map(labelMessage),
-          points: Array.from(timeMs, (time, i) => ({ timestamp: BigInt(time), value: value[i]! })),
-        })),
-      };
+      return { series: series.map(seriesMessage) };
     },
   };
+
+  /** undefined when all of the range lies before the lookback. */
+  async function mergeStacktraces(
+    request: StacktracesMessage,
+    format: StacktracesQuery['format'],
+    range: ClampedRange | undefined,
+    context: QueryContext,
+  ): Promise<StacktracesResult | undefined> {
+    if (range === undefined) return undefined;
+    const query = stacktracesQuery(request, format, range, context);
+    return finishQuery(query, (await ask(context, query)).partial);
+  }
+
+  function stacktracesQuery(
+    request: StacktracesMessage,
+    format: StacktracesQuery['format'],
+    range: ClampedRange,
+    { tenants }: QueryContext,
+  ): StacktracesQuery {
+    checkSelection(request.profileTypeID, request.labelSelector);
+    goPgoOf(request.stackTraceSelector, false);
+    const maxNodes = frontend.maxNodes(tenants, request.maxNodes);
+    return {
+      kind: 'stacktraces',
+      format,
+      ...range,
+      ...selection(request),
+      ...sampleSelection(request),
+      maxNodes: format === 'dot' && !request.maxNodes ? DOT_NODES : maxNodes,
+    };
+  }
 
   async function mergeProfile(
     request: SelectMergeStacktracesRequest | SelectMergeProfileRequest,
@@ -167,85 +194,38 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
   ) {
     if (range === undefined) return {};
     checkSelection(request.profileTypeID, request.labelSelector);
-    const query = { kind: 'pprof', ...range, ...selection(request), maxNodes: Number(request.maxNodes ?? 0n) } as const;
+    const query = {
+      kind: 'pprof',
+      ...range,
+      ...selection(request),
+      ...sampleSelection(request),
+      ...goPgoOf(request.stackTraceSelector, true),
+      maxNodes: pprofNodes(request.maxNodes),
+    } as const;
     return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }
 }
 
-function pprofMessage(result: PprofResult, { endMs }: ClampedRange): PprofMessage | Record<string, never> {
-  if (result.symbols.stacks.length === 0) return {};
-  return fromBinary(ProfileSchema, mergedPprof([result], endMs));
-}
+/** A request for stacktraces, whichever method it belongs to. */
+type StacktracesMessage = SampleFields & {
+  readonly profileTypeID: string;
+  readonly labelSelector: string;
+  readonly maxNodes?: bigint | undefined;
+};
 
-function flameGraphMessage({ names, levels, total, maxSelf }: FlameGraph) {
-  return { names: [...names], levels: levels.map((level) => ({ values: Array.from(level, BigInt) })), total, maxSelf };
-}
+const formats: { readonly [format in ProfileFormat]?: StacktracesQuery['format'] } = {
+  [ProfileFormat.TREE]: 'tree',
+  [ProfileFormat.DOT]: 'dot',
+};
 
-function emptyFlameGraph() {
-  return { names: ['total'], levels: [{ values: [0n, 0n, 0n, 0n] }], total: 0n, maxSelf: 0n };
-}
-
-function profileTypeMessage({ id, name, type, unit, periodType, periodUnit }: ProfileTypeAnswer) {
-  return { ID: id, name, sampleType: type, sampleUnit: unit, periodType, periodUnit };
-}
-
-function labelMessage({ name, value }: Label) {
-  return { name, value };
-}
-
-interface RangeMessage {
-  readonly start: bigint;
-  readonly end: bigint;
-}
-
-/** A range as it was requested. @throws KilnError `invalid_argument` for times beyond any clock. */
-export function rangeOf({ start, end }: RangeMessage): RequestedRange {
-  return { startMs: milliseconds('start', start), endMs: milliseconds('end', end) };
-}
-
-/** Far enough for any clock, near enough for exact arithmetic in doubles. */
-const MAX_TIME_MS = 2n ** 50n;
-
-function milliseconds(field: string, value: bigint): number {
-  if (value > MAX_TIME_MS || value < -MAX_TIME_MS) {
-    throw new KilnError(
-      'invalid_argument',
-      `${field} is ${value}, allowed are Unix milliseconds of at most ${MAX_TIME_MS}`,
-      {
-        reason: 'invalid_time_range',
-      },
-    );
-  }
-  return Number(value);
-}
-
-function selection({ profileTypeID, labelSelector }: { profileTypeID: string; labelSelector: string }) {
-  return { profileType: profileTypeID, selector: labelSelector };
-}
-
-function seriesLimit(limit: bigint | undefined): number {
-  return limit === undefined || limit <= 0n || limit > 1_000_000n ? 0 : Number(limit);
-}
+/** Functions of a call graph when none are asked for (contract/pyroscope.md §5.9). */
+const DOT_NODES = 100;
 
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
 function acceptsUtf8(context: UnaryContext): boolean {
   return /;\s*allow-utf8-labelnames\s*=\s*"?true"?\s*(;|,|$)/i.test(context.header('accept'));
 }
 
-function refuseUnobeyed(request: {
-  stackTraceSelector?: StackTraceSelector | undefined;
-  profileIdSelector: string[];
-  traceIdSelector: string[];
-}): void {
-  refuse('stack_trace_selector', request.stackTraceSelector !== undefined);
-  refuse('profile_id_selector', request.profileIdSelector.length > 0);
-  refuse('trace_id_selector', request.traceIdSelector.length > 0);
-}
-
 function refuse(field: string, isSent: boolean): void {
-  if (isSent) throw unobeyed(field);
-}
-
-function unobeyed(field: string): KilnError {
-  return new KilnError('unimplemented', `${field} is not obeyed by this version: leave it out`);
+  if (isSent) throw new KilnError('unimplemented', `${field} is not obeyed by this version: leave it out`);
 }

@@ -169,6 +169,34 @@ describe('a read', () => {
     expect(message.flamegraph!.names).toEqual(['total']);
   });
 
+  test.each<[string, string, Record<string, unknown>, Record<string, unknown>]>([
+    ['spans', 'SelectMergeSpanProfile', { spanSelector: ['0123456789ABCDEF'] }, { spanIds: ['0123456789abcdef'] }],
+    [
+      'traces, as a pprof',
+      'SelectMergeStacktraces',
+      { format: 'PROFILE_FORMAT_PPROF', traceIdSelector: ['f'.repeat(32)], maxNodes: 5 },
+      { kind: 'pprof', traceIds: ['f'.repeat(32)], maxNodes: 5 },
+    ],
+    [
+      'profiles, as a call graph',
+      'SelectMergeStacktraces',
+      { format: 'PROFILE_FORMAT_DOT', profileIdSelector: ['FEDCBA98-7654-3210-0000-000000000000'] },
+      { format: 'dot', profileIds: ['fedcba9876543210'], maxNodes: 100 },
+    ],
+    [
+      'a call site, for PGO',
+      'SelectMergeProfile',
+      { stackTraceSelector: { callSite: [{ name: 'main' }], goPgo: { keepLocations: 5, aggregateCallees: true } } },
+      { callSite: ['main'], goPgo: { keepLocations: 5, aggregateCallees: true } },
+    ],
+    ['a call site, over time', 'SelectSeries', { step: 1, stackTraceSelector: { callSite: [{}] } }, { callSite: [''] }],
+    ['nothing, in empty selectors', 'SelectMergeSpanProfile', { spanSelector: [] }, { maxNodes: 8192 }],
+  ])('chooses samples by %s', async (_, method, body, query) => {
+    const { call, asked } = await harness();
+    expect((await call(method, { ...select, ...body })).status).toBe(200);
+    expect(asked[0]!.query).toMatchObject(query);
+  });
+
   test.each<[string, string, unknown, number, string, string]>([
     ['without a tenant', 'ProfileTypes', {}, 401, 'unauthenticated', 'no org id'],
     [
@@ -225,36 +253,52 @@ describe('a read', () => {
     ],
     ['of a label without name', 'LabelValues', range, 400, 'invalid_argument', 'name is required'],
     [
-      'with a span selector',
+      'with a span that is none',
+      'SelectMergeSpanProfile',
+      { ...select, spanSelector: ['0123456789abcdef', '00'] },
+      400,
+      'invalid_argument',
+      'span_selector has "00", want 16 hex digits',
+    ],
+    [
+      'with a trace that is none',
+      'SelectMergeProfile',
+      { ...select, traceIdSelector: ['g'.repeat(32)] },
+      400,
+      'invalid_argument',
+      'want 32 hex digits',
+    ],
+    [
+      'with a profile that is none',
       'SelectMergeStacktraces',
-      { ...select, spanSelector: ['00'] },
-      501,
-      'unimplemented',
-      'span_selector',
+      { ...select, profileIdSelector: ['0123456789abcdef'] },
+      400,
+      'invalid_argument',
+      'profile_id_selector has "0123456789abcdef", want a UUID',
     ],
     [
-      'with a trace selector',
+      'with spans and traces',
+      'SelectMergeStacktraces',
+      { ...select, spanSelector: ['0123456789abcdef'], traceIdSelector: ['0'.repeat(32)] },
+      400,
+      'invalid_argument',
+      'cannot be sent together',
+    ],
+    [
+      'with PGO but no pprof',
+      'SelectMergeStacktraces',
+      { ...select, stackTraceSelector: { goPgo: { keepLocations: 5 } } },
+      400,
+      'invalid_argument',
+      'PROFILE_FORMAT_PPROF',
+    ],
+    [
+      'of a pprof of negative nodes',
       'SelectMergeProfile',
-      { ...select, traceIdSelector: ['00'] },
-      501,
-      'unimplemented',
-      'trace_id_selector',
-    ],
-    [
-      'with a profile selector',
-      'SelectMergeProfile',
-      { ...select, profileIdSelector: ['00'] },
-      501,
-      'unimplemented',
-      'profile_id_selector',
-    ],
-    [
-      'with a stack selector',
-      'SelectSeries',
-      { ...select, step: 1, stackTraceSelector: {} },
-      501,
-      'unimplemented',
-      'stack_trace_selector',
+      { ...select, maxNodes: -1 },
+      400,
+      'invalid_argument',
+      'max_nodes -1',
     ],
     [
       'of exemplars',
@@ -264,7 +308,6 @@ describe('a read', () => {
       'unimplemented',
       'exemplar_type',
     ],
-    ['as DOT', 'SelectMergeStacktraces', { ...select, format: 3 }, 501, 'unimplemented', 'PROFILE_FORMAT_DOT'],
     ['of a call to come', 'SelectHeatmap', select, 501, 'unimplemented', ''],
     ['of broken JSON', 'ProfileTypes', '{', 400, 'invalid_argument', ''],
     ['of an empty body', 'ProfileTypes', '', 400, 'invalid_argument', ''],

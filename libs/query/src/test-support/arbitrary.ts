@@ -1,7 +1,7 @@
 import { labelSet, profileTypeId, type ValueType } from '@kiln/model';
 import fc from 'fast-check';
 import { mergePartials, runQuery } from '../run.ts';
-import type { Query } from '../query.ts';
+import type { Query, SampleSelection } from '../query.ts';
 import { CPU, type ModelDataset, type ModelLocation } from './model.ts';
 import type { Condition } from './oracle.ts';
 import { toTables } from './tables.ts';
@@ -46,6 +46,28 @@ const label = fc.record({
 
 const labels = fc.uniqueArray(label, { selector: ({ name }) => name, maxLength: 3 }).map((list) => labelSet(list));
 
+/** Ids that differ in every half, so that one that is not looked at is noticed. */
+export const profileIds: readonly string[] = ['0000000000000001', '0000000100000000', 'fedcba9876543210'];
+export const spanIds: readonly string[] = ['0000000000000001', '0000000100000000', 'ffffffffffffffff'];
+export const traceIds: readonly string[] = [
+  '00000000000000000000000000000001',
+  '00000000000000010000000000000000',
+  '0123456789abcdef0123456789abcdef',
+];
+
+const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+
+/** At most one condition on samples, so that most still find something. */
+export const sampleSelection: fc.Arbitrary<SampleSelection> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  fc.record({ profileIds: fc.subarray([...profileIds], { minLength: 1 }) }),
+  fc.record({ spanIds: fc.subarray([...spanIds], { minLength: 1 }) }),
+  fc.record({ traceIds: fc.subarray([...traceIds], { minLength: 1 }), profileIds: fc.subarray([...profileIds]) }),
+  fc.record({ callSite: fc.array(functionName, { minLength: 1, maxLength: 3 }) }),
+  fc.record({ callSite: fc.array(functionName, { maxLength: 1 }), spanIds: fc.subarray([...spanIds]) }),
+);
+
 export const dataset: fc.Arbitrary<ModelDataset> = fc
   .record({
     service: fc.constantFrom('api', 'web'),
@@ -57,11 +79,14 @@ export const dataset: fc.Arbitrary<ModelDataset> = fc
       .array(
         fc.record({
           timeMs: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 40 })),
+          id: fc.constantFrom(...profileIds),
           labels,
           samples: fc.array(
             fc.record({
               stack: fc.array(location, { maxLength: 5 }),
               values: fc.array(value, { minLength: head.types.length, maxLength: head.types.length }),
+              spanId: rarely(fc.constantFrom(...spanIds)),
+              traceId: rarely(fc.constantFrom(...traceIds)),
             }),
             { maxLength: 6 },
           ),

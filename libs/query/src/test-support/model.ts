@@ -10,6 +10,8 @@ export interface ModelDataset {
 
 export interface ModelRow {
   readonly timeMs: number;
+  /** First half of the profile's id, 16 hex digits; absent = 0. */
+  readonly id?: string;
   /** Stored labels but `__name__` and `service_name`. */
   readonly labels: readonly Label[];
   readonly samples: readonly ModelSample[];
@@ -20,6 +22,10 @@ export interface ModelSample {
   readonly stack: readonly ModelLocation[];
   /** One per value type. */
   readonly values: readonly bigint[];
+  /** 16 hex digits. */
+  readonly spanId?: string | undefined;
+  /** 32 hex digits. */
+  readonly traceId?: string | undefined;
 }
 
 export interface ModelLocation {

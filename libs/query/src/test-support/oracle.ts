@@ -1,5 +1,5 @@
 import { profileTypeId, type Label } from '@kiln/model';
-import type { SelectSeriesQuery } from '../query.ts';
+import type { SampleSelection, SelectSeriesQuery } from '../query.ts';
 import type { ModelDataset, ModelLocation, ModelRow } from './model.ts';
 
 /*
@@ -18,7 +18,15 @@ export interface OracleRow {
   readonly labels: ReadonlyMap<string, string>;
   readonly timeMs: number;
   readonly total: bigint;
-  readonly samples: readonly { stack: readonly ModelLocation[]; value: bigint }[];
+  readonly id: string;
+  readonly samples: readonly OracleSample[];
+}
+
+export interface OracleSample {
+  readonly stack: readonly ModelLocation[];
+  readonly value: bigint;
+  readonly spanId: string | undefined;
+  readonly traceId: string | undefined;
 }
 
 export function oracleRows(
@@ -51,8 +59,35 @@ function oracleRow(dataset: ModelDataset, row: ModelRow, type: number): OracleRo
     labels,
     timeMs: row.timeMs,
     total: row.samples.reduce((sum, { values }) => sum + values[type]!, 0n),
-    samples: row.samples.map(({ stack, values }) => ({ stack, value: values[type]! })),
+    id: row.id ?? '0000000000000000',
+    samples: row.samples.map(({ stack, values, spanId, traceId }) => ({
+      stack,
+      value: values[type]!,
+      spanId,
+      traceId,
+    })),
   };
+}
+
+/** What a selection of samples leaves of rows: those of its profiles with their samples of its spans, traces and call site. */
+export function selectSamples(
+  rows: readonly OracleRow[],
+  { profileIds = [], spanIds = [], traceIds = [], callSite = [] }: SampleSelection,
+): OracleRow[] {
+  const isIn = (ids: readonly string[], id: string | undefined): boolean =>
+    ids.length === 0 || (id !== undefined && ids.includes(id));
+  return rows
+    .filter(({ id }) => isIn(profileIds, id))
+    .map((row) => {
+      const samples = row.samples.filter(
+        ({ stack, spanId, traceId }) =>
+          isIn(spanIds, spanId) &&
+          isIn(traceIds, traceId) &&
+          JSON.stringify(frames(stack).slice(0, callSite.length)) === JSON.stringify(callSite),
+      );
+      return { ...row, samples, total: samples.reduce((sum, { value }) => sum + value, 0n) };
+    })
+    .filter(({ total }) => total > 0n);
 }
 
 function holds({ op, value }: Condition, found: string): boolean {

@@ -1,6 +1,6 @@
 import { PageBuilder, type DatasetTables, type Page } from '@kiln/block';
 import { exactFromBigInt, labelSet, labelSetKey, type ExactColumn, type LabelSet, type Symbols } from '@kiln/model';
-import type { ModelDataset, ModelLocation } from './model.ts';
+import type { ModelDataset, ModelLocation, ModelSample } from './model.ts';
 
 /** A dataset as the head or a block would give it, a few rows to a page. */
 export function toTables(dataset: ModelDataset, rowsPerPage = 3): DatasetTables {
@@ -11,6 +11,7 @@ export function toTables(dataset: ModelDataset, rowsPerPage = 3): DatasetTables 
   let builder = new PageBuilder(dataset.types.length);
   let firstRow = 0;
   const totals = dataset.types.map((): bigint[] => []);
+  const spans: { row: number; stack: number; sample: ModelSample }[] = [];
   for (const [number, row] of dataset.rows.entries()) {
     const labels = labelSet([
       ...row.labels,
@@ -21,8 +22,10 @@ export function toTables(dataset: ModelDataset, rowsPerPage = 3): DatasetTables 
     if (!series.has(key)) series.set(key, { ref: series.size, labels });
     refs.push(series.get(key)!.ref);
     const byStack = new Map<number, bigint[]>();
-    for (const { stack, values } of row.samples) {
+    for (const sample of row.samples) {
+      const { stack, values } = sample;
       const ref = symbols.stack(stack);
+      if (sample.spanId !== undefined || sample.traceId !== undefined) spans.push({ row: number, stack: ref, sample });
       const before = byStack.get(ref) ?? values.map(() => 0n);
       byStack.set(
         ref,
@@ -57,13 +60,30 @@ export function toTables(dataset: ModelDataset, rowsPerPage = 3): DatasetTables 
       length: refs.length,
       series: Uint32Array.from(refs),
       timeMs: Float64Array.from(times),
-      id: new Uint8Array(8 * refs.length),
+      id: Uint8Array.from(dataset.rows.flatMap(({ id = '0'.repeat(16) }) => [...Buffer.from(id, 'hex')])),
       offset: undefined,
       totals: totals.map(toColumn),
     },
     pages,
     symbols: symbols.build(),
-    spans: undefined,
+    spans: spans.length === 0 ? undefined : toSpans(spans, dataset.types.length),
+  };
+}
+
+function toSpans(
+  entries: readonly { row: number; stack: number; sample: ModelSample }[],
+  types: number,
+): DatasetTables['spans'] {
+  const integers = (hex: (sample: ModelSample) => string): BigUint64Array =>
+    BigUint64Array.from(entries, ({ sample }) => BigInt(`0x${hex(sample) || '0'}`));
+  return {
+    length: entries.length,
+    row: Uint32Array.from(entries, ({ row }) => row),
+    stack: Uint32Array.from(entries, ({ stack }) => stack),
+    spanId: integers(({ spanId = '' }) => spanId),
+    traceIdHi: integers(({ traceId = '' }) => traceId.slice(0, 16)),
+    traceIdLo: integers(({ traceId = '' }) => traceId.slice(16)),
+    values: Array.from({ length: types }, (_, type) => toColumn(entries.map(({ sample }) => sample.values[type]!))),
   };
 }
 

@@ -12,7 +12,8 @@ import {
 } from '@kiln/query';
 import { ask, selectRange } from '../ask.ts';
 import { checkSelection, type QueryFrontend } from '../query-frontend.ts';
-import { rangeOf, type QueryContext } from '../querier-service.ts';
+import type { QueryContext } from '../querier-service.ts';
+import { rangeOf } from '../requests.ts';
 import { maxNodesField, RECENT, timeFields, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
 

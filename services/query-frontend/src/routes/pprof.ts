@@ -3,7 +3,8 @@ import { formatSelector, KilnError, parseProfileTypeId, parseSelector, type Matc
 import { finishQuery } from '@kiln/query';
 import { ask, selectRange } from '../ask.ts';
 import { mergedPprof } from '../merged-pprof.ts';
-import { rangeOf, type QueryContext } from '../querier-service.ts';
+import type { QueryContext } from '../querier-service.ts';
+import { rangeOf } from '../requests.ts';
 import type { ClampedRange, QueryFrontend } from '../query-frontend.ts';
 import { namedSelector, RECENT, timeFields } from './parameters.ts';
 import { BINARY, type Route } from './route.ts';
