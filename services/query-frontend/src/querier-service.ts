@@ -1,12 +1,5 @@
 import { KilnError, type TenantId } from '@kiln/model';
-import {
-  finishQuery,
-  type Answer,
-  type AnswerGap,
-  type Query,
-  type StacktracesQuery,
-  type StacktracesResult,
-} from '@kiln/query';
+import { finishQuery, type Answer, type Query, type StacktracesQuery, type StacktracesResult } from '@kiln/query';
 import {
   ExemplarType,
   ProfileFormat,
@@ -17,6 +10,7 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
+import { ask as askFrontend, told } from './ask.ts';
 import {
   emptyFlameGraph,
   flameGraphMessage,
@@ -25,13 +19,7 @@ import {
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
-import {
-  checkSelection,
-  seriesRange,
-  type ClampedRange,
-  type QueryFrontend,
-  type RequestedRange,
-} from './query-frontend.ts';
+import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
   goPgoOf,
   pprofNodes,
@@ -43,7 +31,6 @@ import {
   type RangeMessage,
   type SampleFields,
 } from './requests.ts';
-import { serverTiming } from './server-timing.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {
@@ -54,8 +41,8 @@ export interface QueryContext extends UnaryContext {
 }
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
-type Answered = Pick<
-  UnaryMethods<typeof QuerierService, QueryContext>,
+export type QuerierMethods = Pick<
+  Required<UnaryMethods<typeof QuerierService, QueryContext>>,
   | 'profileTypes'
   | 'labelNames'
   | 'labelValues'
@@ -70,27 +57,15 @@ type Answered = Pick<
  * querier.v1.QuerierService: message → checked query → merged partial → message. Unknown fields are ignored; a known field that this version does
  * not obey is refused by name, because a selector that is ignored is a wrong sum.
  */
-export function querierService(frontend: QueryFrontend): Answered {
-  async function ask(context: QueryContext, query: Query): Promise<Answer> {
-    const answer = await frontend.query(context.tenants, query, context.signal);
-    context.setHeader('server-timing', serverTiming(answer.stats));
-    if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
-    return answer;
-  }
+export function querierService(frontend: QueryFrontend): QuerierMethods {
+  const ask = (context: QueryContext, query: Query): Promise<Answer> => askFrontend(frontend, context, query);
 
   function selectRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
-    return frontend.selectRange(context.tenants, told(rangeOf(request), context));
+    return frontend.selectRange(context.tenants, told(frontend, context, rangeOf(request)));
   }
 
   function discoveryRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
-    return frontend.discoveryRange(context.tenants, told(rangeOf(request), context));
-  }
-
-  /** An answer to less than was asked for says so. */
-  function told(asked: RequestedRange, context: QueryContext): RequestedRange {
-    const note = frontend.leftOut(context.tenants, asked);
-    if (note !== undefined) context.setHeader('x-kiln-note', note);
-    return asked;
+    return frontend.discoveryRange(context.tenants, told(frontend, context, rangeOf(request)));
   }
 
   return {
@@ -245,17 +220,6 @@ const formats: { readonly [format in ProfileFormat]?: StacktracesQuery['format']
 
 /** Functions of a call graph when none are asked for (contract/pyroscope.md §5.9). */
 const DOT_NODES = 100;
-
-const GAPS_SHOWN = 16;
-const GAP_LENGTH = 200;
-
-/** What may be missing, as a header: clients refuse one that is long, and a header has no text but ASCII. */
-function gapsText(gaps: readonly AnswerGap[]): string {
-  const shown = gaps.slice(0, GAPS_SHOWN).map(({ log, after, upTo, reason }) => {
-    return `${log} (${after}, ${upTo}] ${reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
-  });
-  return [...shown, ...(gaps.length > GAPS_SHOWN ? [`and ${gaps.length - GAPS_SHOWN} more`] : [])].join('; ');
-}
 
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
 function acceptsUtf8(context: UnaryContext): boolean {
