@@ -79,14 +79,9 @@ export class StacktracesMerge implements QueryMerge {
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
   const tree = stacktracesTree(partial);
   const { format, maxNodes } = query;
-  switch (format) {
-    case 'tree':
-      return { format, tree: treeBytes(tree, maxNodes, query) };
-    case 'dot':
-      return { format, dot: dotText(tree, maxNodes, query) };
-    default:
-      return { format, flameGraph: flameGraph(tree, maxNodes, query) };
-  }
+  if (format === 'tree') return { format, tree: treeBytes(tree, maxNodes, query) };
+  if (format === 'dot') return { format, dot: dotText(tree, maxNodes, query) };
+  return { format, flameGraph: flameGraph(tree, maxNodes, query) };
 }
 
 /** The whole tree of a partial, before anything is cut. @throws CorruptDataError for a damaged partial. */

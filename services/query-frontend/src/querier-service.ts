@@ -107,16 +107,10 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
         return { pprof: { profile: await mergeProfile(request, range, context) } };
       const format = formats[request.format] ?? 'flamegraph';
       const result = await mergeStacktraces(request, format, range, context);
-      switch (result?.format) {
-        case 'tree':
-          return { tree: result.tree };
-        case 'dot':
-          return { dot: result.dot };
-        case 'flamegraph':
-          return { flamegraph: flameGraphMessage(result.flameGraph) };
-        default:
-          return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
-      }
+      if (result?.format === 'tree') return { tree: result.tree };
+      if (result?.format === 'dot') return { dot: result.dot };
+      if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
+      return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
     },
 
     async selectMergeSpanProfile(request, context) {
