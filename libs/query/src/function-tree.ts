@@ -21,7 +21,7 @@ export interface FunctionTreeColumns {
 
 /** A function tree that grows. Columns are replaced as it does: hoist them only between calls of `child`. */
 export class FunctionTree implements FunctionTreeColumns {
-  readonly names: NameTable = new NameTable();
+  readonly names: NameTable;
   parent: Uint32Array = new Uint32Array(64);
   name: Uint32Array = new Uint32Array(64);
   selfLo: Float64Array = new Float64Array(64);
@@ -31,7 +31,8 @@ export class FunctionTree implements FunctionTreeColumns {
   #slots: Uint32Array = new Uint32Array(256);
   #length = 1;
 
-  constructor({ maxResultNodes }: QueryLimits = {}) {
+  constructor({ maxResultNodes }: QueryLimits = {}, names: NameTable = new NameTable()) {
+    this.names = names;
     this.#maxNodes = atMost(maxResultNodes);
   }
 

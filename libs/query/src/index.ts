@@ -1,4 +1,5 @@
 export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
+export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
 export type { FlameGraph } from './flame-graph.ts';
 export { profileIdOf, profileUuid } from './ids.ts';
 export type { QueryLimits } from './limits.ts';

@@ -56,17 +56,26 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
 
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
-  const tree = partial.length === 0 ? new FunctionTree() : decode(partial, new NameTable());
+  const tree = treeOf(partial, new NameTable());
   const { format, maxNodes } = query;
-  switch (format) {
-    case 'tree':
-      return { format, tree: treeBytes(tree, maxNodes, query) };
-    case 'dot':
-      return { format, dot: dotText(tree, maxNodes, query) };
-    default:
-      return { format, flameGraph: flameGraph(tree, maxNodes, query) };
-  }
+  if (format === 'tree') return { format, tree: treeBytes(tree, maxNodes, query) };
+  if (format === 'dot') return { format, dot: dotText(tree, maxNodes, query) };
+  return { format, flameGraph: flameGraph(tree, maxNodes, query) };
 }
+
+/** A partial as the tree it was. @param names its names are added to these. @throws CorruptDataError for a damaged one. */
+export function treeOf(partial: Uint8Array, names: NameTable): FunctionTreeColumns {
+  return partial.length > 0 ? decode(partial, names) : { ...NO_NODES, names };
+}
+
+/** The root alone. */
+const NO_NODES = {
+  length: 1,
+  parent: new Uint32Array(1),
+  name: new Uint32Array(1),
+  selfLo: new Float64Array(1),
+  selfHi: new Float64Array(1),
+};
 
 function encodeTree(tree: FunctionTree): Uint8Array {
   const count = tree.length;

@@ -1,9 +1,11 @@
 import { KilnError, type TenantId } from '@kiln/model';
 import {
+  diffGraph,
   finishQuery,
   type Answer,
   type AnswerGap,
   type Query,
+  type QueryRange,
   type StacktracesQuery,
   type StacktracesResult,
 } from '@kiln/query';
@@ -18,6 +20,7 @@ import {
   type UnaryMethods,
 } from '@kiln/rpc';
 import {
+  diffMessage,
   emptyFlameGraph,
   flameGraphMessage,
   labelMessage,
@@ -28,6 +31,7 @@ import {
 import {
   checkSelection,
   seriesRange,
+  together,
   type ClampedRange,
   type QueryFrontend,
   type RequestedRange,
@@ -62,6 +66,7 @@ type Answered = Pick<
   | 'series'
   | 'selectMergeStacktraces'
   | 'selectMergeSpanProfile'
+  | 'diff'
   | 'selectMergeProfile'
   | 'selectSeries'
 >;
@@ -72,10 +77,19 @@ type Answered = Pick<
  */
 export function querierService(frontend: QueryFrontend): Answered {
   async function ask(context: QueryContext, query: Query): Promise<Answer> {
-    const answer = await frontend.query(context.tenants, query, context.signal);
-    context.setHeader('server-timing', serverTiming(answer.stats));
-    if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
-    return answer;
+    const [answer] = await askAll(context, [query]);
+    return answer!;
+  }
+
+  /** The answers in the order of the queries; headers speak of all of them. */
+  async function askAll(context: QueryContext, queries: readonly Query[]): Promise<Answer[]> {
+    const { tenants, signal } = context;
+    const answers = await Promise.all(queries.map((query) => frontend.query(tenants, query, signal)));
+    const gaps = answers.flatMap((answer) => answer.gaps);
+    const all = answers.map(({ stats }) => stats);
+    if (all.length > 0) context.setHeader('server-timing', serverTiming(all.reduce(together)));
+    if (gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(gaps));
+    return answers;
   }
 
   function selectRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
@@ -132,16 +146,10 @@ export function querierService(frontend: QueryFrontend): Answered {
         return { pprof: { profile: await mergeProfile(request, range, context) } };
       const format = formats[request.format] ?? 'flamegraph';
       const result = await mergeStacktraces(request, format, range, context);
-      switch (result?.format) {
-        case 'tree':
-          return { tree: result.tree };
-        case 'dot':
-          return { dot: result.dot };
-        case 'flamegraph':
-          return { flamegraph: flameGraphMessage(result.flameGraph) };
-        default:
-          return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
-      }
+      if (result?.format === 'tree') return { tree: result.tree };
+      if (result?.format === 'dot') return { dot: result.dot };
+      if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
+      return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
     },
 
     async selectMergeSpanProfile(request, context) {
@@ -155,6 +163,17 @@ export function querierService(frontend: QueryFrontend): Answered {
 
     async selectMergeProfile(request, context) {
       return mergeProfile(request, selectRange(request, context), context);
+    },
+
+    async diff(request, context) {
+      const left = side('left', request.left, context);
+      const right = side('right', request.right, context);
+      const queries = [left.query, right.query].filter((query) => query !== undefined);
+      const answers = await askAll(context, queries);
+      const partialOf = (query: Query | undefined): Uint8Array =>
+        query === undefined ? new Uint8Array(0) : answers[queries.indexOf(query as StacktracesQuery)]!.partial;
+      const [l, r] = [left, right].map(({ query, range }) => ({ range, partial: partialOf(query) }));
+      return { flamegraph: diffMessage(diffGraph(l!, r!, Math.max(left.maxNodes, right.maxNodes))) };
     },
 
     async selectSeries(request, context) {
@@ -180,6 +199,25 @@ export function querierService(frontend: QueryFrontend): Answered {
       return { series: series.map(seriesMessage) };
     },
   };
+
+  /** One side of a diff, checked by itself; no query when all of it lies before the lookback. @throws KilnError that names the side. */
+  function side(
+    name: 'left' | 'right',
+    request: SelectMergeStacktracesRequest | undefined,
+    context: QueryContext,
+  ): { query: StacktracesQuery | undefined; range: QueryRange; maxNodes: number } {
+    try {
+      if (request === undefined) throw new KilnError('invalid_argument', 'missing: a diff has two sides');
+      const range = selectRange(request, context);
+      if (range === undefined) return { query: undefined, range: rangeOf(request), maxNodes: 0 };
+      const query = stacktracesQuery(request, 'flamegraph', range, context);
+      return { query, range, maxNodes: query.maxNodes };
+    } catch (error) {
+      if (!(error instanceof KilnError)) throw error;
+      const { code, reason, message } = error;
+      throw new KilnError(code, `${name}: ${message}`, { cause: error, ...(reason === undefined ? {} : { reason }) });
+    }
+  }
 
   /** undefined when all of the range lies before the lookback. */
   async function mergeStacktraces(
