@@ -5,7 +5,7 @@ import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import { NameTable } from './name-table.ts';
 import type { QueryRange } from './query.ts';
-import { treeOf } from './stacktraces.ts';
+import { stacktracesTree } from './stacktraces.ts';
 
 /**
  * Levels of two flame graphs that have the same nodes (contract/pyroscope.md §5.7), from the root: seven numbers per node, left to right: of the left side
@@ -36,7 +36,7 @@ export interface DiffSide {
 export function diffGraph(left: DiffSide, right: DiffSide, maxNodes: number): DiffGraph {
   const names = new NameTable();
   const tree = new FunctionTree({}, names);
-  const sides = [left, right].map(({ partial }) => placed(tree, treeOf(partial, names)));
+  const sides = [left, right].map(({ partial }) => placed(tree, stacktracesTree(partial, names)));
   const [l, r] = sides.map((side) => valuesOf(tree, side)) as [Values, Values];
   for (const [{ range }, { total }] of [
     [left, l],
@@ -67,7 +67,8 @@ function placed(tree: FunctionTree, columns: FunctionTreeColumns): Placed {
   const { length, parent, name } = columns;
   const target = new Uint32Array(length);
   tree.reserve(tree.length + length);
-  for (let node = 1; node < length; node++) target[node] = tree.child(target[parent[node]!]!, name[node]!);
+  for (let node = 1; node < length; node++)
+    target[node] = tree.child(target[parent[node]!]!, name[node]!, target[node - 1]! + 1);
   return { columns, target };
 }
 

@@ -1,14 +1,19 @@
 export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
+export { AVERAGE_SCALE } from './average-stacks.ts';
 export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
-export type { FlameGraph } from './flame-graph.ts';
+export { flameGraph, type FlameGraph } from './flame-graph.ts';
+export { functionSums, stacksThrough, treeTotal, type FunctionSum } from './function-sums.ts';
+export type { FunctionTreeColumns } from './function-tree.ts';
 export { profileIdOf, profileUuid } from './ids.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';
+export { joinPprofTypes, type PprofTypes } from './pprof-types.ts';
 export type { ProfileTypeAnswer } from './profile-types.ts';
 export { decodeQuery, encodeQuery } from './query-codec.ts';
 export {
   checkQuery,
   rowRange,
+  type AverageStacksQuery,
   type GoPgo,
   type LabelNamesQuery,
   type LabelValuesQuery,
@@ -22,8 +27,9 @@ export {
   type SeriesQuery,
   type StacktracesQuery,
 } from './query.ts';
+export { newQueryMerge, type QueryMerge } from './query-merge.ts';
 export { readsOf, type Reads } from './reads.ts';
 export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
 export type { RunStats } from './run-stats.ts';
-export type { StacktracesResult } from './stacktraces.ts';
+export { stacktracesTree, type StacktracesResult } from './stacktraces.ts';
 export type { TimeSeries } from './time-series.ts';

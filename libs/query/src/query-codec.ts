@@ -51,6 +51,8 @@ function readQuery(fields: Fields): Query {
         maxNodes: fields.number('maxNodes'),
         format: fields.oneOf('format', ['flamegraph', 'tree', 'dot']),
       };
+    case 'averageStacks':
+      return { kind, ...range, ...selection(fields) };
     case 'pprof':
       return {
         kind,

@@ -42,6 +42,14 @@ export interface GoPgo {
   readonly aggregateCallees: boolean;
 }
 
+/**
+ * The function tree of an average profile: per series the mean over its profiles in the range, then the sum over series. For what is counted at an
+ * instant, such as memory in use, where a sum over time says nothing.
+ */
+export interface AverageStacksQuery extends ProfileSelection {
+  readonly kind: 'averageStacks';
+}
+
 /** The merged stacktraces with their symbols, for a pprof (§5.12). */
 export interface PprofQuery extends ProfileSelection, SampleSelection {
   readonly kind: 'pprof';
@@ -93,6 +101,7 @@ export interface SeriesQuery extends DiscoveryQuery {
 /** What to read, as plain data: it is cloned to workers and sent over the wire as it is. */
 export type Query =
   | StacktracesQuery
+  | AverageStacksQuery
   | PprofQuery
   | SelectSeriesQuery
   | ProfileTypesQuery

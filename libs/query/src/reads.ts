@@ -1,4 +1,5 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
+import { averagePages } from './average-stacks.ts';
 import { asksForSpans, rowRange, type Query } from './query.ts';
 import { pagesOfRows } from './row-totals.ts';
 import {
@@ -34,6 +35,14 @@ export function readsOf(query: Query): Reads {
       sections: ['stacks'],
       needsRows: (tables) => !isRolledUp(tables, selection),
       pages: (tables) => planStacks(tables, selection)?.pages ?? [],
+    };
+  }
+  if (query.kind === 'averageStacks') {
+    return {
+      ...common,
+      sections: ['stacks'],
+      needsRows: () => true,
+      pages: (tables) => averagePages(tables, selection),
     };
   }
   if (readsRowSamples(query)) {

@@ -1,5 +1,7 @@
 import type { DatasetTables } from '@kiln/block';
 import { KilnError, type LabelSet } from '@kiln/model';
+import { finishAverageStacks, mergeAverageStacks, runAverageStacks } from './average-stacks.ts';
+import type { FunctionTreeColumns } from './function-tree.ts';
 import { finishLabelNames, mergeLabelNames, runLabelNames } from './label-names.ts';
 import { finishLabelValues, mergeLabelValues, runLabelValues } from './label-values.ts';
 import type { QueryLimits } from './limits.ts';
@@ -15,6 +17,7 @@ import type { TimeSeries } from './time-series.ts';
 /** The answer of each kind of query. */
 export interface ResultOf {
   readonly stacktraces: StacktracesResult;
+  readonly averageStacks: FunctionTreeColumns;
   readonly pprof: PprofResult;
   readonly selectSeries: TimeSeries[];
   readonly profileTypes: ProfileTypeAnswer[];
@@ -39,6 +42,8 @@ export function runQuery(
   switch (query.kind) {
     case 'stacktraces':
       return runStacktraces(query, datasets, limits, stats);
+    case 'averageStacks':
+      return runAverageStacks(query, datasets, limits, stats);
     case 'pprof':
       return runPprof(query, datasets, limits, stats);
     case 'selectSeries':
@@ -64,6 +69,8 @@ export function mergePartials(query: Query, partials: readonly Uint8Array[], lim
   switch (query.kind) {
     case 'stacktraces':
       return mergeStacktraces(partials, limits);
+    case 'averageStacks':
+      return mergeAverageStacks(partials, limits);
     case 'pprof':
       return mergePprof(partials, limits);
     case 'selectSeries':
@@ -93,6 +100,8 @@ function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {
   switch (query.kind) {
     case 'stacktraces':
       return finishStacktraces(query, partial);
+    case 'averageStacks':
+      return finishAverageStacks(partial);
     case 'pprof':
       return finishPprof(query, partial);
     case 'selectSeries':

@@ -1,18 +1,18 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { dotText } from './dot.ts';
-import { readExact, writeExact } from './exact-codec.ts';
 import { flameGraph, type FlameGraph } from './flame-graph.ts';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import type { QueryLimits } from './limits.ts';
 import { NameTable, readNames } from './name-table.ts';
 import type { StacktracesQuery } from './query.ts';
+import type { QueryMerge } from './query-merge.ts';
 import type { RunStats } from './run-stats.ts';
-import { compileProfileSelection } from './selection.ts';
+import { compileProfileSelection, type Selection } from './selection.ts';
 import { addStacks } from './stack-frames.ts';
-import { readParents } from './symbol-codec.ts';
-import { sumByStack } from './stack-sums.ts';
+import { sumAllByStack } from './stack-sums.ts';
 import { treeBytes } from './tree-bytes.ts';
+import { addColumns, isEmpty, readNodes, writeNodes } from './tree-codec.ts';
 
 /** The answer in the format asked for. */
 export type StacktracesResult =
@@ -21,8 +21,7 @@ export type StacktracesResult =
   | { readonly format: 'dot'; readonly dot: string };
 
 /*
- * partial := version u8 | names | n | column node - parent | column name | column self value, exact
- *            nodes 1 to n with parents first; the last column begins with node 0, whose value is that of stacktraces without frames
+ * partial := version u8 | names | nodes (tree-codec.ts)
  * names   := count | count * length | bytes
  * An empty partial is no bytes at all.
  */
@@ -36,13 +35,9 @@ export function runStacktraces(
   limits: QueryLimits = {},
   stats?: RunStats,
 ): Uint8Array {
-  const selection = compileProfileSelection(query, query);
-  const tree = new FunctionTree(limits);
-  for (const tables of datasets) {
-    const sums = sumByStack(tables, selection, stats);
-    if (sums !== undefined) addStacks(tree, tables.symbols, sums);
-  }
-  return encodeTree(tree);
+  const merge = new StacktracesMerge(query, limits, stats);
+  merge.addDatasets(datasets);
+  return merge.toPartial();
 }
 
 /** Associative and commutative, but for the order of nodes, which no answer depends on. */
@@ -54,40 +49,52 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
   return encodeTree(tree);
 }
 
+/** One function tree of datasets and partials, for a reader that has one part after the other: nothing is encoded in between. */
+export class StacktracesMerge implements QueryMerge {
+  readonly #selection: Selection;
+  readonly #stats: RunStats | undefined;
+  readonly #tree: FunctionTree;
+
+  constructor(query: StacktracesQuery, limits: QueryLimits = {}, stats?: RunStats) {
+    this.#selection = compileProfileSelection(query, query);
+    this.#tree = new FunctionTree(limits);
+    this.#stats = stats;
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>): void {
+    const read = sumAllByStack(datasets, this.#selection, this.#stats);
+    for (const { symbols, values } of read) addStacks(this.#tree, symbols, values);
+  }
+
+  addPartial(partial: Uint8Array): void {
+    if (partial.length > 0) addColumns(this.#tree, decode(partial, this.#tree.names));
+  }
+
+  toPartial(): Uint8Array {
+    return encodeTree(this.#tree);
+  }
+}
+
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
-  const tree = treeOf(partial, new NameTable());
+  const tree = stacktracesTree(partial);
   const { format, maxNodes } = query;
   if (format === 'tree') return { format, tree: treeBytes(tree, maxNodes, query) };
   if (format === 'dot') return { format, dot: dotText(tree, maxNodes, query) };
   return { format, flameGraph: flameGraph(tree, maxNodes, query) };
 }
 
-/** A partial as the tree it was. @param names its names are added to these. @throws CorruptDataError for a damaged one. */
-export function treeOf(partial: Uint8Array, names: NameTable): FunctionTreeColumns {
-  return partial.length > 0 ? decode(partial, names) : { ...NO_NODES, names };
+/** The whole tree of a partial, before anything is cut. @param names its names are added to these. @throws CorruptDataError for a damaged partial. */
+export function stacktracesTree(partial: Uint8Array, names: NameTable = new NameTable()): FunctionTreeColumns {
+  return partial.length === 0 ? new FunctionTree({}, names) : decode(partial, names);
 }
 
-/** The root alone. */
-const NO_NODES = {
-  length: 1,
-  parent: new Uint32Array(1),
-  name: new Uint32Array(1),
-  selfLo: new Float64Array(1),
-  selfHi: new Float64Array(1),
-};
-
 function encodeTree(tree: FunctionTree): Uint8Array {
-  const count = tree.length;
-  if (count === 1 && tree.selfLo[0] === 0 && tree.selfHi[0] === 0) return new Uint8Array(0);
-  const writer = new ByteWriter(64 + count * 8);
+  if (isEmpty(tree)) return new Uint8Array(0);
+  const writer = new ByteWriter(64 + tree.length * 8);
   writer.u8(VERSION);
   tree.names.write(writer);
-  writer.varint(count - 1);
-  const { parent, name, selfLo, selfHi } = tree;
-  for (let node = 1; node < count; node++) writer.varint(node - parent[node]!);
-  for (let node = 1; node < count; node++) writer.varint(name[node]!);
-  for (let node = 0; node < count; node++) writeExact(writer, selfLo[node]!, selfHi[node]!);
+  writeNodes(writer, tree);
   return writer.toBytes();
 }
 
@@ -96,28 +103,7 @@ function decode(partial: Uint8Array, into: NameTable): FunctionTreeColumns {
   const reader = new ByteReader(partial, FORMAT);
   const version = reader.u8();
   if (version !== VERSION) reader.fail(`version ${version}, want ${VERSION}`);
-  const names = readNames(reader, into);
-  const length = reader.count(3) + 1;
-  const parent = readParents(reader, length);
-  const name = new Uint32Array(length);
-  for (let node = 1; node < length; node++) {
-    const number = reader.varint();
-    if (number >= names.length) reader.fail(`name ${number} of ${names.length}`);
-    name[node] = names[number]!;
-  }
-  const selfLo = new Float64Array(length);
-  const selfHi = new Float64Array(length);
-  for (let node = 0; node < length; node++) readExact(reader, selfLo, selfHi, node);
+  const tree = readNodes(reader, readNames(reader, into), into);
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
-  return { names: into, length, parent, name, selfLo, selfHi };
-}
-
-/** Adds to a tree with the same table of names. Nodes are renumbered; those of one path become one. Hot: once per node. */
-function addColumns(tree: FunctionTree, { length, parent, name, selfLo, selfHi }: FunctionTreeColumns): void {
-  const target = new Uint32Array(length);
-  tree.reserve(length - 1);
-  for (let node = 1; node < length; node++) target[node] = tree.child(target[parent[node]!]!, name[node]!);
-  for (let node = 0; node < length; node++) {
-    if (selfLo[node] !== 0 || selfHi[node] !== 0) tree.add(target[node]!, selfLo[node]!, selfHi[node]!);
-  }
+  return tree;
 }

@@ -10,6 +10,7 @@ export * from './gen/querier/v1/querier_pb.ts';
 export { PusherService, PushRequestSchema, PushResponseSchema } from './gen/push/v1/push_pb.ts';
 export {
   ExemplarType,
+  LabelValuesRequestSchema,
   TimeSeriesAggregationType,
   type ExemplarSchema,
   type HeatmapSeriesSchema,

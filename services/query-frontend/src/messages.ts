@@ -1,5 +1,4 @@
 import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { encodePprof } from '@kiln/formats';
 import type { Label } from '@kiln/model';
 import type { DiffGraph, FlameGraph, PprofResult, ProfileTypeAnswer, QueryRange, TimeSeries } from '@kiln/query';
 import {
@@ -11,28 +10,15 @@ import {
   type ProfileTypeSchema,
   type SeriesSchema,
 } from '@kiln/rpc';
+import { mergedPprof } from './merged-pprof.ts';
 
 /*
  * Answers as messages.
  */
 
-/** Period of the merged profile, which no longer has one of its own: what clients expect by name (contract/pyroscope.md §5.12). */
-const periods: Readonly<Record<string, bigint>> = { process_cpu: 1_000_000_000n, memory: 524_288n };
-
-export function pprofMessage(
-  { symbols, values, type }: PprofResult,
-  { endMs }: QueryRange,
-): PprofMessage | Record<string, never> {
-  if (symbols.stacks.length === 0) return {};
-  const bytes = encodePprof({
-    symbols,
-    types: [{ type: type.type, unit: type.unit, values }],
-    periodType: { type: type.periodType, unit: type.periodUnit },
-    period: periods[type.name] ?? 1n,
-    timeNanos: BigInt(endMs) * 1_000_000n,
-    durationNanos: 0n,
-  });
-  return fromBinary(ProfileSchema, bytes);
+export function pprofMessage(result: PprofResult, { endMs }: QueryRange): PprofMessage | Record<string, never> {
+  if (result.symbols.stacks.length === 0) return {};
+  return fromBinary(ProfileSchema, mergedPprof([result], endMs));
 }
 
 export function flameGraphMessage({

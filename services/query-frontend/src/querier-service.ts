@@ -3,7 +3,6 @@ import {
   diffGraph,
   finishQuery,
   type Answer,
-  type AnswerGap,
   type Query,
   type QueryRange,
   type StacktracesQuery,
@@ -19,6 +18,7 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
+import { ask as askFrontend, askAll, told } from './ask.ts';
 import {
   diffMessage,
   emptyFlameGraph,
@@ -28,14 +28,7 @@ import {
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
-import {
-  checkSelection,
-  seriesRange,
-  together,
-  type ClampedRange,
-  type QueryFrontend,
-  type RequestedRange,
-} from './query-frontend.ts';
+import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
   goPgoOf,
   pprofNodes,
@@ -47,7 +40,6 @@ import {
   type RangeMessage,
   type SampleFields,
 } from './requests.ts';
-import { serverTiming } from './server-timing.ts';
 
 /** A call, and whose data it asks for. */
 export interface QueryContext extends UnaryContext {
@@ -58,8 +50,8 @@ export interface QueryContext extends UnaryContext {
 }
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
-type Answered = Pick<
-  UnaryMethods<typeof QuerierService, QueryContext>,
+export type QuerierMethods = Pick<
+  Required<UnaryMethods<typeof QuerierService, QueryContext>>,
   | 'profileTypes'
   | 'labelNames'
   | 'labelValues'
@@ -75,36 +67,15 @@ type Answered = Pick<
  * querier.v1.QuerierService: message → checked query → merged partial → message. Unknown fields are ignored; a known field that this version does
  * not obey is refused by name, because a selector that is ignored is a wrong sum.
  */
-export function querierService(frontend: QueryFrontend): Answered {
-  async function ask(context: QueryContext, query: Query): Promise<Answer> {
-    const [answer] = await askAll(context, [query]);
-    return answer!;
-  }
-
-  /** The answers in the order of the queries; headers speak of all of them. */
-  async function askAll(context: QueryContext, queries: readonly Query[]): Promise<Answer[]> {
-    const { tenants, signal } = context;
-    const answers = await Promise.all(queries.map((query) => frontend.query(tenants, query, signal)));
-    const gaps = answers.flatMap((answer) => answer.gaps);
-    const all = answers.map(({ stats }) => stats);
-    if (all.length > 0) context.setHeader('server-timing', serverTiming(all.reduce(together)));
-    if (gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(gaps));
-    return answers;
-  }
+export function querierService(frontend: QueryFrontend): QuerierMethods {
+  const ask = (context: QueryContext, query: Query): Promise<Answer> => askFrontend(frontend, context, query);
 
   function selectRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
-    return frontend.selectRange(context.tenants, told(rangeOf(request), context));
+    return frontend.selectRange(context.tenants, told(frontend, context, rangeOf(request)));
   }
 
   function discoveryRange(request: RangeMessage, context: QueryContext): ClampedRange | undefined {
-    return frontend.discoveryRange(context.tenants, told(rangeOf(request), context));
-  }
-
-  /** An answer to less than was asked for says so. */
-  function told(asked: RequestedRange, context: QueryContext): RequestedRange {
-    const note = frontend.leftOut(context.tenants, asked);
-    if (note !== undefined) context.setHeader('x-kiln-note', note);
-    return asked;
+    return frontend.discoveryRange(context.tenants, told(frontend, context, rangeOf(request)));
   }
 
   return {
@@ -169,7 +140,7 @@ export function querierService(frontend: QueryFrontend): Answered {
       const left = side('left', request.left, context);
       const right = side('right', request.right, context);
       const queries = [left.query, right.query].filter((query) => query !== undefined);
-      const answers = await askAll(context, queries);
+      const answers = await askAll(frontend, context, queries);
       const partialOf = (query: Query | undefined): Uint8Array =>
         query === undefined ? new Uint8Array(0) : answers[queries.indexOf(query as StacktracesQuery)]!.partial;
       const [l, r] = [left, right].map(({ query, range }) => ({ range, partial: partialOf(query) }));
@@ -283,17 +254,6 @@ const formats: { readonly [format in ProfileFormat]?: StacktracesQuery['format']
 
 /** Functions of a call graph when none are asked for (contract/pyroscope.md §5.9). */
 const DOT_NODES = 100;
-
-const GAPS_SHOWN = 16;
-const GAP_LENGTH = 200;
-
-/** What may be missing, as a header: clients refuse one that is long, and a header has no text but ASCII. */
-function gapsText(gaps: readonly AnswerGap[]): string {
-  const shown = gaps.slice(0, GAPS_SHOWN).map(({ log, after, upTo, reason }) => {
-    return `${log} (${after}, ${upTo}] ${reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
-  });
-  return [...shown, ...(gaps.length > GAPS_SHOWN ? [`and ${gaps.length - GAPS_SHOWN} more`] : [])].join('; ');
-}
 
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
 function acceptsUtf8(context: UnaryContext): boolean {

@@ -1,19 +1,35 @@
 import { gzipSync } from 'node:zlib';
-import type { TenantId } from '@kiln/model';
+import { KilnError, type TenantId } from '@kiln/model';
 import { QuerierService, unaryService, type UnaryService } from '@kiln/rpc';
 import { querierService, type QueryContext } from './querier-service.ts';
 import type { QueryFrontend } from './query-frontend.ts';
+import { ROUTES } from './routes/index.ts';
+import { BINARY, type Route } from './routes/route.ts';
 
-/** A call of QuerierService as it crosses threads: plain data. */
-export interface QueryCall {
-  readonly method: string;
-  readonly isJson: boolean;
+/** A read as it crosses threads: plain data. */
+export type QueryCall = MethodCall | RouteCall;
+
+interface AnyCall {
   /** Whether the answer may be compressed. */
   readonly acceptsGzip: boolean;
-  readonly message: Uint8Array;
   readonly tenants: readonly TenantId[];
   /** Those that methods look at, by name in small letters. */
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A call of QuerierService. */
+export interface MethodCall extends AnyCall {
+  readonly method: string;
+  readonly isJson: boolean;
+  readonly message: Uint8Array;
+}
+
+/** A read by GET. */
+export interface RouteCall extends AnyCall {
+  /** One of `ROUTES`. */
+  readonly path: string;
+  /** What follows the question mark. */
+  readonly search: string;
 }
 
 export interface QueryReply {
@@ -33,28 +49,52 @@ const WORTHWHILE = 1024;
 /** Answers are read once: the last few per cent are not worth twice the time. */
 const GZIP_LEVEL = 3;
 
-/** Decodes, answers, encodes and compresses calls of QuerierService: all that takes time. */
+/** Decodes, answers, encodes and compresses calls of QuerierService and reads by GET: all that takes time. */
 export class QueryCalls implements QueryAnswerer {
   readonly #service: UnaryService<QueryContext>;
+  readonly #routes: ReadonlyMap<string, Route>;
 
   constructor(frontend: QueryFrontend) {
-    this.#service = unaryService(QuerierService, querierService(frontend));
+    const methods = querierService(frontend);
+    this.#service = unaryService(QuerierService, methods);
+    this.#routes = new Map(Object.entries(ROUTES).map(([path, route]) => [path, route(frontend, methods)]));
   }
 
-  /** @throws KilnError by the method; the signal's reason. */
-  async answer(
-    { method, isJson, acceptsGzip, message, tenants, headers }: QueryCall,
-    signal: AbortSignal,
-  ): Promise<QueryReply> {
+  /** @throws KilnError by the method or route; the signal's reason. */
+  async answer(call: QueryCall, signal: AbortSignal): Promise<QueryReply> {
+    const { tenants, headers, acceptsGzip } = call;
     const set: Record<string, string> = {};
     const context: QueryContext = {
       tenants,
       signal,
       header: (name) => headers[name] ?? '',
-      setHeader: (name, value) => (set[name] = value),
+      setHeader: (name, value) => (set[name] = together(name, set[name], value)),
     };
-    const answer = await this.#service(method, isJson, message, context);
-    const isGzip = acceptsGzip && answer.length >= WORTHWHILE;
+    const answer =
+      'path' in call
+        ? await this.#route(call, context)
+        : await this.#service(call.method, call.isJson, call.message, context);
+    const isGzip = acceptsGzip && answer.length >= WORTHWHILE && set['content-type'] !== BINARY;
     return { message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer, isGzip, headers: set };
   }
+
+  async #route({ path, search }: RouteCall, context: QueryContext): Promise<Uint8Array> {
+    const route = this.#routes.get(path);
+    // The framework reads %2F as a slash.
+    if (route === undefined)
+      throw new KilnError('unimplemented', `nothing is served under ${path.slice(0, 200)}`, { httpStatus: 404 });
+    const { contentType, body, fileName } = await route(new URLSearchParams(search), context);
+    context.setHeader('content-type', contentType);
+    if (fileName !== undefined) context.setHeader('content-disposition', `attachment; filename="${fileName}"`);
+    return typeof body === 'string' ? encoder.encode(body) : body;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** A read by GET may ask several queries: each says what it took, and what may be missing is said once. */
+function together(name: string, before: string | undefined, value: string): string {
+  if (before === undefined) return value;
+  if (name === 'server-timing') return `${before}, ${value}`;
+  return before === value ? value : `${before}; ${value}`;
 }

@@ -50,6 +50,11 @@ export class QueryFrontend {
     this.#clock = clock;
   }
 
+  /** Unix milliseconds. */
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   /** The answer over all tenants together, as if their profiles were one tenant's. */
   async query(tenants: readonly TenantId[], query: Query, signal: AbortSignal): Promise<Answer> {
     const answers = await Promise.all(tenants.map((tenant) => this.#queries.query(tenant, query, signal)));

@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
-import { RawPost } from '@kiln/nest';
+import { RawGet, RawPost } from '@kiln/nest';
 import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
 import type { QueryAnswerer } from './query-calls.ts';
 import type { QueryQueue } from './query-queue.ts';
+import { ROUTES } from './routes/index.ts';
 
 export interface QueryHttpPorts {
   readonly answerer: QueryAnswerer;
@@ -20,7 +21,7 @@ export const QUERY_HTTP_PORTS = 'kiln.query-http-ports';
 /** Requests are small: selectors and ranges. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
-/** The read API by Connect, gRPC and gRPC-Web: reads the message, has it answered elsewhere, writes what came back. A client that leaves, or whose time is over, takes its query along. */
+/** The read API by Connect, gRPC and gRPC-Web, and by GET: reads what is asked, has it answered elsewhere, writes what came back. A client that leaves, or whose time is over, takes its query along. */
 @Controller()
 export class QueryHttp {
   readonly #ports: QueryHttpPorts;
@@ -35,8 +36,7 @@ export class QueryHttp {
     const left = clientLeft(response);
     const call = new UnaryCall(request, response);
     const { isJson, acceptsGzip } = call;
-    const org = request.headers['x-scope-orgid'];
-    const header = Array.isArray(org) ? org[0] : org;
+    const header = tenantHeader(request);
     const tenants = tenantsOf(header);
     const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES));
     const message = await inflateSmall(body, MAX_REQUEST_BYTES);
@@ -48,4 +48,31 @@ export class QueryHttp {
     );
     call.answer(reply.message, { ...reply.headers, ...answeredFor(tenants, header) }, reply.isGzip);
   }
+
+  @RawGet(Object.keys(ROUTES))
+  async route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { answerer, queue, tenantsOf } = this.#ports;
+    const left = clientLeft(response);
+    const header = tenantHeader(request);
+    const tenants = tenantsOf(header);
+    const [path = '', ...search] = request.url!.split('?');
+    const acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(request.headers['accept-encoding'] ?? '');
+    const headers = { accept: request.headers.accept ?? '' };
+    const asked = { path, search: search.join('?'), acceptsGzip, tenants, headers };
+    const reply = await queue.run(tenants, left, () => answerer.answer(asked, left));
+    response
+      .writeHead(200, {
+        ...reply.headers,
+        ...answeredFor(tenants, header),
+        ...(reply.isGzip ? { 'content-encoding': 'gzip' } : {}),
+        vary: 'accept-encoding',
+        'content-length': String(reply.message.length),
+      })
+      .end(reply.message);
+  }
+}
+
+function tenantHeader(request: IncomingMessage): string | undefined {
+  const org = request.headers['x-scope-orgid'];
+  return Array.isArray(org) ? org[0] : org;
 }

@@ -1,5 +1,5 @@
 import { clipped } from '../clipped.ts';
-import { amountText } from './amount.ts';
+import { amountText } from '@kiln/model';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
 
 export interface BarOptions {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { amountText } from './amount.ts';
+import { amountText } from '@kiln/model';
 import { flameBars } from './bars.ts';
 import { collapsedStacks } from './collapsed.ts';
 import { flameNodes, flameTree, type FlameGraphJson } from './flame-tree.ts';

@@ -1,4 +1,4 @@
-import { amountText } from './amount.ts';
+import { amountText } from '@kiln/model';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
 
 const WIDTH = 1200;

@@ -1,5 +1,5 @@
 import { formatDuration, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { amountText } from '../flame/amount.ts';
+import { amountText } from '@kiln/model';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText } from './output.ts';

@@ -1,7 +1,7 @@
 import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { decodePprof } from '@kiln/formats';
 import { clipped } from '../clipped.ts';
-import { amountText } from '../flame/amount.ts';
+import { amountText } from '@kiln/model';
 import { shareOf } from '../flame/flame-tree.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';

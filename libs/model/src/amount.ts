@@ -16,6 +16,8 @@ export function amountText(value: bigint | number, unit: string): string {
   const steps = unit === 'nanoseconds' ? nanoSteps : unit === 'bytes' ? byteSteps : [];
   for (const [size, name] of steps) if (Number(value) >= size) return `${(Number(value) / size).toFixed(1)} ${name}`;
   const short = unit === 'nanoseconds' ? 'ns' : unit === 'count' ? '' : unit;
+  if (typeof value === 'number' && value % 1 !== 0 && value < 100)
+    return `${Number(value.toFixed(2))} ${short}`.trimEnd();
   const whole = typeof value === 'number' ? BigInt(Math.round(value)) : value;
   return `${whole.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')} ${short}`.trimEnd();
 }

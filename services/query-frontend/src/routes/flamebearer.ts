@@ -1,0 +1,43 @@
+import { parseProfileTypeId } from '@kiln/model';
+import type { Timeline } from './timeline.ts';
+
+/** A flame graph, or the difference of two, as QuerierService answers it. */
+export interface FlameGraphMessage {
+  readonly names?: readonly string[];
+  readonly levels?: readonly { readonly values?: readonly bigint[] }[];
+  readonly total?: bigint;
+  readonly maxSelf?: bigint;
+  readonly leftTicks?: bigint;
+  readonly rightTicks?: bigint;
+}
+
+export interface FlamebearerParts {
+  readonly graph: FlameGraphMessage;
+  readonly format: 'single' | 'double';
+  readonly profileTypeID: string;
+  readonly timeline: Timeline | null;
+  readonly groups: Readonly<Record<string, Timeline>> | null;
+}
+
+/** Sample types whose values are counts of things. */
+const objects = new Set(['inuse_objects', 'alloc_objects', 'goroutine', 'samples']);
+
+/** Flamebearer version 1 (contract/pyroscope.md §5.8) as JSON text. Sums are written digit by digit: a double would round those above 2^53. */
+export function flamebearerText({ graph, format, profileTypeID, timeline, groups }: FlamebearerParts): string {
+  const { type, unit } = parseProfileTypeId(profileTypeID);
+  const isCpu = type === 'cpu';
+  const levels = (graph.levels ?? []).map(({ values = [] }) => `[${values.join(',')}]`);
+  const flamebearer = `{"names":${JSON.stringify(graph.names ?? ['total'])},"levels":[${levels.join(',')}],"numTicks":${graph.total ?? 0n},"maxSelf":${graph.maxSelf ?? 0n}}`;
+  const metadata = {
+    format,
+    spyName: '',
+    sampleRate: isCpu ? 1_000_000_000 : 100,
+    units: isCpu ? 'samples' : objects.has(type) ? 'objects' : unit,
+    name: type,
+  };
+  const rest = { metadata, timeline, groups, heatmap: null };
+  const ticks = Object.entries({ leftTicks: graph.leftTicks ?? 0n, rightTicks: graph.rightTicks ?? 0n })
+    .filter(([, value]) => value !== 0n)
+    .map(([name, value]) => `,"${name}":${value}`);
+  return `{"version":1,"flamebearer":${flamebearer},${JSON.stringify(rest).slice(1, -1)}${ticks.join('')}}`;
+}

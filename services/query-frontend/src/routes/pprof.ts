@@ -1,0 +1,67 @@
+import { gzipSync } from 'node:zlib';
+import { formatSelector, KilnError, parseProfileTypeId, parseSelector, type Matcher } from '@kiln/model';
+import { finishQuery } from '@kiln/query';
+import { ask, selectRange } from '../ask.ts';
+import { mergedPprof } from '../merged-pprof.ts';
+import type { QueryContext } from '../querier-service.ts';
+import { rangeOf } from '../requests.ts';
+import type { ClampedRange, QueryFrontend } from '../query-frontend.ts';
+import { namedSelector, RECENT, timeFields } from './parameters.ts';
+import { BINARY, type Route } from './route.ts';
+
+/**
+ * `GET /pprof?query=<type>{selector}&from=&until=`: the merged profile as gzipped pprof, for `go tool pprof` and browsers. A name without a type,
+ * `memory{…}`, answers all value types of that name in one. Without times it is the last hour.
+ */
+export function pprofRoute(frontend: QueryFrontend): Route {
+  return async (parameters, context) => {
+    const { metric, labelSelector } = namedSelector(parameters, 'query');
+    const asked = rangeOf(timeFields(parameters, ['from', 'until'], frontend.nowMs(), RECENT));
+    const range = selectRange(frontend, context, asked);
+    const types = range === undefined ? [] : await typesOf(frontend, context, { metric, labelSelector, range });
+    const results = await Promise.all(
+      types.map(async (profileType) => {
+        const query = { kind: 'pprof', ...range!, profileType, selector: labelSelector, maxNodes: 0 } as const;
+        return finishQuery(query, (await ask(frontend, context, query)).partial);
+      }),
+    );
+    const found = results.filter(({ symbols }) => symbols.stacks.length > 0);
+    if (found.length === 0) {
+      const when = `${new Date(asked.startMs).toISOString()} to ${new Date(asked.endMs).toISOString()}`;
+      throw new KilnError('not_found', `no profiles of ${metric}${labelSelector} from ${when}`);
+    }
+    const body = gzipSync(mergedPprof(found, range!.endMs));
+    const fileName = `${metric.replaceAll(/[^\w.-]+/g, '_').slice(0, 100)}.pb.gz`;
+    return { contentType: BINARY, body, fileName };
+  };
+}
+
+/** The profile type that is named, or all of that name, with those first that its tools show first. */
+async function typesOf(
+  frontend: QueryFrontend,
+  context: QueryContext,
+  { metric, labelSelector, range }: { metric: string; labelSelector: string; range: ClampedRange },
+): Promise<string[]> {
+  if (metric.includes(':')) {
+    parseProfileTypeId(metric);
+    return [metric];
+  }
+  const name: Pick<Matcher, 'name' | 'op' | 'value'> = { name: '__name__', op: '=', value: metric };
+  const query = {
+    kind: 'series',
+    ...range,
+    matchers: [formatSelector([name, ...parseSelector(labelSelector)])],
+    labelNames: ['__profile_type__'],
+    utf8: true,
+  } as const;
+  const sets = finishQuery(query, (await ask(frontend, context, query)).partial);
+  const ids = sets.flatMap((labels) => labels.map(({ value }) => value));
+  return ids.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+/** Go shows the last of its sample types first: CPU time, memory in use, delay. */
+const shownFirst = ['cpu', 'inuse_space', 'delay'];
+
+function rank(id: string): number {
+  return shownFirst.includes(parseProfileTypeId(id).type) ? 0 : 1;
+}
