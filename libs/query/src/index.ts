@@ -1,5 +1,6 @@
 export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
 export { AVERAGE_SCALE } from './average-stacks.ts';
+export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
 export { flameGraph, type FlameGraph } from './flame-graph.ts';
 export { functionSums, stacksThrough, treeTotal, type FunctionSum } from './function-sums.ts';
 export type { FunctionTreeColumns } from './function-tree.ts';

@@ -84,9 +84,9 @@ export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array):
   return { format, flameGraph: flameGraph(tree, maxNodes, query) };
 }
 
-/** The whole tree of a partial, before anything is cut. @throws CorruptDataError for a damaged partial. */
-export function stacktracesTree(partial: Uint8Array): FunctionTreeColumns {
-  return partial.length === 0 ? new FunctionTree() : decode(partial, new NameTable());
+/** The whole tree of a partial, before anything is cut. @param names its names are added to these. @throws CorruptDataError for a damaged partial. */
+export function stacktracesTree(partial: Uint8Array, names: NameTable = new NameTable()): FunctionTreeColumns {
+  return partial.length === 0 ? new FunctionTree({}, names) : decode(partial, names);
 }
 
 function encodeTree(tree: FunctionTree): Uint8Array {
