@@ -289,8 +289,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no fsync of data in the log',
     file: 'libs/partition-log/src/file-partition.ts',
-    from: "await this.#file.sync('log-data');",
-    to: '',
+    from: "await this.#file.writeDurably(frames, position, 'log-data');",
+    to: 'await this.#file.write(frames, position);',
     noticedBy: 'libs/partition-log/src/power-loss.test.ts',
   },
   {
