@@ -4,7 +4,12 @@ import { expect, it } from 'vitest';
 import { readInts, writeInts } from './columns.ts';
 
 /** Around where a number takes one byte more, and where a double begins to round. */
-const edges = [2 ** 6, 2 ** 13, 2 ** 20, 2 ** 27, 2 ** 51, 2 ** 53].flatMap((edge) => [edge - 1, edge, 1 - edge, -edge]);
+const edges = [2 ** 6, 2 ** 13, 2 ** 20, 2 ** 27, 2 ** 51, 2 ** 53].flatMap((edge) => [
+  edge - 1,
+  edge,
+  1 - edge,
+  -edge,
+]);
 const numbers = fc.oneof(fc.constantFrom(0, ...edges), fc.integer());
 
 it('signed columns come back as they were, whatever follows them', () => {

@@ -7,7 +7,8 @@ import { KIND } from './versions.ts';
 /*
  * A reader of a large part fetches what it needs step by step (design: engine.md §7, "GETs"):
  *   missingContents   until it is undefined: the table of contents, then `openPart`
- *   missingSections   of the datasets that it wants, all at once; once more for the rows of those whose roll-ups do not answer all
+ *   missingSections   of the datasets that it wants, all at once; again for the finer roll-ups of those whose coarse ones do not answer all, and for
+ *                     the rows of those that need them still
  *   missingPages      of the pages that it wants
  * All are pure: they say which ranges, the caller fetches them and adds them to the part's bytes.
  */
@@ -18,13 +19,14 @@ const TAIL_BYTES = 64 * 1024;
 /** Bytes between two ranges that are fetched along, because they cost less than a second request. */
 const GAP_BYTES = 64 * 1024;
 
-/** Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; of rows and where their pages are. */
-export type SectionSet = 'series' | 'stacks' | 'rows';
+/** Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; finer roll-ups; of rows and where their pages are. */
+export type SectionSet = 'series' | 'stacks' | 'fine' | 'rows';
 
 const SECTIONS: Readonly<Record<SectionSet, readonly number[]>> = {
-  series: [KIND.rowIndex, KIND.series],
+  series: [KIND.rowTotals, KIND.series],
   stacks: [KIND.series, KIND.rollup, KIND.symbols],
-  rows: [KIND.pageDirectory, KIND.rowIndex],
+  fine: [KIND.fineRollup],
+  rows: [KIND.pageDirectory, KIND.rowTotals],
 };
 
 /** What to fetch before the part can be opened; undefined when it can. @throws CorruptDataError when no part ends here. */
@@ -38,8 +40,12 @@ export function missingContents(bytes: PartBytes): Place | undefined {
 /** What to fetch of some datasets before those sections can be read. Without roll-ups, stacks need rows. */
 export function missingSections(bytes: PartBytes, datasets: readonly PartDataset[], set: SectionSet): Place[] {
   const wanted = datasets.flatMap(({ sections }) => {
-    const rows = set === 'stacks' && !sections.some(({ kind }) => kind === KIND.rollup) ? SECTIONS.rows : [];
-    return sections.filter(({ kind }) => SECTIONS[set].includes(kind) || rows.includes(kind));
+    const has = (kind: number): boolean => sections.some((section) => section.kind === kind);
+    const more = set === 'stacks' && !has(KIND.rollup) ? SECTIONS.rows : [];
+    const kinds = new Set([...SECTIONS[set], ...more]);
+    // Rows are in PINDEX, with ids that no query wants, where the ids are less than a section of their own.
+    if (kinds.has(KIND.rowTotals) && !has(KIND.rowTotals)) kinds.add(KIND.rowIndex);
+    return sections.filter(({ kind }) => kinds.has(kind));
   });
   return bytes.missing(wanted, GAP_BYTES);
 }

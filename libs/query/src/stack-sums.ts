@@ -21,9 +21,22 @@ export function isRolledUp(tables: DatasetTables, selection: Selection): boolean
   return isCovered(coverOf(tables, selection, matchSeries(tables, selection)), selection);
 }
 
+/** Whether the finer roll-ups of a dataset are read, those of an hour and more being at hand. */
+export function needsFineRollups(tables: DatasetTables, selection: Selection): boolean {
+  return matchSeries(tables, selection) === undefined && !isCovered(coarseCover(tables, selection), selection);
+}
+
 /** A roll-up sums all series: it answers for nothing less. */
 function coverOf(tables: DatasetTables, selection: Selection, mask: Uint8Array | undefined): Cover {
-  return mask === undefined ? coverRange(tables, selection) : NO_COVER;
+  if (mask !== undefined) return NO_COVER;
+  const cover = coarseCover(tables, selection);
+  if (isCovered(cover, selection)) return cover;
+  const { rollups = [], fineRollups = [] } = tables;
+  return coverRange({ rollups: [...rollups, ...fineRollups], minMs: tables.minMs, maxMs: tables.maxMs }, selection);
+}
+
+function coarseCover({ rollups, minMs, maxMs }: DatasetTables, selection: Selection): Cover {
+  return coverRange({ rollups, minMs, maxMs }, selection);
 }
 
 /** What `sumByStack` reads; undefined when the selection wants nothing of the dataset. No sample page's bytes are asked for. */
