@@ -18,7 +18,7 @@ export interface StoredTables extends DatasetTables {
   readonly pages: readonly StoredPage[];
   readonly rollups: readonly Rollup[];
   readonly fineRollups: readonly Rollup[];
-  /** The rows as PINDEX has them. `rows` are the same; where TOTALS has them, PINDEX is not needed but for their ids. */
+  /** The rows as PINDEX has them, decoded each time where TOTALS has them too: then `rows` asks it for nothing but ids, and only when they are asked for. */
   readonly rowIndex: RowColumns;
 }
 
@@ -42,7 +42,7 @@ export class DecodedTables implements StoredTables {
   readonly #codecs: Codecs;
   #series: readonly LabelSet[] | undefined;
   #rows: RowColumns | undefined;
-  #rowIndex: RowColumns | undefined;
+  #ids: Uint8Array | undefined;
   #pages: readonly StoredPage[] | undefined;
   #symbols: Symbols | undefined;
   #rollups: readonly Rollup[] | undefined;
@@ -72,25 +72,11 @@ export class DecodedTables implements StoredTables {
   }
 
   get rows(): RowColumns {
-    if (this.#rows === undefined) {
-      const { counts, types } = this.#entry;
-      const rows = this.#has(KIND.rowTotals)
-        ? decodeRowTotals(this.#section(KIND.rowTotals), counts.series, types.length, () => this.rowIndex.id)
-        : this.rowIndex;
-      this.#expect('rows', rows.length, counts.rows);
-      this.#rows = rows;
-    }
-    return this.#rows;
+    return (this.#rows ??= this.#has(KIND.rowTotals) ? this.#decodeRowTotals() : this.#decodeRowIndex());
   }
 
   get rowIndex(): RowColumns {
-    if (this.#rowIndex === undefined) {
-      const { counts, types } = this.#entry;
-      const rows = decodeRows(this.#section(KIND.rowIndex), counts.series, types.length);
-      this.#expect('rows', rows.length, counts.rows);
-      this.#rowIndex = rows;
-    }
-    return this.#rowIndex;
+    return this.#has(KIND.rowTotals) ? this.#decodeRowIndex() : this.rows;
   }
 
   get pages(): readonly StoredPage[] {
@@ -125,6 +111,21 @@ export class DecodedTables implements StoredTables {
 
   get fineRollups(): readonly Rollup[] {
     return (this.#fineRollups ??= this.#decodeRollups(KIND.fineRollup, this.rollups));
+  }
+
+  #decodeRowTotals(): RowColumns {
+    const { counts, types } = this.#entry;
+    const ids = (): Uint8Array => (this.#ids ??= this.#decodeRowIndex().id);
+    const rows = decodeRowTotals(this.#section(KIND.rowTotals), counts.series, types.length, ids);
+    this.#expect('rows', rows.length, counts.rows);
+    return rows;
+  }
+
+  #decodeRowIndex(): RowColumns {
+    const { counts, types } = this.#entry;
+    const rows = decodeRows(this.#section(KIND.rowIndex), counts.series, types.length);
+    this.#expect('rows', rows.length, counts.rows);
+    return rows;
   }
 
   #decodeRollups(kind: number, coarser?: readonly Rollup[]): readonly Rollup[] {

@@ -176,7 +176,8 @@ function verifyTables(tables: StoredTables, { counts, minMs, maxMs }: PartDatase
   for (let row = 0; row < rows.length; row++)
     if (rows.timeMs[row]! < minMs || rows.timeMs[row]! > maxMs)
       throw new KilnError('data_loss', `row ${row} of ${rows.timeMs[row]} ms, outside ${minMs} to ${maxMs}`);
-  if (rows !== tables.rowIndex) compareRows(tables.rowIndex, rows);
+  const index = tables.rowIndex;
+  if (index !== rows) compareRows(index, rows);
   let samples = 0;
   for (const page of pages) {
     const decoded = new PageRows(

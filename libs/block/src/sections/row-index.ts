@@ -107,17 +107,27 @@ export function writeTimes(w: ByteWriter, timeMs: Float64Array, from: number, to
 /** Hot: once per row. Profiles that come at a steady pace have differences of one byte. */
 export function readTimes(r: ByteReader, timeMs: Float64Array, from: number, to: number): void {
   const { bytes, end } = r;
+  let at = r.position;
   let last = 0;
   let delta = 0;
+  let lowest = 0;
+  let highest = 0;
   for (let i = from; i < to; i++) {
-    const byte = r.position < end ? bytes[r.position]! : 128;
+    const byte = at < end ? bytes[at]! : 128;
     if (byte < 128) {
-      r.position++;
-      delta += byte % 2 === 0 ? byte / 2 : -(byte + 1) / 2;
-    } else delta += readInt(r);
+      at++;
+      delta += (byte >>> 1) ^ -(byte & 1);
+    } else {
+      r.position = at;
+      delta += readInt(r);
+      at = r.position;
+    }
     last += delta;
-    if (last > 2 ** 53 || last < -(2 ** 53)) r.fail(`time ${last} is beyond 2^53`);
+    if (last > highest) highest = last;
+    if (last < lowest) lowest = last;
     timeMs[i] = last;
     if (i === from) delta = 0;
   }
+  r.position = at;
+  if (highest > 2 ** 53 || lowest < -(2 ** 53)) r.fail(`time ${Math.max(highest, -lowest)} is beyond 2^53`);
 }
