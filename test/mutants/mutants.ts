@@ -163,8 +163,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a part counted twice',
     file: `${querier}/read-parts.ts`,
-    from: 'if (partial.length > 0) partials.push(partial);',
-    to: 'if (partial.length > 0) partials.push(partial, partial);',
+    from: 'merge.addDatasets(datasets);',
+    to: 'merge.addDatasets([...datasets, ...datasets]);',
     noticedBy: 'simulation',
   },
   {
@@ -275,8 +275,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'truncate before merge',
     file: 'libs/query/src/stacktraces.ts',
-    from: '  return encodeTree(tree);\n}\n\n/** Associative',
-    to: '  return encodeTree(query.maxNodes > 0 && tree.length > query.maxNodes ? new FunctionTree(limits) : tree);\n}\n\n/** Associative',
+    from: 'return encodeTree(this.#tree);',
+    to: 'return encodeTree(this.#tree.length > 5 ? new FunctionTree() : this.#tree);',
     noticedBy: 'libs/query/src/run.test.ts',
   },
   {

@@ -46,10 +46,10 @@ export class PointTable {
     if (need * 2 > this.#slots.length) this.#rehash(need);
   }
 
-  /** Hot: once per row. The time does not depend on how many groups there are. */
-  add(group: number, bucket: number, lo: number, hi: number): void {
+  /** Hot: once per row, where no two are of one point. The time does not depend on how many groups there are. @param rows whose sum it is. */
+  add(group: number, bucket: number, lo: number, hi: number, rows: number): void {
     const number = Math.floor(bucket / CHUNK);
-    this.addTo(this.chunk(group, number), bucket - number * CHUNK, lo, hi, 1);
+    this.addTo(this.chunk(group, number), bucket - number * CHUNK, lo, hi, rows);
   }
 
   /** Hot: adds to entry `i` of a chunk what `rows` rows sum up to. @throws KilnError `resource_exhausted` for more points than the limit. */

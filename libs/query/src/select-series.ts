@@ -1,6 +1,6 @@
 import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { labelValue, type ExactColumn, type Label } from '@kiln/model';
+import { labelValue, SPILL, type ExactColumn, type Label } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
@@ -68,15 +68,16 @@ export class SelectSeriesMerge implements QueryMerge {
     for (const tables of datasets) {
       const types = matchTypes(tables, selection);
       if (types.length === 0) continue;
-      // Rows are decoded here, before the first is added.
-      const totals = types.map((type) => ({ type, sums: rowTotals(tables, type, selection) }));
-      read.push({ tables, rows: tables.rows, totals, mask: matchSeries(tables, selection) });
-    }
-    for (const { tables, rows, totals, mask } of read)
-      for (const { type, sums } of totals) {
+      const mask = matchSeries(tables, selection);
+      const { rows } = tables;
+      for (const type of types) {
+        // What a dataset decodes when it is asked for is asked for here, before the first row is added.
+        const { lo, hi } = rowTotals(tables, type, selection);
         const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
-        addRows(this.#points, rows, sums, selection, groups, this.#query);
+        read.push({ rows, totals: { lo, hi }, groups });
       }
+    }
+    for (const { rows, totals, groups } of read) addRows(this.#points, rows, totals, selection, groups, this.#query);
   }
 
   addPartial(partial: Uint8Array): void {
@@ -136,19 +137,20 @@ class SeriesGroups {
 const UNKNOWN = -1;
 const UNWANTED = -2;
 
-/** Hot: once per row. */
+/** Hot: once per row. Rows of one series come in order of time, so those of one point mostly come together: they are summed before they are added. */
 function addRows(
   points: PointTable,
   { length, series, timeMs }: RowColumns,
   { lo, hi }: ExactColumn,
-  selection: Selection,
+  { startMs, endMs }: Selection,
   groups: SeriesGroups,
-  query: SelectSeriesQuery,
+  { startMs: firstMs, stepMs }: SelectSeriesQuery,
 ): void {
-  const { startMs, endMs } = selection;
   const groupOf = groups.groupOf;
-  const firstMs = query.startMs;
-  const stepMs = query.stepMs;
+  let [ofGroup, bucket] = [UNKNOWN, 0];
+  // Rows after `afterMs` and up to `upToMs` belong to the bucket.
+  let [afterMs, upToMs] = [0, 0];
+  let [sumLo, sumHi, count] = [0, 0, 0];
   for (let row = 0; row < length; row++) {
     const time = timeMs[row]!;
     if (time < startMs || time > endMs) continue;
@@ -161,8 +163,23 @@ function addRows(
       if (group === UNWANTED) continue;
       group = groups.find(ref);
     }
-    points.add(group, time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs), low, high);
+    if (group !== ofGroup || time <= afterMs || time > upToMs) {
+      if (count > 0) points.add(ofGroup, bucket, sumLo, sumHi, count);
+      bucket = time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs);
+      ofGroup = group;
+      upToMs = firstMs + bucket * stepMs;
+      afterMs = bucket === 0 ? -Infinity : upToMs - stepMs;
+      sumLo = sumHi = count = 0;
+    }
+    sumLo += low;
+    sumHi += high;
+    if (sumLo >= SPILL) {
+      sumLo -= SPILL;
+      sumHi++;
+    }
+    count++;
   }
+  if (count > 0) points.add(ofGroup, bucket, sumLo, sumHi, count);
 }
 
 function encode(groups: SeriesTable, points: PointTable): Uint8Array {

@@ -14,6 +14,12 @@ const FINE_STEPS_MS = [15_000, 60_000, 300_000, 900_000];
 const FINE_SHARE = 0.03;
 const COARSE_SHARE = 0.5;
 
+/** Sums of the rows of a dataset, the coarsest step first: of an hour and more, and finer ones. */
+export interface Rollups {
+  readonly coarse: readonly Rollup[];
+  readonly fine: readonly Rollup[];
+}
+
 /**
  * The roll-ups of a dataset by the rule of engine.md §7: of everything, of each hour where there are several, and of the finest step of
  * 15 s, 1 min, 5 min and 15 min whose page bytes are at most 3 % of the dataset's. One that has more than half of them spares nobody anything and
@@ -23,9 +29,9 @@ const COARSE_SHARE = 0.5;
  * large is given up at once. Memory: the pages decompressed, 20 bytes a row, 20 bytes a stack and 16 more for each value type for each of six steps.
  * @param rawBytes length of the dataset's pages without codec.
  */
-export function rollUp(tables: DatasetTables, rawBytes: number): Rollup[] {
+export function rollUp(tables: DatasetTables, rawBytes: number): Rollups {
   const { rows, symbols, types } = tables;
-  if (rows.length < 2) return [];
+  if (rows.length < 2) return { coarse: [], fine: [] };
   const reader = new RowReader(tables, rows.length, symbols.stacks.length);
   reader.skipAll();
   const order = Uint32Array.from({ length: rows.length }, (_, row) => row);
@@ -44,9 +50,8 @@ export function rollUp(tables: DatasetTables, rawBytes: number): Rollup[] {
   }
   for (let at = first; at < steps.length; at++) endBucket(steps, at);
   const finest = fine.find((step) => !step.isGivenUp);
-  return [whole, ...(hour.buckets > 1 ? [hour] : []), ...(finest === undefined ? [] : [finest])]
-    .filter((step) => !step.isGivenUp)
-    .map((step) => step.finish());
+  const coarse = [whole, ...(hour.buckets > 1 ? [hour] : [])].filter((step) => !step.isGivenUp);
+  return { coarse: coarse.map((step) => step.finish()), fine: finest === undefined ? [] : [finest.finish()] };
 }
 
 /** Adds to the bucket of step `at`; the one before it ends when the time has left it. */
