@@ -32,8 +32,9 @@ export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const w = startObject(blockId);
   const entries: TenantEntry[] = [];
   for (const { tenant, datasets } of tenants) {
-    const held = [...datasets];
-    if (held.length > 0) entries.push(writePart(w, tenant, held, 0, codecs));
+    const all = datasets[Symbol.iterator]();
+    const first = all.next();
+    if (first.done !== true) entries.push(writePart(w, tenant, oneByOne(first.value, all), 0, codecs));
   }
   entries.sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
   for (let i = 1; i < entries.length; i++)
@@ -43,4 +44,14 @@ export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const [idsOff, idsLen] = [idsPlace.off, idsPlace.len];
   writeDirectory(w, { level: 0, blockId, logId, start, end, idsOff, idsLen, entries }, codecs);
   return { bytes: w.toBytes(), entries, idsOff, idsLen };
+}
+
+/** Never more than one at a time: decoded, thousands of small ones are many times what they are stored as. */
+function* oneByOne(first: DatasetTables, more: Iterator<DatasetTables>): Generator<DatasetTables> {
+  for (let tables: DatasetTables = first; ;) {
+    yield tables;
+    const next = more.next();
+    if (next.done === true) return;
+    tables = next.value;
+  }
 }
