@@ -1,6 +1,6 @@
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import { startObject, writeDirectory, type TenantEntry } from './directory.ts';
-import { writePart } from './part.ts';
+import { PartWriter } from './part.ts';
 import { writeRegion } from './region.ts';
 import { encodeIds, IDS_OWNER } from './sections/kept-ids.ts';
 import type { Codecs, DatasetTables, KeptIds } from './tables.ts';
@@ -12,7 +12,7 @@ export interface SegmentContent {
   readonly end: number;
   /** 16 bytes. */
   readonly blockId: Uint8Array;
-  /** Each tenant once; a tenant without datasets is left out. */
+  /** Each tenant once; a tenant without datasets is left out. Each dataset is asked for when the one before was written. */
   readonly tenants: Iterable<{ readonly tenant: TenantId; readonly datasets: Iterable<DatasetTables> }>;
   readonly ids: KeptIds;
 }
@@ -32,9 +32,12 @@ export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const w = startObject(blockId);
   const entries: TenantEntry[] = [];
   for (const { tenant, datasets } of tenants) {
-    const all = datasets[Symbol.iterator]();
-    const first = all.next();
-    if (first.done !== true) entries.push(writePart(w, tenant, oneByOne(first.value, all), 0, codecs));
+    let part: PartWriter | undefined;
+    for (const tables of datasets) {
+      part ??= new PartWriter(w, tenant, 0, codecs);
+      part.add(tables);
+    }
+    if (part !== undefined) entries.push(part.finish());
   }
   entries.sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
   for (let i = 1; i < entries.length; i++)
@@ -44,14 +47,4 @@ export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const [idsOff, idsLen] = [idsPlace.off, idsPlace.len];
   writeDirectory(w, { level: 0, blockId, logId, start, end, idsOff, idsLen, entries }, codecs);
   return { bytes: w.toBytes(), entries, idsOff, idsLen };
-}
-
-/** Never more than one at a time: decoded, thousands of small ones are many times what they are stored as. */
-function* oneByOne(first: DatasetTables, more: Iterator<DatasetTables>): Generator<DatasetTables> {
-  for (let tables: DatasetTables = first; ;) {
-    yield tables;
-    const next = more.next();
-    if (next.done === true) return;
-    tables = next.value;
-  }
 }

@@ -1,5 +1,5 @@
 import { ByteWriter } from '@kiln/bytes';
-import { openPart, writePart, type Codecs, type DatasetTables } from '@kiln/block';
+import { openPart, PartWriter, type Codecs, type DatasetTables } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
 
 /** The objects around the bytes, about: the rests of a part opened, and the key of the dataset. */
@@ -18,7 +18,9 @@ export class RestingDataset {
 
   constructor(tenant: TenantId, tables: DatasetTables, offset: number, codecs: Codecs) {
     const w = new ByteWriter(4_096);
-    writePart(w, tenant, [tables], 0, codecs);
+    const part = new PartWriter(w, tenant, 0, codecs);
+    part.add(tables);
+    part.finish();
     this.#tenant = tenant;
     this.#codecs = codecs;
     this.#bytes = w.toBytes();
