@@ -50,37 +50,50 @@ export interface PartDataset {
 
 const NO_ROLLUPS: Rollups = { coarse: [], fine: [] };
 
-/**
- * Appends a tenant's part. The writer stands at a multiple of 8.
- * @param level of the object: roll-ups are made from 1 on.
- * @param datasets one at least; each is asked for when the one before was written.
- * @returns the directory's entry of it.
- */
-export function writePart(
-  w: ByteWriter,
-  tenant: TenantId,
-  datasets: Iterable<DatasetTables>,
-  level: number,
-  codecs: Codecs,
-): TenantEntry {
-  const owner = encoder.encode(tenant);
-  const start = w.length;
-  const entries: ContentsEntry[] = [];
-  for (const tables of datasets) {
-    const place = { start, tenant: owner, dataset: entries.length };
-    entries.push(writeDataset(w, place, tables, level, codecs));
+/** Appends a tenant's part, dataset by dataset: what was added is held as bytes only. */
+export class PartWriter {
+  readonly #w: ByteWriter;
+  readonly #tenant: TenantId;
+  readonly #owner: Uint8Array;
+  readonly #level: number;
+  readonly #codecs: Codecs;
+  readonly #start: number;
+  readonly #entries: ContentsEntry[] = [];
+
+  /**
+   * @param w stands at a multiple of 8, and belongs to the part until `finish`.
+   * @param level of the object: roll-ups are made from 1 on.
+   */
+  constructor(w: ByteWriter, tenant: TenantId, level: number, codecs: Codecs) {
+    this.#w = w;
+    this.#tenant = tenant;
+    this.#owner = encoder.encode(tenant);
+    this.#level = level;
+    this.#codecs = codecs;
+    this.#start = w.length;
   }
-  const contents = writeRegion(w, codecs, { kind: KIND.contents, tenant: owner, dataset: 0 }, encodeContents(entries));
-  w.u32(contents.len);
-  w.u32(PART_MAGIC);
-  return {
-    tenant,
-    off: start,
-    len: w.length - start,
-    rows: entries.reduce((sum, { counts }) => sum + counts.rows, 0),
-    minMs: Math.min(...entries.map(({ minMs }) => minMs)),
-    maxMs: Math.max(...entries.map(({ maxMs }) => maxMs)),
-  };
+
+  add(tables: DatasetTables): void {
+    const place = { start: this.#start, tenant: this.#owner, dataset: this.#entries.length };
+    this.#entries.push(writeDataset(this.#w, place, tables, this.#level, this.#codecs));
+  }
+
+  /** Ends a part of one dataset at least. @returns the directory's entry of it. */
+  finish(): TenantEntry {
+    const entries = this.#entries;
+    const owner = { kind: KIND.contents, tenant: this.#owner, dataset: 0 };
+    const contents = writeRegion(this.#w, this.#codecs, owner, encodeContents(entries));
+    this.#w.u32(contents.len);
+    this.#w.u32(PART_MAGIC);
+    return {
+      tenant: this.#tenant,
+      off: this.#start,
+      len: this.#w.length - this.#start,
+      rows: entries.reduce((sum, { counts }) => sum + counts.rows, 0),
+      minMs: entries.reduce((least, { minMs }) => Math.min(least, minMs), Infinity),
+      maxMs: entries.reduce((most, { maxMs }) => Math.max(most, maxMs), -Infinity),
+    };
+  }
 }
 
 function writeDataset(

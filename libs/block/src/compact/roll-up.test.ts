@@ -12,6 +12,7 @@ import type { DatasetTables, Rollup } from '../tables.ts';
 import { codecs, plainStackText, stackText, type PlainLocation, type PlainProfile } from '../testing.test-support.ts';
 import { verifyObject } from '../verify.ts';
 import { mergeDatasets } from './merge-datasets.ts';
+import { rollUp } from './roll-up.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -108,6 +109,25 @@ describe('roll-ups', () => {
     const tables = storedOf(profiles);
     expect([...tables.rollups, ...tables.fineRollups].map(({ stepMs }) => stepMs)).toEqual([HOUR]);
     expect(found(tables, tables.rollups[0]!)).toEqual(expected(profiles, HOUR));
+  });
+
+  test('of more stacks than their sums may take memory are left out, the finest first; the others are exact', () => {
+    const profiles = profilesAt(spread(3000, 3 * HOUR), BigInt);
+    const tables = mergedOf(profiles);
+    const rawBytes = tables.pages.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const step = 3 * (5 + 2 * 16);
+    const made = [6, 3, 2, 1, 0].map((steps) => {
+      const { coarse, fine } = rollUp(tables, rawBytes, steps * step);
+      return [...coarse, ...fine];
+    });
+    expect(made.map((rollups) => rollups.map(({ stepMs }) => stepMs))).toEqual([
+      [0, HOUR, 300_000],
+      [0, HOUR, 900_000],
+      [0, HOUR],
+      [0],
+      [],
+    ]);
+    for (const rollup of made.flat()) expect(found(tables, rollup)).toEqual(expected(profiles, rollup.stepMs));
   });
 
   test('that do not sum to their rows are found by verification', () => {
