@@ -46,7 +46,18 @@ describe('overrides', () => {
     [{ overrides: { 'a|b': {} } }, 'overrides in f0.yaml: multiple org ids present'],
     [{ overrides: { a: 5 } }, 'overrides.a in f0.yaml must hold settings by name'],
     [{ overrides: { a: { ingestion_rate: 5 } } }, 'unknown key ingestion_rate in overrides.a in f0.yaml: did you mean'],
-    [{ overrides: { a: { ingestion_relabeling_rules: [] } } }, 'unknown key ingestion_relabeling_rules in overrides.a'],
+    [
+      { overrides: { a: { ingestion_relabeling_rules: [{ target_label: 'a' }, { action: 'drop', regex: '(' }] } } },
+      'invalid regex of ingestion_relabeling_rules in overrides.a in f0.yaml, rule 2',
+    ],
+    [
+      { overrides: { a: { sample_type_relabeling_rules: [{ target_label: '__type__' }] } } },
+      'sample_type_relabeling_rules in overrides.a in f0.yaml, rule 1, field target_label is __type__: sample types can be kept or dropped, not renamed',
+    ],
+    [
+      { overrides: { a: { ingestion_relabeling_default_rules_position: 'middle' } } },
+      'is "middle", must be one of first, last, disabled',
+    ],
     [
       { overrides: { a: { reject_older_than: 5 } } },
       'reject_older_than in overrides.a in f0.yaml is "5", must be a dur',

@@ -85,6 +85,9 @@ function writeLimits(limits: Limits, isBackfill: boolean): WriteLimits {
     rejectOlderThanName: age.by,
     rejectNewerThanMs: limits.rejectNewerThanMs,
     ingestionBodyLimitBytes: bodyLimitBytes(limits),
+    relabelingRules: limits.ingestionRelabelingRules,
+    relabelingDefaults: limits.ingestionRelabelingDefaultRulesPosition,
+    sampleTypeRules: limits.sampleTypeRelabelingRules,
   };
 }
 

@@ -37,6 +37,9 @@ const limits: WriteLimits = {
   rejectOlderThanMs: 3_600_000,
   rejectNewerThanMs: 600_000,
   ingestionBodyLimitBytes: 1_000_000,
+  relabelingRules: '[]',
+  relabelingDefaults: 'first',
+  sampleTypeRules: '[]',
 };
 
 /** The two halves together: what a request holds, and what is stored of it. */
@@ -248,6 +251,40 @@ describe('a push', () => {
     await expect(small.intake.push(tenant, [{ labels: labels('a'), samples: many }])).rejects.toMatchObject({
       reason: 'body_size_limit_exceeded',
     });
+  });
+});
+
+describe('relabelling rules', () => {
+  const rules = (...list: unknown[]): Partial<WriteLimits> => ({ relabelingRules: JSON.stringify(list) });
+  const services = (records: readonly LogRecord[]): string[] =>
+    records.flatMap(({ datasets }) => datasets.map(({ service }) => service)).toSorted();
+
+  test('that drop a profile answer success, and it is counted', async () => {
+    const drop = { action: 'drop', source_labels: ['service_name'], regex: 'a' };
+    const { intake, records, seen } = await harness(rules(drop));
+    const series = ['a', 'b'].map((service) => ({ labels: labels(service), samples: [sample(profile(1n))] }));
+    expect(await intake.push(tenant, series)).toHaveLength(1);
+    expect(services(await records())).toEqual(['b']);
+    expect(seen).toEqual(['discarded dropped_by_relabel_rules', 'stored 1']);
+    expect(await intake.push(tenant, series.slice(0, 1))).toEqual([]);
+  });
+
+  test('that drop every sample type answer success', async () => {
+    const sampleTypeRules = JSON.stringify([{ action: 'drop', source_labels: ['__type__'], regex: 'cpu' }]);
+    const { intake, seen } = await harness({ sampleTypeRules });
+    expect(await intake.push(tenant, [{ labels: labels('a'), samples: [sample(profile(1n))] }])).toEqual([]);
+    expect(seen).toEqual(['discarded dropped_by_relabel_rules']);
+  });
+
+  test('place a profile by its new service and leave its id, which a client that tries again makes anew', async () => {
+    const plain = await harness();
+    const moving = await harness(rules({ target_label: 'service_name', replacement: 'till' }));
+    const series = [{ labels: labels('shop'), samples: [sample(profile(1n))] }];
+    await plain.intake.push(tenant, series);
+    const [written] = await moving.intake.push(tenant, series);
+    expect(await moving.intake.push(tenant, series)).toMatchObject([{ log: written!.log }]);
+    expect(services(await moving.records())).toEqual(['till', 'till']);
+    expect(new Set(ids([...(await plain.records()), ...(await moving.records())])).size).toBe(1);
   });
 });
 

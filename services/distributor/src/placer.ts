@@ -7,6 +7,8 @@ import { profileId } from './profile-id.ts';
 /** A profile that passed every check, ready to be placed. */
 export interface Accepted {
   readonly profile: Profile;
+  /** Rules moved it away from the rest of its payload, to another service or name. */
+  readonly isMoved?: boolean;
   /** As pushed, sorted, before relabelling: what a retry sends again. */
   readonly labels: LabelSet;
   /** Start as the payload carries it; 0 when it carries none. */
@@ -96,9 +98,10 @@ interface Draft {
   readonly builder: RecordBuilder;
 }
 
-function idOf(tenant: TenantId, { profile, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {
-  const { types, durationNanos } = profile;
-  return profileId({ tenant, labels, types, timeNanos: ownTimeNanos, durationNanos, payload, clientId });
+function idOf(tenant: TenantId, { profile, isMoved, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {
+  const { service, name, types, durationNanos } = profile;
+  const movedTo = isMoved === true ? { service, name } : undefined;
+  return profileId({ tenant, labels, types, timeNanos: ownTimeNanos, durationNanos, payload, clientId, movedTo });
 }
 
 /** Labels as pushed, sorted; copies stay, because a retry sends them again. */

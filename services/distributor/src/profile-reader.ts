@@ -9,6 +9,7 @@ import {
   type IngestSource,
   type Pprof,
   type ProfileLimits,
+  type Relabeling,
 } from '@kiln/formats';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { Body } from '@kiln/rpc';
@@ -16,10 +17,11 @@ import { errorAsData, errorFromData, type ErrorAsData } from '@kiln/threads';
 import { gunzipSized, inflateBody, isGzip } from './body.ts';
 import { pushedLabels, type Accepted, type PlacedRecord, type Placer } from './placer.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
+import { Rules, type RuleLimits } from './rules.ts';
 import { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';
 
 /** The limits of a tenant that concern writes: those of a profile, and of a request. */
-export interface WriteLimits extends ProfileLimits {
+export interface WriteLimits extends ProfileLimits, RuleLimits {
   /** Bytes of a request's body, also decompressed; 0 = off. */
   readonly ingestionBodyLimitBytes: number;
 }
@@ -70,7 +72,7 @@ export interface ProfileReaderPorts {
 export class ProfileReader {
   readonly #ports: ProfileReaderPorts;
   /** Tables and columns serve one request after the other: each becomes records without a pause between. */
-  readonly #scratch: Scratch = { pprof: new PprofReader(), symbols: new ColumnArena() };
+  readonly #scratch: Scratch = { pprof: new PprofReader(), symbols: new ColumnArena(), rules: new Rules() };
 
   constructor(ports: ProfileReaderPorts) {
     this.#ports = ports;
@@ -132,6 +134,7 @@ interface Scratch {
   readonly pprof: PprofReader;
   /** The symbol tables of one request's profiles. */
   readonly symbols: ColumnArena;
+  readonly rules: Rules;
 }
 
 /** The profiles of one request on their way to records. */
@@ -140,7 +143,9 @@ class Batch {
   readonly #scratch: Scratch;
   readonly #tenant: TenantId;
   readonly #limits: WriteLimits;
+  readonly #relabeling: Relabeling;
   readonly #accepted: Accepted[] = [];
+  #profiles = 0;
   readonly #discarded: { reason: string; bytes: number }[] = [];
   #problem: KilnError | undefined;
   #bytes = 0;
@@ -154,6 +159,7 @@ class Batch {
     scratch.symbols.clear();
     this.#tenant = tenant;
     this.#limits = limits;
+    this.#relabeling = scratch.rules.relabeling(limits);
   }
 
   add(raw: Uint8Array, clientId: string, describe: Describe): void {
@@ -184,12 +190,20 @@ class Batch {
     const { pprof, labels, names } = describe(decoded);
     const ownTimeNanos = decoded.timeNanos >= YEAR_1971_NANOS ? decoded.timeNanos : 0n;
     const receivedMs = this.#ports.clock.nowMs();
-    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, receivedMs, arena });
+    const relabeling = this.#relabeling;
+    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, relabeling, receivedMs, arena });
     this.#stacks += normalized.truncatedStacks;
     this.#strings += normalized.truncatedStrings;
     this.#good += payload.length;
-    if (normalized.profile === undefined) return;
-    this.#accepted.push({ profile: normalized.profile, labels: pushedLabels(labels), ownTimeNanos, payload, clientId });
+    const stored = normalized.profile === undefined ? [] : [normalized.profile, ...normalized.moved];
+    if (normalized.droppedSamples.relabelled > 0) {
+      // Of a profile that is stored in part the bytes are not lost.
+      this.#discarded.push({ reason: 'dropped_by_relabel_rules', bytes: stored.length === 0 ? raw.length : 0 });
+    }
+    if (stored.length === 0) return;
+    this.#profiles++;
+    const pushed = { labels: pushedLabels(labels), ownTimeNanos, payload, clientId };
+    for (const [i, profile] of stored.entries()) this.#accepted.push({ profile, isMoved: i > 0, ...pushed });
   }
 
   reading(): Reading {
@@ -198,7 +212,7 @@ class Batch {
     const first = this.#problem ?? problem;
     return {
       records,
-      profiles: this.#accepted.length,
+      profiles: this.#profiles,
       bytes: this.#good,
       discarded: this.#discarded,
       truncated: { stacks: this.#stacks, strings: this.#strings },
