@@ -8,6 +8,7 @@ export interface TenantReadLimits {
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
+  readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
   readonly maxResultNodes: number;
   readonly maxResultSeries: number;
   readonly maxResultPoints: number;
@@ -47,6 +48,12 @@ export const readLimitSettings: SettingsFor<TenantReadLimits> = {
     default: 1_048_576,
     unit: 'nodes',
     meaning: 'Most nodes that a query may ask for. 0 = any',
+  }),
+  maxFlamegraphNodesOnSelectMergeProfile: limit('max_flamegraph_nodes_on_select_merge_profile', {
+    key: 'querier.max-flamegraph-nodes-on-select-merge-profile',
+    type: 'bool',
+    default: false,
+    meaning: 'Both hold for pprofs too: a query that names no number gets one of the default size, not a whole one',
   }),
   maxResultNodes: limit('max_result_nodes', {
     key: 'querier.max-result-nodes',

@@ -1,6 +1,7 @@
 import type { SettingsFor } from '@kiln/config';
 import { HOUR_MS, limit, MIB } from './limit.ts';
 import { readRelabelRules, readSampleTypeRules } from './relabel-limits.ts';
+import { readIngestionLimit, readSampling, readUsageGroups } from './usage-limits.ts';
 
 /** What bounds and shapes the pushes of a tenant. Names end with their unit; what a limit means stands beside its setting. 0 = off where the setting says so. */
 export interface TenantWriteLimits {
@@ -22,6 +23,14 @@ export interface TenantWriteLimits {
   readonly ingestionRelabelingRules: string;
   readonly ingestionRelabelingDefaultRulesPosition: string;
   readonly sampleTypeRelabelingRules: string;
+  readonly distributorUsageGroups: string;
+  readonly ingestionLimit: string;
+  readonly distributorSampling: string;
+  readonly pushMaxConcurrency: number;
+  readonly ingestionArtificialDelayMs: number;
+  readonly ingestionTenantShardSize: number;
+  readonly maxLocalSeriesPerTenant: number;
+  readonly maxGlobalSeriesPerTenant: number;
 }
 
 export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
@@ -152,5 +161,69 @@ export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
     unit: 'list of rules',
     meaning:
       'Rules that keep or drop single sample types of a profile: they see __type__ and __unit__ beside the labels of the push',
+  }),
+  distributorUsageGroups: limit('distributor_usage_groups', {
+    key: 'distributor.usage-groups',
+    type: 'data',
+    default: '{}',
+    read: readUsageGroups,
+    unit: 'selectors by name',
+    meaning:
+      'Groups of profiles, by their labels as pushed, that are counted apart and that ingestion_limit and distributor_sampling name',
+  }),
+  ingestionLimit: limit('ingestion_limit', {
+    key: 'distributor.ingestion-limit',
+    type: 'data',
+    default: '{}',
+    read: readIngestionLimit,
+    unit: 'period_type, period_limit_mb, limit_reset_time, limit_reached, sampling, usage_groups',
+    meaning:
+      'A quota that somebody else counts: while limit_reached is true, of the tenant or of a usage group, pushes are refused with 429, but for sampling.num_requests of them in each sampling.period',
+  }),
+  distributorSampling: limit('distributor_sampling', {
+    key: 'distributor.sampling',
+    type: 'data',
+    default: '{}',
+    read: readSampling,
+    unit: 'usage_groups with a probability each',
+    meaning:
+      'Share of the profiles of a usage group that is kept; the others are dropped with success. Where several groups match, the smallest share counts',
+  }),
+  pushMaxConcurrency: limit('push_max_concurrency', {
+    key: 'distributor.push.max-concurrency',
+    type: 'int',
+    default: 0,
+    unit: 'pushes',
+    meaning: 'Pushes of one tenant that are taken in at once; above it 429. 0 = any number',
+  }),
+  ingestionArtificialDelayMs: limit('ingestion_artificial_delay', {
+    key: 'distributor.ingestion-artificial-delay',
+    type: 'duration',
+    default: 0,
+    max: 600_000,
+    meaning: 'The answer to a push comes no sooner than this after the request',
+  }),
+  ingestionTenantShardSize: limit('ingestion_tenant_shard_size', {
+    key: 'distributor.ingestion-tenant-shard-size',
+    type: 'int',
+    default: 0,
+    unit: 'partitions',
+    meaning:
+      'Partitions that the services of one tenant are spread over, 3 at least. A push that is sent again after a change may lie in another one and count twice until its block is merged. 0 = all',
+  }),
+  maxLocalSeriesPerTenant: limit('max_local_series_per_tenant', {
+    key: 'ingester.max-local-series-per-tenant',
+    type: 'int',
+    default: 0,
+    unit: 'series',
+    meaning:
+      'Series of one tenant that may be active, which is: pushed within the last hour. What is of a new one above it is refused with 429. 0 = any number',
+  }),
+  maxGlobalSeriesPerTenant: limit('max_global_series_per_tenant', {
+    key: 'ingester.max-global-series-per-tenant',
+    type: 'int',
+    default: 0,
+    unit: 'series',
+    meaning: 'The same, over all processes. There is one, so the smaller of both counts. 0 = any number',
   }),
 };

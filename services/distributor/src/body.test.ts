@@ -1,10 +1,12 @@
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KilnError } from '@kiln/model';
 import { gunzipSized, inflateBody, readBody } from './body.ts';
 import { InFlight } from './in-flight.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // some send tens of megabytes, on a machine that others use too
 
 const LIMIT = 1_000_000;
 const server = createServer((request, response) => {

@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { RecordBuilder, type Codecs, type Compression } from '@kiln/block';
-import { placePartition } from '@kiln/catalog';
+import { DEFAULT_SHARDS, placePartition } from '@kiln/catalog';
 import { KilnError, fingerprint, labelSet, type Label, type LabelSet, type Profile, type TenantId } from '@kiln/model';
 import { profileId } from './profile-id.ts';
 
@@ -44,18 +44,19 @@ export class Placer {
 
   /**
    * The records of some profiles of one tenant.
-   * @param windowMs the tenant's duplicate window, written into the records.
+   * @param windowMs the tenant's duplicate window, written into the records. @param tenantShards partitions that it is spread over; 0 = all.
    * @returns also the first problem: `invalid_argument` for a profile that no record can hold. The others are in the records.
    */
   place(
     tenant: TenantId,
     profiles: readonly Accepted[],
     windowMs: number,
+    tenantShards = 0,
   ): { records: PlacedRecord[]; problem: KilnError | undefined } {
     const { codecs, compression } = this.#ports;
     const records: PlacedRecord[] = [];
     let problem: KilnError | undefined;
-    for (const { partition, builder } of this.#draft(tenant, profiles, windowMs)) {
+    for (const { partition, builder } of this.#draft(tenant, profiles, windowMs, tenantShards)) {
       try {
         records.push({ partition, record: builder.finish(codecs, compression) });
       } catch (error) {
@@ -66,7 +67,7 @@ export class Placer {
     return { records, problem };
   }
 
-  #draft(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): Draft[] {
+  #draft(tenant: TenantId, profiles: readonly Accepted[], windowMs: number, tenantShards: number): Draft[] {
     const { partitions, clock } = this.#ports;
     const open = new Map<number, RecordBuilder>();
     const drafts: Draft[] = [];
@@ -78,6 +79,7 @@ export class Placer {
         tenant,
         service: profile.service,
         fingerprint: fingerprint(labels),
+        shards: { ...DEFAULT_SHARDS, tenant: tenantShards },
       });
       // A profile that may be too large for a record gets one of its own, so that only it is refused.
       const alone = payload.length >= MAX_RECORD_BYTES;

@@ -4,7 +4,7 @@ import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import { Compactor, compactorModule, Room } from '@kiln/compactor';
 import type { Disk } from '@kiln/disk';
-import { Distributor, distributorModule } from '@kiln/distributor';
+import { ActiveSeries, Distributor, distributorModule } from '@kiln/distributor';
 import { Ingester, type IngesterConfig } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
@@ -87,7 +87,8 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const distributor = new Distributor({ logs, clock, random, metrics });
     const reader = openReader({
       count: config.distributor.threads,
-      setup: { partitions, compression: compressionOf(config.storage) },
+      setup: { partitions, compression: compressionOf(config.storage), seed: Math.floor(random() * 2 ** 32) },
+      series: new ActiveSeries(clock),
       codecs,
       clock,
       log: log.with({ role: 'distributor' }),

@@ -180,7 +180,12 @@ export function querierService(frontend: QueryFrontend): Answered {
   ) {
     if (range === undefined) return {};
     checkSelection(request.profileTypeID, request.labelSelector);
-    const query = { kind: 'pprof', ...range, ...selection(request), maxNodes: Number(request.maxNodes ?? 0n) } as const;
+    const query = {
+      kind: 'pprof',
+      ...range,
+      ...selection(request),
+      maxNodes: frontend.pprofNodes(context.tenants, request.maxNodes),
+    } as const;
     return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }
 }

@@ -85,4 +85,51 @@ describe('a limits file that changes while the process runs', { timeout: 60_000 
     expect((await push('noise')).status).toBe(200);
     expect(await services()).toEqual(['shop', 'till']);
   });
+
+  it('brings a quota that is reached, with what is let through, and takes it away again', async () => {
+    await limit(
+      'ingestion_limit: { limit_reached: true, period_type: hour, period_limit_mb: 5, sampling: { num_requests: 1, period: 1h } }',
+    );
+    expect((await push('shop')).status).toBe(200);
+    const refused = await push('shop');
+    expect([refused.status, await refused.json()]).toEqual([
+      429,
+      { code: 'resource_exhausted', message: 'ingest limit of 5 MB per hour reached (ingestion_limit of the tenant)' },
+    ]);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(60);
+    expect((await push('shop', 'b')).status).toBe(200);
+    expect(await metric('kiln_distributor_discarded_profiles_total{reason="ingest_limit_reached"}')).toBe('1');
+    await limit('ingestion_limit: { limit_reached: false }');
+    expect((await push('shop')).status).toBe(200);
+  });
+
+  it('brings usage groups and the shares of them that are kept', async () => {
+    await limit(`distributor_usage_groups: { shops: '{service_name=~"shop.*"}' }
+distributor_sampling: { usage_groups: { shops: { probability: 0 } } }
+`);
+    for (const service of ['shop-1', 'shop-2', 'bank']) expect((await push(service)).status).toBe(200);
+    expect(await services()).toEqual(['bank']);
+    expect(await metric('kiln_distributor_discarded_profiles_total{reason="dropped_by_sampling_rules"}')).toBe('2');
+    expect(
+      Number(await metric('kiln_distributor_usage_group_received_bytes_total{tenant="a",usage_group="other"}')),
+    ).toBeGreaterThan(0);
+    const dropped =
+      'kiln_distributor_usage_group_discarded_bytes_total{reason="dropped_by_sampling_rules",tenant="a",usage_group="shops"}';
+    expect(Number(await metric(dropped))).toBeGreaterThan(0);
+  });
+
+  it('brings limits of series, and of nodes of a pprof', async () => {
+    await limit('max_global_series_per_tenant: 1\nmax_flamegraph_nodes_on_select_merge_profile: true');
+    expect((await push('shop')).status).toBe(200);
+    expect((await push('shop')).status).toBe(200);
+    const refused = await push('till');
+    expect([refused.status, await refused.text()]).toEqual([
+      429,
+      expect.stringContaining('limit 1 (max_global_series_per_tenant'),
+    ]);
+    const selection = { profileTypeID: 'process_cpu:cpu:ns::', labelSelector: '{}', maxNodes: -1 };
+    expect(await ask('SelectMergeProfile', selection)).toMatchObject({ code: 'invalid_argument' });
+    await limit('max_global_series_per_tenant: 0');
+    expect((await push('till')).status).toBe(200);
+  });
 });
