@@ -1,11 +1,11 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
+import { InFlight } from '@kiln/rpc';
 import type { Metrics } from '@kiln/telemetry';
 import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
-import { InFlight } from './in-flight.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
 import type { WriteLimits } from './profile-reader.ts';
 import { PushTurns } from './push-turns.ts';
@@ -47,7 +47,7 @@ export function distributorModule(
     clock,
     observe: observer(metrics),
   });
-  const inFlight = new InFlight(inFlightMaxBytes);
+  const inFlight = new InFlight(inFlightMaxBytes, 'distributor.in-flight-max-bytes');
   metrics.gaugeOf(
     {
       name: 'kiln_distributor_in_flight_bytes',
