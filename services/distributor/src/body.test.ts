@@ -31,8 +31,9 @@ function post(
   return new Promise((resolve, reject) => {
     const { port } = server.address() as AddressInfo;
     const length = chunked ? {} : { 'content-length': String(body.length) };
+    // A connection of its own: one that was kept may be closed while a large body is made.
     const request = httpRequest(
-      { port, host: '127.0.0.1', method: 'POST', headers: { ...length, ...headers } },
+      { port, host: '127.0.0.1', method: 'POST', agent: false, headers: { ...length, ...headers } },
       (response: IncomingMessage) => {
         let text = '';
         response.setEncoding('utf8');
