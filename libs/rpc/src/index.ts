@@ -2,6 +2,7 @@ export { answeredFor } from './answered-for.ts';
 export { clientLeft } from './client-left.ts';
 export { collectBody } from './collect-body.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
+export { InFlight, type Held } from './in-flight.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';
 export { mediaType, UnaryCall, type Body } from './unary-call.ts';
 export { unaryService, type UnaryContext, type UnaryMethods, type UnaryService } from './unary-service.ts';

@@ -1,3 +1,4 @@
+export { ActiveSeries, type SeriesGate } from './active-series.ts';
 export { distributorDefaults, type DistributorConfig } from './config.ts';
 export { Distributor, type DistributorPorts } from './distributor.ts';
 export { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';

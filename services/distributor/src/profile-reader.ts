@@ -1,4 +1,4 @@
-import type { Clock } from '@kiln/async';
+import { Mutex, type Clock, type Random } from '@kiln/async';
 import { ColumnArena } from '@kiln/bytes';
 import { duplicateWindowMs } from '@kiln/catalog';
 import {
@@ -9,19 +9,29 @@ import {
   type IngestSource,
   type Pprof,
   type ProfileLimits,
+  type Relabeling,
 } from '@kiln/formats';
-import { KilnError, type TenantId } from '@kiln/model';
+import { hash64, KilnError, labelSetKey, type Label, type LabelSet, type TenantId, type ValueType } from '@kiln/model';
 import type { Body } from '@kiln/rpc';
 import { errorAsData, errorFromData, type ErrorAsData } from '@kiln/threads';
+import type { SeriesGate } from './active-series.ts';
 import { gunzipSized, inflateBody, isGzip } from './body.ts';
 import { pushedLabels, type Accepted, type PlacedRecord, type Placer } from './placer.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
+import { Rules, type RuleLimits } from './rules.ts';
+import { isSampled, type UsageRules } from './usage.ts';
 import { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';
 
 /** The limits of a tenant that concern writes: those of a profile, and of a request. */
-export interface WriteLimits extends ProfileLimits {
+export interface WriteLimits extends ProfileLimits, RuleLimits {
   /** Bytes of a request's body, also decompressed; 0 = off. */
   readonly ingestionBodyLimitBytes: number;
+  /** Active series at most; 0 = any number. */
+  readonly maxSeries: number;
+  /** Partitions that the tenant's services are spread over; 0 = all. */
+  readonly tenantShards: number;
+  /** The request may store what a reached quota of a usage group would refuse. */
+  readonly hasPass?: boolean;
 }
 
 /** A request of a write path as it crosses threads: plain data. */
@@ -52,14 +62,30 @@ export interface Reading {
   /** In the records, and their uncompressed bytes as pushed. */
   readonly profiles: number;
   readonly bytes: number;
-  readonly discarded: readonly { readonly reason: string; readonly bytes: number }[];
+  /** Uncompressed bytes that count for the rate: also those of profiles that rules dropped. */
+  readonly ratedBytes: number;
+  /** Uncompressed bytes by usage group, of profiles that were taken in. */
+  readonly groups: Readonly<Record<string, number>>;
+  readonly usedPass: boolean;
+  readonly discarded: readonly Discarded[];
   readonly truncated: { readonly stacks: number; readonly strings: number };
   /** The first thing that was wrong; what the records hold is to be stored nevertheless. */
   readonly problem: ErrorAsData | undefined;
 }
 
+/** A profile that is not stored, or not all of it. */
+export interface Discarded {
+  readonly reason: string;
+  /** As received; 0 of a profile that is stored in part. */
+  readonly bytes: number;
+  readonly groups: readonly string[];
+}
+
 export interface ProfileReaderPorts {
   readonly placer: Placer;
+  readonly series: SeriesGate;
+  /** Decides which profiles of a share are kept. */
+  readonly random: Random;
   readonly clock: Clock;
 }
 
@@ -69,20 +95,25 @@ export interface ProfileReaderPorts {
  */
 export class ProfileReader {
   readonly #ports: ProfileReaderPorts;
+  /** One request at a time: while the gate of series is asked the scratch space is in use. */
+  readonly #turn = new Mutex();
   /** Tables and columns serve one request after the other: each becomes records without a pause between. */
-  readonly #scratch: Scratch = { pprof: new PprofReader(), symbols: new ColumnArena() };
+  readonly #scratch: Scratch = { pprof: new PprofReader(), symbols: new ColumnArena(), rules: new Rules() };
 
   constructor(ports: ProfileReaderPorts) {
     this.#ports = ports;
   }
 
   /**
-   * From decompressing to the records without a turn of the event loop: a thread holds one decompressed body at a time, and the profiles in it, each
-   * within the body limit.
+   * One after the other: a thread holds one decompressed body at a time, and the profiles in it, each within the body limit.
    * @param limits of the tenant, as they are now.
    * @throws KilnError for a request that cannot be read at all.
    */
   async read(call: WriteCall, limits: WriteLimits): Promise<Reading> {
+    return this.#turn.run(() => this.#read(call, limits));
+  }
+
+  async #read(call: WriteCall, limits: WriteLimits): Promise<Reading> {
     const { tenant, form } = call;
     const body = inflateBody(call.body, limits.ingestionBodyLimitBytes);
     if (form.kind === 'push')
@@ -96,7 +127,7 @@ export class ProfileReader {
   }
 
   /** The profiles of a push. @throws KilnError when there is none. */
-  push(tenant: TenantId, series: readonly PushedSeries[], limits: WriteLimits): Reading {
+  async push(tenant: TenantId, series: readonly PushedSeries[], limits: WriteLimits): Promise<Reading> {
     if (!series.some(({ samples }) => samples.length > 0)) {
       throw new KilnError('invalid_argument', 'no profiles received: the request has no series with samples', {
         reason: 'malformed_profile',
@@ -112,11 +143,16 @@ export class ProfileReader {
    * The profile of an `/ingest` request. A body without a profile holds nothing and is no error; what is wrong with the profile has status 422 here
    * (contract/pyroscope.md §3.2).
    */
-  ingest(tenant: TenantId, source: IngestSource, body: IngestProfile | undefined, limits: WriteLimits): Reading {
+  async ingest(
+    tenant: TenantId,
+    source: IngestSource,
+    body: IngestProfile | undefined,
+    limits: WriteLimits,
+  ): Promise<Reading> {
     const batch = new Batch(this.#ports, this.#scratch, tenant, limits);
     if (body !== undefined && body.profile.length > 0)
       batch.add(body.profile, '', (pprof) => describeIngest(pprof, source, body.sampleTypes));
-    const reading = batch.reading();
+    const reading = await batch.reading();
     if (reading.problem === undefined) return reading;
     return { ...reading, problem: errorAsData(unprocessable(errorFromData(reading.problem))) };
   }
@@ -132,6 +168,7 @@ interface Scratch {
   readonly pprof: PprofReader;
   /** The symbol tables of one request's profiles. */
   readonly symbols: ColumnArena;
+  readonly rules: Rules;
 }
 
 /** The profiles of one request on their way to records. */
@@ -140,11 +177,17 @@ class Batch {
   readonly #scratch: Scratch;
   readonly #tenant: TenantId;
   readonly #limits: WriteLimits;
+  readonly #relabeling: Relabeling;
   readonly #accepted: Accepted[] = [];
-  readonly #discarded: { reason: string; bytes: number }[] = [];
+  readonly #usage: UsageRules;
+  readonly #discarded: Discarded[] = [];
+  readonly #groupBytes: Record<string, number> = {};
   #problem: KilnError | undefined;
   #bytes = 0;
-  #good = 0;
+  #rated = 0;
+  #usedPass = false;
+  /** Of the profile that is being added, as far as they are known. */
+  #groups: readonly string[] = [];
   #stacks = 0;
   #strings = 0;
 
@@ -154,18 +197,25 @@ class Batch {
     scratch.symbols.clear();
     this.#tenant = tenant;
     this.#limits = limits;
+    this.#relabeling = scratch.rules.relabeling(limits);
+    this.#usage = scratch.rules.usage(limits);
   }
 
   add(raw: Uint8Array, clientId: string, describe: Describe): void {
+    this.#groups = [];
     try {
       this.#addOrThrow(raw, clientId, describe);
     } catch (thrown) {
       const error = KilnError.from(thrown);
       // A fault: nothing of the push is stored, so that sending it again counts nothing twice.
       if (error.code === 'internal') throw error;
-      this.#discarded.push({ reason: error.reason ?? 'unknown', bytes: raw.length });
+      this.#discard(error.reason ?? 'unknown', raw.length);
       this.#problem ??= error;
     }
+  }
+
+  #discard(reason: string, bytes: number): void {
+    this.#discarded.push({ reason, bytes, groups: this.#groups });
   }
 
   #addOrThrow(raw: Uint8Array, clientId: string, describe: Describe): void {
@@ -182,28 +232,77 @@ class Batch {
     const { pprof: reader, symbols: arena } = this.#scratch;
     const decoded = reader.read(payload);
     const { pprof, labels, names } = describe(decoded);
+    if (!this.#isWanted(labels)) {
+      this.#rated += payload.length;
+      this.#discard('dropped_by_sampling_rules', raw.length);
+      return;
+    }
     const ownTimeNanos = decoded.timeNanos >= YEAR_1971_NANOS ? decoded.timeNanos : 0n;
     const receivedMs = this.#ports.clock.nowMs();
-    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, receivedMs, arena });
+    const relabeling = this.#relabeling;
+    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, relabeling, receivedMs, arena });
     this.#stacks += normalized.truncatedStacks;
     this.#strings += normalized.truncatedStrings;
-    this.#good += payload.length;
-    if (normalized.profile === undefined) return;
-    this.#accepted.push({ profile: normalized.profile, labels: pushedLabels(labels), ownTimeNanos, payload, clientId });
+    this.#rated += payload.length;
+    const stored = normalized.profile === undefined ? [] : [normalized.profile, ...normalized.moved];
+    // Of a profile that is stored in part the bytes are not lost.
+    if (normalized.droppedSamples.relabelled > 0)
+      this.#discard('dropped_by_relabel_rules', stored.length === 0 ? raw.length : 0);
+    if (stored.length === 0) return;
+    for (const group of this.#groups) this.#groupBytes[group] = (this.#groupBytes[group] ?? 0) + payload.length;
+    const pushed = { labels: pushedLabels(labels), ownTimeNanos, payload, clientId };
+    for (const [i, profile] of stored.entries()) this.#accepted.push({ profile, isMoved: i > 0, ...pushed });
   }
 
-  reading(): Reading {
+  /** What its labels say of a profile before it is looked into. @throws KilnError `resource_exhausted` when the quota of its group is reached. */
+  #isWanted(labels: readonly Label[]): boolean {
+    const { groups, closed, share } = this.#usage.of(labels);
+    this.#groups = groups;
+    if (closed !== undefined && this.#limits.hasPass !== true)
+      throw this.#usage.refusal(closed, this.#ports.clock.nowMs());
+    if (closed !== undefined) this.#usedPass = true;
+    return isSampled(share, this.#ports.random);
+  }
+
+  async reading(): Promise<Reading> {
+    const { maxSeries, tenantShards } = this.#limits;
+    const admitted = maxSeries === 0 ? this.#accepted : await this.#activeOnly(maxSeries);
     const window = duplicateWindowMs(this.#limits.rejectOlderThanMs, this.#limits.rejectNewerThanMs);
-    const { records, problem } = this.#ports.placer.place(this.#tenant, this.#accepted, window);
+    const { records, problem } = this.#ports.placer.place(this.#tenant, admitted, window, tenantShards);
     const first = this.#problem ?? problem;
+    // What rules moved shares its payload with the rest.
+    const payloads = [...new Set(admitted.map(({ payload }) => payload))];
     return {
       records,
-      profiles: this.#accepted.length,
-      bytes: this.#good,
+      profiles: payloads.length,
+      bytes: payloads.reduce((sum, { length }) => sum + length, 0),
+      ratedBytes: this.#rated,
+      groups: this.#groupBytes,
+      usedPass: this.#usedPass,
       discarded: this.#discarded,
       truncated: { stacks: this.#stacks, strings: this.#strings },
       problem: first === undefined ? undefined : errorAsData(first),
     };
+  }
+
+  /** Without the series that are new and do not fit below the limit: the others of their profiles are stored. */
+  async #activeOnly(maxSeries: number): Promise<Accepted[]> {
+    const series = this.#accepted.flatMap(({ profile: { groups, types } }) =>
+      groups.map((group) => ({ group, weight: types.length, key: seriesKey(group.series, types) })),
+    );
+    const keys = BigUint64Array.from(series, ({ key }) => key);
+    const weights = Uint32Array.from(series, ({ weight }) => weight);
+    const active = await this.#ports.series.admit(this.#tenant, keys, weights, maxSeries);
+    const refused = new Set(series.filter((_, i) => active[i] === 0).map(({ group }) => group));
+    if (refused.size === 0) return this.#accepted;
+    this.#problem ??= tooManySeries(maxSeries);
+    return this.#accepted.flatMap((accepted) => {
+      const groups = accepted.profile.groups.filter((group) => !refused.has(group));
+      if (groups.length === accepted.profile.groups.length) return accepted;
+      const isGone = groups.length === 0;
+      this.#discarded.push({ reason: 'series_limit', bytes: isGone ? accepted.payload.length : 0, groups: [] });
+      return isGone ? [] : { ...accepted, profile: { ...accepted.profile, groups } };
+    });
   }
 
   #decompress(raw: Uint8Array): Uint8Array {
@@ -228,6 +327,21 @@ class Batch {
 
 function textOf(body: Uint8Array): string {
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+}
+
+/** Of a label set and the types of its values. */
+function seriesKey(labels: LabelSet, types: readonly ValueType[]): bigint {
+  return hash64(labelSetKey(labels) + types.map(({ type, unit }) => `${type}/${unit}`).join());
+}
+
+const SERIES_RETRY_SECONDS = 60;
+
+function tooManySeries(limit: number): KilnError {
+  return new KilnError(
+    'resource_exhausted',
+    `the tenant has as many active series as it may, limit ${limit} (max_global_series_per_tenant, max_local_series_per_tenant): what is of new ones is not stored`,
+    { reason: 'series_limit', retryAfterSeconds: SERIES_RETRY_SECONDS },
+  );
 }
 
 function tooLarge(found: string, limit: number): KilnError {

@@ -5,7 +5,7 @@ import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import { Compactor, Room } from '@kiln/compactor';
 import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
-import { Distributor } from '@kiln/distributor';
+import { ActiveSeries, Distributor } from '@kiln/distributor';
 import { distributorModule } from '@kiln/distributor/module';
 import { Ingester } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
@@ -92,7 +92,8 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const distributor = new Distributor({ logs, clock, random, metrics });
     const reader = openReader({
       count: config.distributor.threads,
-      setup: { partitions, compression: compressionOf(config.storage) },
+      setup: { partitions, compression: compressionOf(config.storage), seed: Math.floor(random() * 2 ** 32) },
+      series: new ActiveSeries(clock),
       codecs,
       clock,
       log: log.with({ role: 'distributor' }),

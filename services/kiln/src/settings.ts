@@ -2,7 +2,7 @@ import type { Compression } from '@kiln/block';
 import { compactorDefaults, type CompactorConfig, type RoomConfig, type WhenFull } from '@kiln/compactor';
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
-import { queryQueueDefaults, type QueryQueueConfig } from '@kiln/query-frontend';
+import { queryFrontendDefaults, type QueryFrontendConfig } from '@kiln/query-frontend';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
@@ -283,7 +283,7 @@ const compactorSettings: SettingsFor<CompactorConfig> = {
   }),
 };
 
-const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
+const queryFrontendSettings: SettingsFor<QueryFrontendConfig> = {
   maxConcurrent: setting({
     key: 'querier.max-concurrent',
     type: 'int',
@@ -296,11 +296,19 @@ const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
   maxWaiting: setting({
     key: 'query-frontend.max-waiting',
     type: 'int',
-    default: queryQueueDefaults.maxWaiting,
+    default: queryFrontendDefaults.maxWaiting,
     max: 10_000,
     unit: 'queries',
     meaning:
       'Queries that wait for their turn, of all tenants together; tenants are served in turn. Above it the newest of the tenant with the most is refused with 429. 0 = none wait',
+  }),
+  inFlightMaxBytes: setting({
+    key: 'query-frontend.in-flight-max-bytes',
+    type: 'bytes',
+    default: queryFrontendDefaults.inFlightMaxBytes,
+    min: 1024 * 1024,
+    meaning:
+      'Messages, as they came and decompressed, that all queries not answered yet may hold together; above it 503. A query that is alone is taken',
   }),
 };
 
@@ -366,7 +374,7 @@ export const startSchema: {
   readonly ingester: SettingsFor<IngesterConfig>;
   readonly querier: SettingsFor<QuerierConfig>;
   readonly compactor: SettingsFor<CompactorConfig>;
-  readonly queryFrontend: SettingsFor<QueryQueueConfig>;
+  readonly queryFrontend: SettingsFor<QueryFrontendConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,

@@ -31,7 +31,6 @@ import {
 import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
   goPgoOf,
-  pprofNodes,
   rangeOf,
   sampleSelection,
   selection,
@@ -234,7 +233,7 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       ...selection(request),
       ...sampleSelection(request),
       ...goPgoOf(request.stackTraceSelector, true),
-      maxNodes: pprofNodes(request.maxNodes),
+      maxNodes: frontend.pprofNodes(context.tenants, request.maxNodes),
     } as const;
     return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }

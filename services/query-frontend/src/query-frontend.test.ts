@@ -6,7 +6,7 @@ import type { Answer, AnswerStats, Query } from '@kiln/query';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { SelectMergeStacktracesRequestSchema, SelectMergeStacktracesResponseSchema } from '@kiln/rpc';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { queryQueueDefaults } from './config.ts';
+import { queryFrontendDefaults } from './config.ts';
 import { QueryFrontend, type ReadLimits } from './query-frontend.ts';
 import { QueryCalls } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
@@ -19,6 +19,7 @@ const limits: ReadLimits = {
   maxQueryLengthMs: 31 * DAY,
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
+  maxFlamegraphNodesOnSelectMergeProfile: false,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,
@@ -64,7 +65,7 @@ async function harness(
   const metrics = createMetrics({ ofProcess: false });
   const platform = await runPlatform({
     modules: [
-      queryFrontendModule(queryQueueDefaults, {
+      queryFrontendModule(queryFrontendDefaults, {
         answerer: new QueryCalls(frontend),
         tenantsOf: parseTenantIds,
         limitOf: () => 0,

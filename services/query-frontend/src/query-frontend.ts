@@ -2,6 +2,7 @@ import type { Clock } from '@kiln/async';
 import { formatDuration } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
 import { mergePartials, type Answer, type AnswerStats, type Query, type QueryLimits } from '@kiln/query';
+import { pprofNodes } from './requests.ts';
 
 /** Who answers queries: the querier, in this process or another. */
 export interface Queries {
@@ -16,6 +17,7 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
+  readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
 }
 
 /** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
@@ -119,6 +121,15 @@ export class QueryFrontend {
     return nodes === 0n ? maxFlamegraphNodesDefault : Number(nodes);
   }
 
+  /**
+   * The nodes to keep in a pprof: 0 is all of them, unless a tenant's limits on flame graphs hold for pprofs too.
+   * @throws KilnError as `maxNodes`, where they do.
+   */
+  pprofNodes(tenants: readonly TenantId[], requested: bigint | undefined): number {
+    if (this.#limitsOf(tenants).maxFlamegraphNodesOnSelectMergeProfile) return this.maxNodes(tenants, requested);
+    return pprofNodes(requested);
+  }
+
   /** What all of the tenants allow. */
   #limitsOf(tenants: readonly TenantId[]): ReadLimits {
     return tenants.map((tenant) => this.#limits(tenant)).reduce(strictest);
@@ -175,6 +186,8 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
     maxQueryLengthMs: smallestOn(a.maxQueryLengthMs, b.maxQueryLengthMs),
     maxFlamegraphNodesDefault: Math.min(a.maxFlamegraphNodesDefault, b.maxFlamegraphNodesDefault),
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
+    maxFlamegraphNodesOnSelectMergeProfile:
+      a.maxFlamegraphNodesOnSelectMergeProfile || b.maxFlamegraphNodesOnSelectMergeProfile,
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
     maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),
     maxResultPoints: smallestOn(a.maxResultPoints, b.maxResultPoints),

@@ -3,7 +3,7 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { RawGet, RawPost } from '@kiln/nest';
-import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
+import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall, type InFlight } from '@kiln/rpc';
 import type { QueryAnswerer } from './query-calls.ts';
 import type { QueryQueue } from './query-queue.ts';
 import { ROUTES } from './routes/index.ts';
@@ -11,6 +11,7 @@ import { ROUTES } from './routes/index.ts';
 export interface QueryHttpPorts {
   readonly answerer: QueryAnswerer;
   readonly queue: QueryQueue;
+  readonly inFlight: InFlight;
   /** The tenants of a read, from the value of X-Scope-OrgID. */
   readonly tenantsOf: (header: string | undefined) => readonly TenantId[];
   readonly clock: Clock;
@@ -32,21 +33,26 @@ export class QueryHttp {
 
   @RawPost('/querier.v1.QuerierService/*')
   async query(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { answerer, queue, tenantsOf, clock } = this.#ports;
+    const { answerer, queue, inFlight, tenantsOf, clock } = this.#ports;
     const left = clientLeft(response);
     const call = new UnaryCall(request, response);
     const { isJson, acceptsGzip } = call;
     const header = tenantHeader(request);
     const tenants = tenantsOf(header);
-    const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES));
-    const message = await inflateSmall(body, MAX_REQUEST_BYTES);
-    const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
-    const headers = { accept: request.headers.accept ?? '' };
-    const asked = { method, isJson, acceptsGzip, message, tenants, headers };
-    const reply = await call.inTime(clock, { what: 'the query', left }, (signal) =>
-      queue.run(tenants, signal, () => answerer.answer(asked, signal)),
-    );
-    call.answer(reply.message, { ...reply.headers, ...answeredFor(tenants, header) }, reply.isGzip);
+    const held = inFlight.open();
+    try {
+      const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES, held));
+      const message = await inflateSmall(body, MAX_REQUEST_BYTES, held);
+      const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
+      const headers = { accept: request.headers.accept ?? '' };
+      const asked = { method, isJson, acceptsGzip, message, tenants, headers };
+      const reply = await call.inTime(clock, { what: 'the query', left }, (signal) =>
+        queue.run(tenants, signal, () => answerer.answer(asked, signal)),
+      );
+      call.answer(reply.message, { ...reply.headers, ...answeredFor(tenants, header) }, reply.isGzip);
+    } finally {
+      held.release();
+    }
   }
 
   @RawGet(Object.keys(ROUTES))

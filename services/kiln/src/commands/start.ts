@@ -9,7 +9,7 @@ import { diskTrouble, realDisk, type Disk } from '@kiln/disk';
 import { KilnError, type TenantId } from '@kiln/model';
 import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
-import { TenantLimits, TenantResolver } from '@kiln/tenant';
+import { TenantLimits, TenantResolver, withoutOtherLimits } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { configPages } from '../config-pages.ts';
 import { nodeCodecs } from '@kiln/ingester';
@@ -199,7 +199,13 @@ async function readConfig(argv: readonly string[]): Promise<StartConfig> {
   const file = loadConfig(startSchema, flags).process.configFile;
   return file === ''
     ? loadConfig(startSchema, flags)
-    : loadConfig(startSchema, flags, { name: file, tree: await readYaml(file) });
+    : loadConfig(startSchema, flags, { name: file, tree: withOwnLimits(await readYaml(file), file) });
+}
+
+/** A file may serve Pyroscope too: its limits that Kiln does not have are passed over, as in a file of overrides. */
+function withOwnLimits(tree: unknown, file: string): unknown {
+  if (typeof tree !== 'object' || tree === null || !('limits' in tree)) return tree;
+  return { ...tree, limits: withoutOtherLimits(tree.limits, `limits in ${file}`) };
 }
 
 async function readYaml(file: string): Promise<unknown> {
