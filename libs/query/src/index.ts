@@ -4,7 +4,9 @@ export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
 export { flameGraph, type FlameGraph } from './flame-graph.ts';
 export { functionSums, stacksThrough, treeTotal, type FunctionSum } from './function-sums.ts';
 export type { FunctionTreeColumns } from './function-tree.ts';
-export { profileIdOf, profileUuid } from './ids.ts';
+export type { Exemplar } from './exemplars.ts';
+export type { Heatmap } from './heatmap.ts';
+export { profileIdOf } from './ids.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';
 export { joinPprofTypes, type PprofTypes } from './pprof-types.ts';
@@ -15,6 +17,7 @@ export {
   rowRange,
   type AverageStacksQuery,
   type GoPgo,
+  type HeatmapQuery,
   type LabelNamesQuery,
   type LabelValuesQuery,
   type PprofQuery,
@@ -26,6 +29,7 @@ export {
   type SelectSeriesQuery,
   type SeriesQuery,
   type StacktracesQuery,
+  type ValuesOf,
 } from './query.ts';
 export { newQueryMerge, type QueryMerge } from './query-merge.ts';
 export { readsOf, type Reads } from './reads.ts';

@@ -45,20 +45,25 @@ export function readsOf(query: Query): Reads {
       pages: (tables) => averagePages(tables, selection),
     };
   }
+  const spans = readsSpans(query) ? (['spans'] as const) : [];
   if (readsRowSamples(query)) {
     return {
       ...common,
-      sections: ['series', 'rows', 'symbols'],
+      sections: ['series', 'rows', 'symbols', ...spans],
       needsRows: () => true,
       pages: (tables) => pagesOfRows(tables, selection),
     };
   }
-  return { ...common, ...noRows, sections: ['series'] };
+  return { ...common, ...noRows, sections: ['series', ...spans] };
 }
 
 /** Whether the totals of rows do not answer a query about totals. */
 function readsRowSamples(query: Query): boolean {
   return query.kind === 'selectSeries' && query.callSite !== undefined && query.callSite.length > 0;
+}
+
+function readsSpans(query: Query): boolean {
+  return query.kind === 'heatmap' ? query.of === 'spans' : query.kind === 'selectSeries' && query.exemplars === 'spans';
 }
 
 function selectionOf(query: Query): Selection {

@@ -2,6 +2,7 @@ import type { DatasetTables } from '@kiln/block';
 import { KilnError, type LabelSet } from '@kiln/model';
 import { finishAverageStacks, mergeAverageStacks, runAverageStacks } from './average-stacks.ts';
 import type { FunctionTreeColumns } from './function-tree.ts';
+import { finishHeatmap, mergeHeatmap, runHeatmap, type Heatmap } from './heatmap.ts';
 import { finishLabelNames, mergeLabelNames, runLabelNames } from './label-names.ts';
 import { finishLabelValues, mergeLabelValues, runLabelValues } from './label-values.ts';
 import type { QueryLimits } from './limits.ts';
@@ -20,6 +21,7 @@ export interface ResultOf {
   readonly averageStacks: FunctionTreeColumns;
   readonly pprof: PprofResult;
   readonly selectSeries: TimeSeries[];
+  readonly heatmap: Heatmap;
   readonly profileTypes: ProfileTypeAnswer[];
   readonly labelNames: string[];
   readonly labelValues: string[];
@@ -48,6 +50,8 @@ export function runQuery(
       return runPprof(query, datasets, limits, stats);
     case 'selectSeries':
       return runSelectSeries(query, datasets, limits);
+    case 'heatmap':
+      return runHeatmap(query, datasets, limits);
     case 'profileTypes':
       return runProfileTypes(query, datasets, limits);
     case 'labelNames':
@@ -75,6 +79,8 @@ export function mergePartials(query: Query, partials: readonly Uint8Array[], lim
       return mergePprof(partials, limits);
     case 'selectSeries':
       return mergeSelectSeries(query, partials, limits);
+    case 'heatmap':
+      return mergeHeatmap(query, partials, limits);
     case 'profileTypes':
       return mergeProfileTypes(partials, limits);
     case 'labelNames':
@@ -106,6 +112,8 @@ function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {
       return finishPprof(query, partial);
     case 'selectSeries':
       return finishSelectSeries(query, partial);
+    case 'heatmap':
+      return finishHeatmap(query, partial);
     case 'profileTypes':
       return finishProfileTypes(partial);
     case 'labelNames':

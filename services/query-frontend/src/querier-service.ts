@@ -9,7 +9,6 @@ import {
   type StacktracesResult,
 } from '@kiln/query';
 import {
-  ExemplarType,
   ProfileFormat,
   TimeSeriesAggregationType,
   type QuerierService,
@@ -23,6 +22,7 @@ import {
   diffMessage,
   emptyFlameGraph,
   flameGraphMessage,
+  heatmapMessage,
   labelMessage,
   pprofMessage,
   profileTypeMessage,
@@ -30,7 +30,10 @@ import {
 } from './messages.ts';
 import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
+  exemplarsOf,
   goPgoOf,
+  heatmapLimit,
+  heatmapValues,
   pprofNodes,
   rangeOf,
   sampleSelection,
@@ -61,6 +64,7 @@ export type QuerierMethods = Pick<
   | 'diff'
   | 'selectMergeProfile'
   | 'selectSeries'
+  | 'selectHeatmap'
 >;
 
 /**
@@ -149,8 +153,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
 
     async selectSeries(request, context) {
       const range = selectRange(request, context);
-      const exemplars = request.exemplarType;
-      refuse('exemplar_type', exemplars !== ExemplarType.UNSPECIFIED && exemplars !== ExemplarType.NONE);
       if (range === undefined) return {};
       checkSelection(request.profileTypeID, '{}');
       const stepMs = stepMsOf(request.step);
@@ -165,9 +167,33 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
         groupBy: request.groupBy,
         aggregation: request.aggregation === TimeSeriesAggregationType.AVERAGE ? 'average' : 'sum',
         limit: seriesLimit(request.limit),
+        ...exemplarsOf(request.exemplarType),
       } as const;
       const series = finishQuery(query, (await ask(context, query)).partial);
       return { series: series.map(seriesMessage) };
+    },
+
+    async selectHeatmap(request, context) {
+      const stepMs = stepMsOf(request.step);
+      const limit = heatmapLimit(request.limit);
+      const range = selectRange(request, context);
+      if (request.start === request.end)
+        throw new KilnError(
+          'invalid_argument',
+          `invalid time range: a heatmap starts before it ends, found twice ${request.end}`,
+        );
+      if (range === undefined) return {};
+      checkSelection(request.profileTypeID, request.labelSelector);
+      const query = {
+        kind: 'heatmap',
+        ...seriesRange(rangeOf(request), range),
+        ...selection(request),
+        ...heatmapValues(request.queryType, request.exemplarType),
+        stepMs,
+        groupBy: request.groupBy,
+        limit,
+      } as const;
+      return heatmapMessage(finishQuery(query, (await ask(context, query)).partial));
     },
   };
 
@@ -258,8 +284,4 @@ const DOT_NODES = 100;
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
 function acceptsUtf8(context: UnaryContext): boolean {
   return /;\s*allow-utf8-labelnames\s*=\s*"?true"?\s*(;|,|$)/i.test(context.header('accept'));
-}
-
-function refuse(field: string, isSent: boolean): void {
-  if (isSent) throw new KilnError('unimplemented', `${field} is not obeyed by this version: leave it out`);
 }
