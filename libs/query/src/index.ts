@@ -1,3 +1,4 @@
+export type { Analysis, AnalyzedScope } from './analyze.ts';
 export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
 export { AVERAGE_SCALE } from './average-stacks.ts';
 export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
@@ -10,6 +11,7 @@ export { profileIdOf } from './ids.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';
 export { joinPprofTypes, type PprofTypes } from './pprof-types.ts';
+export { partialOfTimes, reachesOut } from './profile-stats.ts';
 export type { ProfileTypeAnswer } from './profile-types.ts';
 export { decodeQuery, encodeQuery } from './query-codec.ts';
 export {

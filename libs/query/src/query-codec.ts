@@ -89,6 +89,10 @@ function readQuery(fields: Fields): Query {
       };
     case 'profileTypes':
       return { kind, ...range };
+    case 'profileStats':
+      return { kind, ...range };
+    case 'analyze':
+      return { kind, ...range, matchers: fields.texts('matchers') };
     case 'labelNames':
       return { kind, ...range, matchers: fields.texts('matchers'), utf8: fields.flag('utf8') };
     case 'labelValues':

@@ -99,6 +99,16 @@ export interface DiscoveryQuery extends QueryRange {
   readonly matchers: readonly string[];
 }
 
+/** What a query of that selection would have to look at. */
+export interface AnalyzeQuery extends DiscoveryQuery {
+  readonly kind: 'analyze';
+}
+
+/** The times of the oldest and the newest row. */
+export interface ProfileStatsQuery extends QueryRange {
+  readonly kind: 'profileStats';
+}
+
 export interface LabelNamesQuery extends DiscoveryQuery {
   readonly kind: 'labelNames';
   /** false leaves out names that are no `[a-zA-Z_][a-zA-Z0-9_]*`. */
@@ -127,7 +137,9 @@ export type Query =
   | ProfileTypesQuery
   | LabelNamesQuery
   | LabelValuesQuery
-  | SeriesQuery;
+  | SeriesQuery
+  | AnalyzeQuery
+  | ProfileStatsQuery;
 
 /** The times of the rows that a query reads, for plans: SelectSeries and heatmaps reach back one step before `startMs`, but not before `oldestMs`. */
 export function rowRange(query: Query): QueryRange {

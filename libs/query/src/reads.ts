@@ -1,6 +1,7 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
 import { averagePages } from './average-stacks.ts';
 import { asksForSpans, rowRange, type Query } from './query.ts';
+import { reachesOut } from './profile-stats.ts';
 import { pagesOfRows } from './row-totals.ts';
 import {
   compileDiscovery,
@@ -45,6 +46,8 @@ export function readsOf(query: Query): Reads {
       pages: (tables) => averagePages(tables, selection),
     };
   }
+  if (query.kind === 'profileStats')
+    return { ...common, sections: [], needsRows: (tables) => reachesOut(query, tables), pages: () => [] };
   const spans = readsSpans(query) ? (['spans'] as const) : [];
   if (readsRowSamples(query)) {
     return {

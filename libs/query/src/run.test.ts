@@ -36,6 +36,8 @@ const QUERIES: readonly Query[] = [
     limit: 0,
     exemplars: 'profiles',
   },
+  { kind: 'analyze', ...range, matchers: ['{env=~".*"}'] },
+  { kind: 'profileStats', ...range },
 ];
 
 /** They find nothing in data without ids. */

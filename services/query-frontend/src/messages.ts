@@ -1,6 +1,7 @@
 import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Label } from '@kiln/model';
 import type {
+  Analysis,
   DiffGraph,
   Exemplar,
   FlameGraph,
@@ -12,6 +13,7 @@ import type {
 } from '@kiln/query';
 import {
   ProfileSchema,
+  type AnalyzeQueryResponseSchema,
   type ExemplarSchema,
   type FlameGraphDiffSchema,
   type FlameGraphSchema,
@@ -109,4 +111,33 @@ export function heatmapMessage({ yMin, series }: Heatmap): MessageInitShape<type
 function exemplarMessage(exemplar: Exemplar): MessageInitShape<typeof ExemplarSchema> {
   const { timeMs, value, profileId, spanId, traceId, labels } = exemplar;
   return { timestamp: BigInt(timeMs), value, profileId, spanId, traceId, labels: labels.map(labelMessage) };
+}
+
+export function analysisMessage({
+  heads,
+  objects,
+  series,
+}: Analysis): MessageInitShape<typeof AnalyzeQueryResponseSchema> {
+  const scopes = [
+    { componentType: 'Short term storage', scope: heads },
+    { componentType: 'Long term storage', scope: objects },
+  ];
+  return {
+    queryScopes: scopes.map(({ componentType, scope }) => ({
+      componentType,
+      componentCount: scope.sources > 0 ? 1n : 0n,
+      blockCount: BigInt(scope.sources),
+      seriesCount: BigInt(scope.series),
+      profileCount: BigInt(scope.rows),
+      sampleCount: BigInt(scope.samples),
+      indexBytes: BigInt(scope.indexBytes),
+      profileBytes: BigInt(scope.sampleBytes),
+      symbolBytes: BigInt(scope.symbolBytes),
+    })),
+    queryImpact: {
+      totalBytesInTimeRange: BigInt(objects.indexBytes + objects.sampleBytes + objects.symbolBytes),
+      totalQueriedSeries: BigInt(series),
+      deduplicationNeeded: false,
+    },
+  };
 }

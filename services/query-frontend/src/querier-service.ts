@@ -19,6 +19,7 @@ import {
 } from '@kiln/rpc';
 import { ask as askFrontend, askAll, told } from './ask.ts';
 import {
+  analysisMessage,
   diffMessage,
   emptyFlameGraph,
   flameGraphMessage,
@@ -28,12 +29,19 @@ import {
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
-import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
+import {
+  checkSelection,
+  seriesRange,
+  type ClampedRange,
+  type QueryFrontend,
+  type RequestedRange,
+} from './query-frontend.ts';
 import {
   exemplarsOf,
   goPgoOf,
   heatmapLimit,
   heatmapValues,
+  matchersOf,
   pprofNodes,
   rangeOf,
   sampleSelection,
@@ -65,6 +73,8 @@ export type QuerierMethods = Pick<
   | 'selectMergeProfile'
   | 'selectSeries'
   | 'selectHeatmap'
+  | 'getProfileStats'
+  | 'analyzeQuery'
 >;
 
 /**
@@ -195,6 +205,22 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       } as const;
       return heatmapMessage(finishQuery(query, (await ask(context, query)).partial));
     },
+
+    async getProfileStats(_, context) {
+      if (context.tenants.length > 1)
+        throw new KilnError('invalid_argument', `statistics are of one tenant: found ${context.tenants.join(', ')}`);
+      const query = { kind: 'profileStats', ...frontend.discoveryRange(context.tenants, NO_RANGE)! } as const;
+      const { oldestMs, newestMs } = finishQuery(query, (await ask(context, query)).partial);
+      if (oldestMs > newestMs) return {};
+      return { dataIngested: true, oldestProfileTime: BigInt(oldestMs), newestProfileTime: BigInt(newestMs) };
+    },
+
+    async analyzeQuery(request, context) {
+      const range = discoveryRange(request, context);
+      if (range === undefined) return {};
+      const query = { kind: 'analyze', ...range, matchers: matchersOf(request.query) } as const;
+      return analysisMessage(finishQuery(query, (await ask(context, query)).partial));
+    },
   };
 
   /** One side of a diff, checked by itself; no query when all of it lies before the lookback. @throws KilnError that names the side. */
@@ -265,6 +291,8 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
     return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }
 }
+
+const NO_RANGE: RequestedRange = { startMs: 0, endMs: 0 };
 
 /** A request for stacktraces, whichever method it belongs to. */
 type StacktracesMessage = SampleFields & {

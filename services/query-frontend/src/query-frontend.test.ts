@@ -204,6 +204,18 @@ describe('a read', () => {
     expect(asked[0]!.query).toMatchObject(query);
   });
 
+  test('of statistics, and of an analysis, needs no range', async () => {
+    const { call, asked } = await harness();
+    expect(await call('GetProfileStats', {})).toMatchObject({ status: 200, body: {} });
+    expect((await call('AnalyzeQuery', { query: `${TYPE}{pod="a"}` })).status).toBe(200);
+    await call('AnalyzeQuery', { ...range, query: '{pod="a"}' });
+    expect(asked.map(({ query }) => query)).toMatchObject([
+      { kind: 'profileStats', startMs: NOW - 30 * DAY, endMs: NOW + DAY },
+      { kind: 'analyze', matchers: [`{__profile_type__="${TYPE}"}`, '{pod="a"}'], endMs: NOW + DAY },
+      { kind: 'analyze', matchers: ['{pod="a"}'], endMs: NOW },
+    ]);
+  });
+
   test('of a diff is two reads, each of its own range and selection; the limit of nodes is one', async () => {
     const { call, asked } = await harness();
     const right = { ...select, start: String(NOW - 10), profileTypeID: 'memory:space:bytes::', maxNodes: 16 };
@@ -379,13 +391,23 @@ describe('a read', () => {
       'invalid_argument',
       'selector',
     ],
-    ['of a call to come', 'AnalyzeQuery', select, 501, 'unimplemented', ''],
+    ['of statistics of two tenants', 'GetProfileStats', {}, 400, 'invalid_argument', 'of one tenant: found acme, b'],
+    ['of an analysis of nothing', 'AnalyzeQuery', { ...range, query: '' }, 400, 'invalid_argument', 'selector'],
+    [
+      'of an analysis of a wrong type',
+      'AnalyzeQuery',
+      { ...range, query: 'a:b{}' },
+      400,
+      'invalid_argument',
+      'found 2 parts',
+    ],
     ['of broken JSON', 'ProfileTypes', '{', 400, 'invalid_argument', ''],
     ['of an empty body', 'ProfileTypes', '', 400, 'invalid_argument', ''],
     ['with a word for a number', 'ProfileTypes', { start: 'soon' }, 400, 'invalid_argument', ''],
   ])('%s is refused by name, and nobody is asked', async (what, method, body, status, code, sentence) => {
     const { call, asked } = await harness();
-    const answer = await call(method, body, what === 'without a tenant' ? { 'x-scope-orgid': '' } : {});
+    const tenants = { 'without a tenant': '', 'of statistics of two tenants': 'acme|b' }[what];
+    const answer = await call(method, body, tenants === undefined ? {} : { 'x-scope-orgid': tenants });
     expect([answer.status, answer.body['code']]).toEqual([status, code]);
     expect(answer.body['message']).toContain(sentence);
     expect(asked).toEqual([]);

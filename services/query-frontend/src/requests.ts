@@ -1,4 +1,4 @@
-import { KilnError } from '@kiln/model';
+import { KilnError, parseProfileTypeId, parseSelector, profileTypeId } from '@kiln/model';
 import {
   profileIdOf,
   type GoPgo,
@@ -139,6 +139,23 @@ export function heatmapLimit(limit: bigint | undefined): number {
   if (limit !== undefined && limit < 0n)
     throw invalid(`limit ${limit} is out of bounds: allowed are series from 1 on, 0 for all`);
   return seriesLimit(limit);
+}
+
+/**
+ * `<profile type id>{selector}`, or a selector alone, as selectors.
+ * @throws KilnError `invalid_argument` when it does not parse.
+ */
+export function matchersOf(query: string): string[] {
+  const brace = query.indexOf('{');
+  const name = (brace < 0 ? query : query.slice(0, brace)).trim();
+  if (!name.includes(':')) {
+    parseSelector(query);
+    return [query];
+  }
+  const type = parseProfileTypeId(name);
+  const selector = brace < 0 ? '{}' : query.slice(brace);
+  parseSelector(selector);
+  return [`{__profile_type__=${JSON.stringify(profileTypeId(type.name, type))}}`, selector];
 }
 
 function hexId(field: string, id: string, digits: number): string {
