@@ -10,7 +10,7 @@ import { decodeRowTotals } from './sections/row-totals.ts';
 import { decodeSeries } from './sections/series.ts';
 import { readSpans } from './sections/spans.ts';
 import { decodeSymbols } from './sections/symbols/decode-symbols.ts';
-import type { Codecs, DatasetSpans, DatasetTables, Rollup, RowColumns } from './tables.ts';
+import type { Codecs, DatasetSpans, DatasetTables, Rollup, RowColumns, StoredSizes } from './tables.ts';
 import { KIND } from './versions.ts';
 
 /** As DatasetTables; its pages say which series and times they hold. */
@@ -20,6 +20,7 @@ export interface StoredTables extends DatasetTables {
   readonly fineRollups: readonly Rollup[];
   /** The rows as PINDEX has them, decoded each time where TOTALS has them too: then `rows` asks it for nothing but ids, and only when they are asked for. */
   readonly rowIndex: RowColumns;
+  readonly stored: StoredSizes;
 }
 
 export function readSection(bytes: PartBytes, place: Place, owner: RegionOwner, codecs: Codecs): Uint8Array {
@@ -111,6 +112,18 @@ export class DecodedTables implements StoredTables {
 
   get fineRollups(): readonly Rollup[] {
     return (this.#fineRollups ??= this.#decodeRollups(KIND.fineRollup, this.rollups));
+  }
+
+  get stored(): StoredSizes {
+    const { sections, counts } = this.#entry;
+    const bytes = (...kinds: readonly number[]): number =>
+      sections.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { len }) => sum + len, 0);
+    return {
+      samples: counts.samples,
+      indexBytes: bytes(KIND.pageDirectory, KIND.rowIndex, KIND.rowTotals, KIND.series),
+      sampleBytes: bytes(KIND.samples, KIND.rollup, KIND.fineRollup, KIND.spans),
+      symbolBytes: bytes(KIND.symbols),
+    };
   }
 
   #decodeRowTotals(): RowColumns {

@@ -67,6 +67,18 @@ export interface DatasetTables {
   readonly rollups?: readonly Rollup[];
   /** Of finer steps, which divide those of `rollups`: looked at where these leave something. */
   readonly fineRollups?: readonly Rollup[];
+  /** Of a dataset that is stored. */
+  readonly stored?: StoredSizes;
+}
+
+/** What a stored dataset takes, known before any of it is read. */
+export interface StoredSizes {
+  readonly samples: number;
+  /** Series, rows and where pages are. */
+  readonly indexBytes: number;
+  /** Pages, their roll-ups, spans. */
+  readonly sampleBytes: number;
+  readonly symbolBytes: number;
 }
 
 /** Profile ids that a log kept, in log order: 16 bytes each, the append time and the duplicate window of each. */

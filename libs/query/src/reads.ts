@@ -1,6 +1,7 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
 import { averagePages } from './average-stacks.ts';
 import { asksForSpans, rowRange, type Query } from './query.ts';
+import { reachesOut } from './profile-stats.ts';
 import { pagesOfRows } from './row-totals.ts';
 import {
   compileDiscovery,
@@ -29,7 +30,7 @@ export interface Reads {
 export function readsOf(query: Query): Reads {
   const selection = selectionOf(query);
   const common = { wants: (dataset: DatasetHead) => matchTypes(dataset, selection).length > 0 };
-  const ids = selection.samples.profiles === undefined ? [] : (['ids'] as const);
+  const ids = readsIds(query, selection) ? (['ids'] as const) : [];
   const noRows = { needsFineRollups: () => false, needsRows: () => false, pages: () => [] };
   if (query.kind === 'stacktraces' || query.kind === 'pprof') {
     if (asksForSpans(query)) return { ...common, ...noRows, sections: ['series', 'symbols', 'spans', ...ids] };
@@ -50,21 +51,34 @@ export function readsOf(query: Query): Reads {
       pages: (tables) => averagePages(tables, selection),
     };
   }
+  if (query.kind === 'profileStats')
+    return { ...common, ...noRows, sections: [], needsRows: (tables) => reachesOut(query, tables) };
+  const spans = readsSpans(query) ? (['spans'] as const) : [];
   if (readsRowSamples(query)) {
     return {
       ...common,
       ...noRows,
-      sections: ['series', 'rows', 'symbols', ...ids],
+      sections: ['series', 'rows', 'symbols', ...ids, ...spans],
       needsRows: () => true,
       pages: (tables) => pagesOfRows(tables, selection),
     };
   }
-  return { ...common, ...noRows, sections: ['series', ...ids] };
+  return { ...common, ...noRows, sections: ['series', ...ids, ...spans] };
 }
 
 /** Whether the totals of rows do not answer a query about totals. */
 function readsRowSamples(query: Query): boolean {
   return query.kind === 'selectSeries' && query.callSite !== undefined && query.callSite.length > 0;
+}
+
+/** Whether it matters which profile a row is of. */
+function readsIds(query: Query, { samples }: Selection): boolean {
+  const shown = query.kind === 'heatmap' ? query.of : query.kind === 'selectSeries' ? query.exemplars : undefined;
+  return samples.profiles !== undefined || shown === 'profiles';
+}
+
+function readsSpans(query: Query): boolean {
+  return query.kind === 'heatmap' ? query.of === 'spans' : query.kind === 'selectSeries' && query.exemplars === 'spans';
 }
 
 function selectionOf(query: Query): Selection {
