@@ -6,6 +6,7 @@ export type { FunctionTreeColumns } from './function-tree.ts';
 export { profileIdOf, profileUuid } from './ids.ts';
 export type { QueryLimits } from './limits.ts';
 export type { PprofResult } from './pprof.ts';
+export { treeOfPprof } from './pprof-tree.ts';
 export { joinPprofTypes, type PprofTypes } from './pprof-types.ts';
 export type { ProfileTypeAnswer } from './profile-types.ts';
 export { decodeQuery, encodeQuery } from './query-codec.ts';

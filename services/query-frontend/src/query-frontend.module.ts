@@ -3,9 +3,10 @@ import type { TenantId } from '@kiln/model';
 import type { Metrics } from '@kiln/telemetry';
 import type { QueryQueueConfig } from './config.ts';
 import { QUERY_HTTP_PORTS, QueryHttp, type QueryHttpPorts } from './query.http.ts';
+import { TOOLS_HTTP_PORTS, ToolsHttp, type ToolsHttpPorts } from './tools.http.ts';
 import { QueryQueue } from './query-queue.ts';
 
-export interface QueryFrontendModulePorts extends Omit<QueryHttpPorts, 'queue'> {
+export interface QueryFrontendModulePorts extends Omit<QueryHttpPorts & ToolsHttpPorts, 'queue'> {
   /** `max_concurrent_queries` of a tenant, as it is now; 0 = none. */
   readonly limitOf: (tenant: TenantId) => number;
   readonly metrics: Metrics;
@@ -26,10 +27,13 @@ export function queryFrontendModule(
   const queue = new QueryQueue({ ...config, limitOf, observe: (outcome) => ended.add(1, { outcome }) });
   metrics.gaugeOf({ name: 'kiln_query_frontend_running_queries', help: 'Queries that run.' }, () => queue.running);
   metrics.gaugeOf({ name: 'kiln_query_frontend_waiting_queries', help: 'Queries that wait.' }, () => queue.waiting);
-  const httpPorts: QueryHttpPorts = { ...ports, queue };
+  const httpPorts: QueryHttpPorts & ToolsHttpPorts = { ...ports, queue };
   return {
     module: QueryFrontendModule,
-    controllers: [QueryHttp],
-    providers: [{ provide: QUERY_HTTP_PORTS, useValue: httpPorts }],
+    controllers: [QueryHttp, ToolsHttp],
+    providers: [
+      { provide: QUERY_HTTP_PORTS, useValue: httpPorts },
+      { provide: TOOLS_HTTP_PORTS, useValue: httpPorts },
+    ],
   };
 }

@@ -8,6 +8,7 @@ import { createMetrics, silentLogger } from '@kiln/telemetry';
 import type { QueryQueueConfig } from './config.ts';
 import type { QueryReply } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
+import { toolPorts } from './test-support/tool-ports.ts';
 
 const PATH = '/querier.v1.QuerierService/ProfileTypes';
 const reply: QueryReply = { message: Buffer.from('{}'), isGzip: false, headers: {} };
@@ -29,6 +30,7 @@ async function edge(config: QueryQueueConfig = { maxConcurrent: 8, maxWaiting: 8
             return Promise.race([finish.promise, aborted.promise]);
           },
         },
+        ...toolPorts(),
         tenantsOf: parseTenantIds,
         limitOf: () => 0,
         clock,

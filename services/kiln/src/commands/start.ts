@@ -113,7 +113,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       clock,
       random: Math.random,
       build: buildInfo(),
-      config: configPages(config),
+      config: configPages(config, limits),
       checks: roles.checks,
       notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,
