@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const setupFiles = [new URL('test/support/file-cost.ts', import.meta.url).pathname];
+
 /** Three projects: libs on plain Node with type stripping (a decorator there fails at once), services through the transform, and what looks at the whole. */
 export default defineConfig({
   test: {
@@ -7,6 +9,7 @@ export default defineConfig({
       {
         test: {
           name: 'libs',
+          setupFiles,
           include: ['libs/**/*.test.ts'],
           exclude: ['libs/nest/**', '**/node_modules/**'],
           experimental: { viteModuleRunner: false },
@@ -20,6 +23,7 @@ export default defineConfig({
         oxc: { decorator: { legacy: true } },
         test: {
           name: 'services',
+          setupFiles,
           include: ['services/**/*.test.ts', 'libs/nest/**/*.test.ts', 'test/*.test.ts'],
           execArgv: ['--conditions=source'],
         },
@@ -27,6 +31,7 @@ export default defineConfig({
       {
         test: {
           name: 'tests',
+          setupFiles,
           include: ['test/*/**/*.test.ts'],
           experimental: { viteModuleRunner: false },
           execArgv: ['--conditions=source'],

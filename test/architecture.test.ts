@@ -104,7 +104,7 @@ describe.each(packages)('%s', (dir) => {
   test('imports downwards', () => {
     const floor = floorOf.get(name)!;
     const ours = byName.filter(({ target }) => target.startsWith('@kiln/'));
-    expect(ours.filter(({ target }) => !((floorOf.get(target.slice(6)) ?? Infinity) < floor))).toEqual([]);
+    expect(ours.filter(({ target }) => !((floorOf.get(packageOf(target).slice(6)) ?? Infinity) < floor))).toEqual([]);
   });
 
   test('declares what it imports, and its references are its dependencies', () => {
@@ -157,6 +157,31 @@ describe.each(packages)('%s', (dir) => {
     expect(glob(`${dir}/src/main.ts`).length).toBe(name === 'kiln' ? 1 : 0);
   });
 });
+
+test('no thread loads the framework: what a worker needs comes without the modules', () => {
+  const loaded = new Map<string, string>();
+  const load = (file: string, by: string): void => {
+    if (loaded.has(file)) return;
+    loaded.set(file, by);
+    const code = read(file).replaceAll(/^(?:import|export) type\b[^;]*;/gm, '');
+    for (const target of importsOf(code)) {
+      if (target.startsWith('.')) load(join(file, '..', target), file);
+      else if (target.startsWith('@kiln/')) load(entryOf(target), file);
+      else loaded.set(target, file);
+    }
+  };
+  const workers = glob('{libs,services}/*/src/**/*.worker.ts');
+  expect(workers.length).toBeGreaterThanOrEqual(4);
+  for (const worker of workers) load(worker, '');
+  expect([...loaded].filter(([target]) => /^(@nestjs\/|rxjs|fastify|reflect-metadata)/.test(target))).toEqual([]);
+});
+
+/** The source that a name of ours stands for. */
+function entryOf(target: string): string {
+  const dir = packages.find((one) => one.endsWith(`/${packageOf(target).slice(6)}`))!;
+  const { exports } = JSON.parse(read(`${dir}/package.json`)) as { exports: Record<string, { source: string }> };
+  return join(dir, exports[`.${target.slice(packageOf(target).length)}`]!.source);
+}
 
 test('every file that may ask the real world exists', () => {
   expect([...realWorld.keys()].filter((file) => !existsSync(join(root, file)))).toEqual([]);

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import type { FileCost } from './file-cost.ts';
 
 /**
- * `./kiln test [--long] [words of file names…]`: vitest on all projects, then what was skipped and why, then one line of counts.
+ * `./kiln test [--long] [words of file names…]`: vitest on all projects, then what was skipped and why, the files that cost most, and one line of counts.
  * Exit code 0 only when nothing failed and something ran.
  */
 interface Report {
@@ -25,6 +26,7 @@ if (unknown !== undefined) {
 const folder = mkdtempSync(join(tmpdir(), 'kiln-test-'));
 const reportFile = join(folder, 'report.json');
 const skipsFile = join(folder, 'skips');
+const costsFile = join(folder, 'costs');
 const started = performance.now();
 const code = await runVitest();
 const ok = summarise(code);
@@ -33,7 +35,7 @@ process.exit(ok ? 0 : 1);
 
 function runVitest(): Promise<number> {
   const filters = words.filter((word) => word !== '--long');
-  const env: NodeJS.ProcessEnv = { ...process.env, KILN_SKIPS_FILE: skipsFile };
+  const env: NodeJS.ProcessEnv = { ...process.env, KILN_SKIPS_FILE: skipsFile, KILN_COSTS_FILE: costsFile };
   if (words.includes('--long')) env['KILN_LONG'] = '1';
   const vitest = spawn(
     process.execPath,
@@ -55,6 +57,7 @@ function summarise(exit: number): boolean {
     const lines = new Set(readFileSync(skipsFile, 'utf8').trimEnd().split('\n'));
     for (const line of lines) process.stdout.write(`${line}\n`);
   }
+  if (existsSync(costsFile)) sayCosts(readFileSync(costsFile, 'utf8').trimEnd().split('\n'));
   if (!existsSync(reportFile)) {
     process.stdout.write(`vitest ended with code ${exit} and no report\n0 passed, 1 failed, 0 skipped\n`);
     return false;
@@ -70,4 +73,14 @@ function summarise(exit: number): boolean {
   process.stdout.write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
   process.stdout.write(`${passed} passed, ${failed} failed, ${numPendingTests + numTodoTests} skipped\n`);
   return failed === 0 && passed > 0;
+}
+
+/** The ten files that cost most CPU time: it, and not waiting, is what a run of all files on few cores is made of. */
+function sayCosts(lines: readonly string[]): void {
+  const costs = lines.map((line) => JSON.parse(line) as FileCost).sort((a, b) => b.cpuMs - a.cpuMs);
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`.padStart(9);
+  const all = costs.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+  process.stdout.write(`${seconds(all)} CPU in ${costs.length} files, of which most in\n`);
+  for (const { file, cpuMs, wallMs } of costs.slice(0, 10))
+    process.stdout.write(`${seconds(cpuMs)} CPU ${seconds(wallMs)}  ${relative('.', file)}\n`);
 }

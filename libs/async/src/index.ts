@@ -2,6 +2,7 @@ export { BoundedQueue, type QueueOptions } from './bounded-queue.ts';
 export { type Clock } from './clock.ts';
 export { ManualClock } from './manual-clock.ts';
 export { mapLimit } from './map-limit.ts';
+export { MEMORY_SHARES, MemoryLedger, type MemoryShare, type SharedLedger } from './memory-ledger.ts';
 export { KeyedMutex, Mutex } from './mutex.ts';
 export { seededRandom, type Random } from './random.ts';
 export { retry, type RetryOptions } from './retry.ts';

@@ -112,23 +112,23 @@ export function readInts(r: ByteReader, length: number, arena?: ColumnArena): Fl
   if (length > r.left) r.fail(`${length} numbers, ${r.left} bytes left`);
   const column = arena === undefined ? new Float64Array(length) : arena.f64(length);
   const { bytes, end } = r;
+  let at = r.position;
   for (let i = 0; i < length; i++) {
-    const at = r.position;
-    const low = at < end ? bytes[at]! : 128;
-    if (low < 128) {
-      column[i] = (low >>> 1) ^ -(low & 1);
-      r.position = at + 1;
-      continue;
-    }
-    const high = at + 1 < end ? bytes[at + 1]! : 128;
-    if (high < 128) {
-      const zigzag = low + (high - 1) * 128;
-      column[i] = (zigzag >>> 1) ^ -(zigzag & 1);
-      r.position = at + 2;
-    } else {
+    // Up to three bytes; others, and the last two of all, one byte at a time.
+    let zigzag = at + 2 < end ? bytes[at]! : LONG;
+    let next = at + 1;
+    if (zigzag > 127 && zigzag < LONG) zigzag += (bytes[next++]! - 1) * 128;
+    if (zigzag > 0x3fff && zigzag < LONG) zigzag += (bytes[next++]! - 1) * 0x4000;
+    if (zigzag >= LONG) {
+      r.position = at;
       column[i] = readInt(r);
+      at = r.position;
+    } else {
+      column[i] = (zigzag >>> 1) ^ -(zigzag & 1);
+      at = next;
     }
   }
+  r.position = at;
   return column;
 }
 
@@ -280,6 +280,8 @@ export function stringColumn(texts: readonly string[]): StringColumn {
 
 let steps = new Uint32Array(1024);
 
+/** Three bytes hold less. */
+const LONG = 0x200000;
 const SMALL = 2 ** 51;
 const LARGEST = 2 ** 53;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

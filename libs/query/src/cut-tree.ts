@@ -1,6 +1,7 @@
 import { ExactSums, SPILL } from '@kiln/model';
 import type { FunctionTreeColumns } from './function-tree.ts';
 import { refuseAboveInt64 } from './int64.ts';
+import type { NameTable } from './name-table.ts';
 import { nthLargest } from './nth-largest.ts';
 import type { QueryRange } from './query.ts';
 import { sortUtf8 } from './utf8-order.ts';
@@ -142,15 +143,11 @@ function keepNodes(
 /** Puts kept nodes in breadth-first order, siblings by name. */
 function arrange(tree: FunctionTreeColumns, kept: KeptNodes, otherIsRest: boolean): CutTree {
   const { length } = kept;
-  const { names, rank } = rankNames(tree, kept, otherIsRest);
-  const { first, children } = childrenByRank(kept, rank, names.length);
-  const order = new Uint32Array(length);
+  const { names, rank } = rankNames(tree.names, kept, otherIsRest);
+  const { order, firstChild, childCount } = breadthFirst(kept, rank, names.length);
   const name = new Uint32Array(length);
   const self = new ExactSums(length);
   const total = new ExactSums(length);
-  const firstChild = new Uint32Array(length);
-  const childCount = new Uint32Array(length);
-  let end = 1;
   for (let at = 0; at < length; at++) {
     const node = order[at]!;
     name[at] = rank[node]!;
@@ -158,33 +155,51 @@ function arrange(tree: FunctionTreeColumns, kept: KeptNodes, otherIsRest: boolea
     self.hi[at] = kept.self.hi[node]!;
     total.lo[at] = kept.total.lo[node]!;
     total.hi[at] = kept.total.hi[node]!;
-    firstChild[at] = end;
-    childCount[at] = first[node + 1]! - first[node]!;
-    for (let i = first[node]!; i < first[node + 1]!; i++) order[end++] = children[i]!;
   }
   return { length, name, names, self, total, firstChild, childCount };
 }
 
+/** The nodes of a tree breadth first, siblings by rank: `order` by place, the children of each place as places. */
+export function breadthFirst(
+  nodes: Pick<KeptNodes, 'length' | 'parent'>,
+  rank: Uint32Array,
+  ranks: number,
+): { order: Uint32Array } & Pick<CutTree, 'firstChild' | 'childCount'> {
+  const { length } = nodes;
+  const { first, children } = childrenByRank(nodes, rank, ranks);
+  const order = new Uint32Array(length);
+  const firstChild = new Uint32Array(length);
+  const childCount = new Uint32Array(length);
+  let end = 1;
+  for (let at = 0; at < length; at++) {
+    const node = order[at]!;
+    firstChild[at] = end;
+    childCount[at] = first[node + 1]! - first[node]!;
+    for (let i = first[node]!; i < first[node + 1]!; i++) order[end++] = children[i]!;
+  }
+  return { order, firstChild, childCount };
+}
+
 /** The names in use, sorted by bytes (with `other` last when it is the rest), and the place of each node's name among them. */
-function rankNames(
-  tree: FunctionTreeColumns,
-  { length, name }: KeptNodes,
+export function rankNames(
+  table: NameTable,
+  { length, name }: Pick<KeptNodes, 'length' | 'name'>,
   otherIsRest: boolean,
 ): { names: string[]; rank: Uint32Array } {
   const textOf = new Map<string, number>();
-  const seen = new Uint8Array(tree.names.length);
+  const seen = new Uint8Array(table.length);
   for (let node = 1; node < length; node++) {
     const number = name[node]!;
     if (seen[number] !== 0) continue;
     seen[number] = 1;
-    textOf.set(tree.names.textOf(number), number);
+    textOf.set(table.textOf(number), number);
   }
   const names = sortUtf8(textOf.keys());
   if (otherIsRest && textOf.has('other')) {
     names.splice(names.indexOf('other'), 1);
     names.push('other');
   }
-  const rankOf = new Uint32Array(tree.names.length);
+  const rankOf = new Uint32Array(table.length);
   for (const [rank, text] of names.entries()) rankOf[textOf.get(text)!] = rank;
   const rank = new Uint32Array(length);
   for (let node = 1; node < length; node++) rank[node] = rankOf[name[node]!]!;
@@ -193,7 +208,7 @@ function rankNames(
 
 /** The children of node i are children[first[i] .. first[i + 1]), by rank: two counting sorts, by rank and then, keeping that order, by parent. */
 function childrenByRank(
-  { length, parent }: KeptNodes,
+  { length, parent }: Pick<KeptNodes, 'length' | 'parent'>,
   rank: Uint32Array,
   ranks: number,
 ): { first: Uint32Array; children: Uint32Array } {

@@ -33,10 +33,13 @@ export function flameGraph(tree: FunctionTreeColumns, maxNodes: number, range: Q
 }
 
 /** Numbers names by first visit, in a walk in depth that takes the rightmost child first; the root and the empty name are 0. */
-function numberNames({ length, name, names, firstChild, childCount }: CutTree): {
-  names: string[];
-  index: Uint32Array;
-} {
+export function numberNames({
+  length,
+  name,
+  names,
+  firstChild,
+  childCount,
+}: Pick<CutTree, 'length' | 'name' | 'names' | 'firstChild' | 'childCount'>): { names: string[]; index: Uint32Array } {
   const numberOf = new Int32Array(names.length).fill(-1);
   const empty = names.indexOf('');
   if (empty >= 0) numberOf[empty] = 0;
@@ -120,7 +123,8 @@ function largeLevels({ length, self, total, firstChild, childCount }: CutTree, i
   return levels;
 }
 
-function toDoubles({ lo, hi }: CutTree['total'], length: number): Float64Array {
+/** Sums as doubles, for those below 2^53. */
+export function toDoubles({ lo, hi }: CutTree['total'], length: number): Float64Array {
   const doubles = new Float64Array(length);
   for (let i = 0; i < length; i++) doubles[i] = hi[i]! * SPILL + lo[i]!;
   return doubles;

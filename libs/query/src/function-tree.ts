@@ -48,8 +48,13 @@ export class FunctionTree implements FunctionTreeColumns {
     if (length * 2 > this.#slots.length) this.#rehash(length);
   }
 
-  /** Hot: once per node of each source. The child of `parent` with that name, made when there is none. */
-  child(parent: number, name: number): number {
+  /**
+   * Hot: once per node of each source. The child of `parent` with that name, made when there is none.
+   * @param guess a node that it may be. Sources have much the same paths in much the same order, so it mostly is the one behind the node that was
+   * found last, and no slot has to be looked up, which is where the time goes in a tree that is larger than the cache.
+   */
+  child(parent: number, name: number, guess: number): number {
+    if (guess < this.#length && this.parent[guess] === parent && this.name[guess] === name) return guess;
     const slots = this.#slots;
     const mask = slots.length - 1;
     const parents = this.parent;

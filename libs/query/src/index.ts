@@ -1,5 +1,6 @@
 export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
 export { AVERAGE_SCALE } from './average-stacks.ts';
+export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
 export { flameGraph, type FlameGraph } from './flame-graph.ts';
 export { functionSums, stacksThrough, treeTotal, type FunctionSum } from './function-sums.ts';
 export type { FunctionTreeColumns } from './function-tree.ts';
@@ -27,8 +28,9 @@ export {
   type SeriesQuery,
   type StacktracesQuery,
 } from './query.ts';
+export { newQueryMerge, type QueryMerge } from './query-merge.ts';
 export { readsOf, type Reads } from './reads.ts';
 export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
 export type { RunStats } from './run-stats.ts';
-export { stacktracesTree, type StacktracesResult } from './stacktraces.ts';
+export { stacktracesPartial, stacktracesTree, type StacktracesResult } from './stacktraces.ts';
 export type { TimeSeries } from './time-series.ts';

@@ -13,6 +13,7 @@ export function treeOfPprof(pprof: Pprof, type: number, limits: QueryLimits = {}
   const { names, start } = frameNames(pprof, tree);
   const { samples, sampleTypes } = pprof;
   const { frame, frameStart } = samples.paths;
+  let found = 0;
   for (let sample = 0; sample < samples.length; sample++) {
     if (samples.state[sample] !== KEPT) continue;
     const lo = samples.lo[sample * sampleTypes.length + type]!;
@@ -22,7 +23,10 @@ export function treeOfPprof(pprof: Pprof, type: number, limits: QueryLimits = {}
     let node = 0;
     for (let i = frameStart[path + 1]! - 1; i >= frameStart[path]!; i--) {
       const place = frame[i]!;
-      for (let line = start[place + 1]! - 1; line >= start[place]!; line--) node = tree.child(node, names[line]!);
+      for (let line = start[place + 1]! - 1; line >= start[place]!; line--) {
+        node = tree.child(node, names[line]!, found + 1);
+        found = node;
+      }
     }
     tree.add(node, lo, hi);
   }

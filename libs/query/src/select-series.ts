@@ -1,11 +1,12 @@
-import type { DatasetTables } from '@kiln/block';
+import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { labelValue, type Label } from '@kiln/model';
+import { labelValue, type ExactColumn, type Label } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
 import { CHUNK, PointTable } from './point-table.ts';
+import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { rowTotals } from './row-totals.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
@@ -30,16 +31,9 @@ export function runSelectSeries(
   datasets: Iterable<DatasetTables>,
   limits: QueryLimits = {},
 ): Uint8Array {
-  const selection = compileProfileSelection(query, rowRange(query));
-  const groups = new SeriesTable(limits);
-  const points = new PointTable(query.aggregation === 'average', limits);
-  for (const tables of datasets) {
-    const types = matchTypes(tables, selection);
-    const mask = types.length === 0 ? undefined : matchSeries(tables, selection);
-    for (const type of types)
-      addRows(points, tables, type, selection, new SeriesGroups(tables, type, mask, query.groupBy, groups), query);
-  }
-  return encode(groups, points);
+  const merge = new SelectSeriesMerge(query, limits);
+  merge.addDatasets(datasets);
+  return merge.toPartial();
 }
 
 export function mergeSelectSeries(
@@ -49,10 +43,49 @@ export function mergeSelectSeries(
 ): Uint8Array {
   const full = partials.filter((partial) => partial.length > 0);
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
-  const groups = new SeriesTable(limits);
-  const points = new PointTable(query.aggregation === 'average', limits);
-  for (const partial of full) decode(query, partial, groups, points);
-  return encode(groups, points);
+  const merge = new SelectSeriesMerge(query, limits);
+  for (const partial of full) merge.addPartial(partial);
+  return merge.toPartial();
+}
+
+/** One table of points of datasets and partials. */
+export class SelectSeriesMerge implements QueryMerge {
+  readonly #query: SelectSeriesQuery;
+  readonly #selection: Selection;
+  readonly #groups: SeriesTable;
+  readonly #points: PointTable;
+
+  constructor(query: SelectSeriesQuery, limits: QueryLimits = {}) {
+    this.#query = query;
+    this.#selection = compileProfileSelection(query, rowRange(query));
+    this.#groups = new SeriesTable(limits);
+    this.#points = new PointTable(query.aggregation === 'average', limits);
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>): void {
+    const selection = this.#selection;
+    const read = [];
+    for (const tables of datasets) {
+      const types = matchTypes(tables, selection);
+      if (types.length === 0) continue;
+      // Rows are decoded here, before the first is added.
+      const totals = types.map((type) => ({ type, sums: rowTotals(tables, type, selection) }));
+      read.push({ tables, rows: tables.rows, totals, mask: matchSeries(tables, selection) });
+    }
+    for (const { tables, rows, totals, mask } of read)
+      for (const { type, sums } of totals) {
+        const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
+        addRows(this.#points, rows, sums, selection, groups, this.#query);
+      }
+  }
+
+  addPartial(partial: Uint8Array): void {
+    decode(this.#query, partial, this.#groups, this.#points);
+  }
+
+  toPartial(): Uint8Array {
+    return encode(this.#groups, this.#points);
+  }
 }
 
 /** Largest total first, then by labels; points in order of time, none where there are no rows. */
@@ -106,15 +139,13 @@ const UNWANTED = -2;
 /** Hot: once per row. */
 function addRows(
   points: PointTable,
-  tables: DatasetTables,
-  type: number,
+  { length, series, timeMs }: RowColumns,
+  { lo, hi }: ExactColumn,
   selection: Selection,
   groups: SeriesGroups,
   query: SelectSeriesQuery,
 ): void {
   const { startMs, endMs } = selection;
-  const { length, series, timeMs } = tables.rows;
-  const { lo, hi } = rowTotals(tables, type, selection);
   const groupOf = groups.groupOf;
   const firstMs = query.startMs;
   const stepMs = query.stepMs;

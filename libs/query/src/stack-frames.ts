@@ -6,7 +6,7 @@ import type { FunctionTree } from './function-tree.ts';
  * innermost last. Only paths that hold a value are walked, so the tree gets no node without one.
  * Hot: once per node of the location tree.
  */
-export function addStacks(into: FunctionTree, symbols: Symbols, sums: ExactSums): void {
+export function addStacks(into: FunctionTree, symbols: Symbols, sums: ExactColumn): void {
   const { length, parent, location } = symbols.tree;
   const self = sumByNode(symbols, sums);
   const used = markUsed(self, parent, length);
@@ -17,17 +17,18 @@ export function addStacks(into: FunctionTree, symbols: Symbols, sums: ExactSums)
   const nameOfFunction = frames.ofFunction;
   const { lineStart, lineFunction } = symbols.locations;
   const target = new Uint32Array(length);
+  let last = 0;
   for (let node = 1; node < length; node++) {
     if (used[node] === 0) continue;
     let frame = target[parent[node]!]!;
     const place = location[node]!;
     const first = lineStart[place]!;
     const end = lineStart[place + 1]!;
-    if (first === end) frame = into.child(frame, frames.internAddress(place));
+    if (first === end) frame = last = into.child(frame, frames.internAddress(place), last + 1);
     for (let line = end - 1; line >= first; line--) {
       const fn = lineFunction[line]!;
       const known = nameOfFunction[fn]!;
-      frame = into.child(frame, known >= 0 ? known : frames.internFunction(fn));
+      frame = last = into.child(frame, known >= 0 ? known : frames.internFunction(fn), last + 1);
     }
     target[node] = frame;
   }

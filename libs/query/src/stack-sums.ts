@@ -1,10 +1,11 @@
 import { mergePage, type DatasetTables, type Page } from '@kiln/block';
 import { ExactSums } from '@kiln/model';
+import { keepCallSite } from './call-site.ts';
 import { coverRange, isCovered, NO_COVER, type BucketPages, type Cover } from './roll-ups.ts';
 import type { RunStats } from './run-stats.ts';
-import { keepCallSite } from './call-site.ts';
-import { sumSpans } from './span-sums.ts';
 import { matchRows, matchSeries, matchTypes, type Selection } from './selection.ts';
+import { sumSpans } from './span-sums.ts';
+import type { StackValues } from './symbol-codec.ts';
 
 /** Where the sums of a selection come from in one dataset: every wanted row once, in a bucket or by itself. */
 export interface StackPlan<P extends Page> {
@@ -22,9 +23,10 @@ export function isRolledUp(tables: DatasetTables, selection: Selection): boolean
   return isCovered(coverOf(tables, selection, matchSeries(tables, selection)), selection);
 }
 
-/** A roll-up sums all series and profiles: it answers for nothing less. */
+/** A roll-up sums all series, profiles and spans: it answers for nothing less. */
 function coverOf(tables: DatasetTables, selection: Selection, mask: Uint8Array | undefined): Cover {
-  const all = mask === undefined && selection.samples.profiles === undefined;
+  const { profiles, byId } = selection.samples;
+  const all = mask === undefined && profiles === undefined && byId === undefined;
   return all ? coverRange(tables, selection) : NO_COVER;
 }
 
@@ -64,6 +66,23 @@ function sumPages(tables: DatasetTables, selection: Selection, stats?: RunStats)
   }
   if (stats !== undefined) count(stats, plan);
   return sums;
+}
+
+/**
+ * The sums of some datasets, those that have any. All are read before the first is given, so that whoever adds them up adds all of them, or nothing
+ * when one is damaged.
+ */
+export function sumAllByStack(
+  datasets: Iterable<DatasetTables>,
+  selection: Selection,
+  stats?: RunStats,
+): StackValues[] {
+  const read: StackValues[] = [];
+  for (const tables of datasets) {
+    const values = sumByStack(tables, selection, stats);
+    if (values !== undefined) read.push({ symbols: tables.symbols, values });
+  }
+  return read;
 }
 
 function count(stats: RunStats, { pages, buckets }: StackPlan<Page>): void {

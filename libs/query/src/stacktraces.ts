@@ -6,10 +6,11 @@ import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import type { QueryLimits } from './limits.ts';
 import { NameTable, readNames } from './name-table.ts';
 import type { StacktracesQuery } from './query.ts';
+import type { QueryMerge } from './query-merge.ts';
 import type { RunStats } from './run-stats.ts';
-import { compileProfileSelection } from './selection.ts';
+import { compileProfileSelection, type Selection } from './selection.ts';
 import { addStacks } from './stack-frames.ts';
-import { sumByStack } from './stack-sums.ts';
+import { sumAllByStack } from './stack-sums.ts';
 import { treeBytes } from './tree-bytes.ts';
 import { addColumns, isEmpty, readNodes, writeNodes } from './tree-codec.ts';
 
@@ -34,13 +35,9 @@ export function runStacktraces(
   limits: QueryLimits = {},
   stats?: RunStats,
 ): Uint8Array {
-  const selection = compileProfileSelection(query, query);
-  const tree = new FunctionTree(limits);
-  for (const tables of datasets) {
-    const sums = sumByStack(tables, selection, stats);
-    if (sums !== undefined) addStacks(tree, tables.symbols, sums);
-  }
-  return encodeTree(tree);
+  const merge = new StacktracesMerge(query, limits, stats);
+  merge.addDatasets(datasets);
+  return merge.toPartial();
 }
 
 /** Associative and commutative, but for the order of nodes, which no answer depends on. */
@@ -49,29 +46,51 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
   const tree = new FunctionTree(limits);
   for (const partial of full) addColumns(tree, decode(partial, tree.names));
-  return encodeTree(tree);
+  return stacktracesPartial(tree);
+}
+
+/** One function tree of datasets and partials, for a reader that has one part after the other: nothing is encoded in between. */
+export class StacktracesMerge implements QueryMerge {
+  readonly #selection: Selection;
+  readonly #stats: RunStats | undefined;
+  readonly #tree: FunctionTree;
+
+  constructor(query: StacktracesQuery, limits: QueryLimits = {}, stats?: RunStats) {
+    this.#selection = compileProfileSelection(query, query);
+    this.#tree = new FunctionTree(limits);
+    this.#stats = stats;
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>): void {
+    const read = sumAllByStack(datasets, this.#selection, this.#stats);
+    for (const { symbols, values } of read) addStacks(this.#tree, symbols, values);
+  }
+
+  addPartial(partial: Uint8Array): void {
+    if (partial.length > 0) addColumns(this.#tree, decode(partial, this.#tree.names));
+  }
+
+  toPartial(): Uint8Array {
+    return stacktracesPartial(this.#tree);
+  }
 }
 
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
   const tree = stacktracesTree(partial);
   const { format, maxNodes } = query;
-  switch (format) {
-    case 'tree':
-      return { format, tree: treeBytes(tree, maxNodes, query) };
-    case 'dot':
-      return { format, dot: dotText(tree, maxNodes, query) };
-    default:
-      return { format, flameGraph: flameGraph(tree, maxNodes, query) };
-  }
+  if (format === 'tree') return { format, tree: treeBytes(tree, maxNodes, query) };
+  if (format === 'dot') return { format, dot: dotText(tree, maxNodes, query) };
+  return { format, flameGraph: flameGraph(tree, maxNodes, query) };
 }
 
-/** The whole tree of a partial, before anything is cut. @throws CorruptDataError for a damaged partial. */
-export function stacktracesTree(partial: Uint8Array): FunctionTreeColumns {
-  return partial.length === 0 ? new FunctionTree() : decode(partial, new NameTable());
+/** The whole tree of a partial, before anything is cut. @param names its names are added to these. @throws CorruptDataError for a damaged partial. */
+export function stacktracesTree(partial: Uint8Array, names: NameTable = new NameTable()): FunctionTreeColumns {
+  return partial.length === 0 ? new FunctionTree({}, names) : decode(partial, names);
 }
 
-function encodeTree(tree: FunctionTree): Uint8Array {
+/** A whole tree as a partial. */
+export function stacktracesPartial(tree: FunctionTree): Uint8Array {
   if (isEmpty(tree)) return new Uint8Array(0);
   const writer = new ByteWriter(64 + tree.length * 8);
   writer.u8(VERSION);

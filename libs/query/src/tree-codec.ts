@@ -51,6 +51,7 @@ export function addPaths(
 ): Uint32Array {
   const target = new Uint32Array(length);
   tree.reserve(length - 1);
-  for (let node = 1; node < length; node++) target[node] = tree.child(target[parent[node]!]!, name[node]!);
+  for (let node = 1; node < length; node++)
+    target[node] = tree.child(target[parent[node]!]!, name[node]!, target[node - 1]! + 1);
   return target;
 }

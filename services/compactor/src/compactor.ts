@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@kiln/async';
+import { MemoryLedger, type Clock, type Random } from '@kiln/async';
 import {
   blockKey,
   commitBlocks,
@@ -32,6 +32,8 @@ export interface CompactorPorts {
   readonly random: Random;
   readonly telemetry: Telemetry;
   readonly room: Room;
+  /** Of the process: what a job holds is counted in it, so that heads make room. */
+  readonly ledger?: MemoryLedger | undefined;
   /** Called between the steps of a job: `before-blocks`, `after-block`, `after-blocks`, `after-commit`, and those of the janitor. */
   readonly killPoint?: KillPoint | undefined;
 }
@@ -45,6 +47,9 @@ export interface Round {
   readonly troubles: readonly string[];
 }
 
+/** Memory that a job takes for each byte that it reads, about: pages decompressed, symbols, and the blocks (docs/storage.md). */
+const MEMORY_PER_BYTE = 4;
+
 /**
  * Makes blocks of segments and larger blocks of smaller ones, lets go of what is past its time, and deletes what nobody names any more (design:
  * distributed.md §1.10, §2.3). It remembers nothing that matters: every round plans from what is stored, and any number of compactors may run at once.
@@ -54,6 +59,7 @@ export class Compactor {
   readonly #ports: CompactorPorts;
   readonly #janitor: Janitor;
   readonly #metrics: CompactorMetrics;
+  readonly #ledger: MemoryLedger;
   readonly #stopping = new AbortController();
   #chains: ReadonlyMap<LogId, Chain> = new Map();
   #running: Promise<void> | undefined;
@@ -65,6 +71,7 @@ export class Compactor {
     this.#ports = ports;
     this.#janitor = new Janitor(ports);
     this.#metrics = new CompactorMetrics(ports.telemetry.metrics);
+    this.#ledger = ports.ledger ?? MemoryLedger.create();
   }
 
   /** Begins to run a round each interval; returns at once. */
@@ -141,7 +148,9 @@ export class Compactor {
           continue;
         }
         try {
-          const made = await (job.kind === 'compact' ? this.#compact(job, view) : this.#merge(job, view));
+          const made = await this.#counted(job, () =>
+            job.kind === 'compact' ? this.#compact(job, view) : this.#merge(job, view),
+          );
           this.#metrics.job(job.kind, made === undefined ? 'discarded' : 'committed');
           jobs++;
           blocks += made ?? 0;
@@ -154,6 +163,20 @@ export class Compactor {
       }
     }
     return { jobs, blocks };
+  }
+
+  /**
+   * Works while the ledger holds what the job may take. A job is never refused, or a process at its ceiling would keep segments for ever: it is small by
+   * `maxJobBytes`, and heads are cut to make room for it.
+   */
+  async #counted<T>({ sources }: CompactJob | MergeJob, work: () => Promise<T>): Promise<T> {
+    const bytes = MEMORY_PER_BYTE * sources.reduce((sum, { len }) => sum + len, 0);
+    this.#ledger.move('merges', 0, bytes);
+    try {
+      return await work();
+    } finally {
+      this.#ledger.move('merges', bytes, 0);
+    }
   }
 
   /** COMPACT, steps 3 to 5. @returns how many blocks were made; undefined when somebody else was first. */

@@ -1,5 +1,5 @@
 import type { DynamicModule } from '@nestjs/common';
-import type { Clock } from '@kiln/async';
+import type { Clock, MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { Metrics } from '@kiln/telemetry';
 import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
@@ -19,6 +19,8 @@ export interface DistributorModulePorts {
   readonly reader: Reader;
   /** @throws KilnError when the tenant may store nothing more. */
   readonly admit: (tenant: TenantId) => void;
+  /** Of the process: bodies are counted in it. */
+  readonly ledger?: MemoryLedger | undefined;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
@@ -30,7 +32,7 @@ export function distributorModule(
   { inFlightMaxBytes }: DistributorConfig,
   ports: DistributorModulePorts,
 ): DynamicModule {
-  const { distributor, limits, tenantOf, reader, admit, clock, metrics } = ports;
+  const { distributor, limits, tenantOf, reader, admit, ledger, clock, metrics } = ports;
   const rates = new RateLimiter(clock);
   const intake = new Intake({
     reader,
@@ -43,7 +45,7 @@ export function distributorModule(
     clock,
     observe: observer(metrics),
   });
-  const inFlight = new InFlight(inFlightMaxBytes);
+  const inFlight = new InFlight(inFlightMaxBytes, ledger);
   metrics.gaugeOf(
     {
       name: 'kiln_distributor_in_flight_bytes',

@@ -1,6 +1,7 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { MemoryLedger } from '@kiln/async';
 import { readBody } from './body.ts';
 import { InFlight } from './in-flight.ts';
 
@@ -35,6 +36,23 @@ describe('bytes in flight', () => {
     small[0]!.grow(12 * MIB);
     all.open().grow(MIB);
     expect(all.usedBytes).toBe(17 * MIB);
+  });
+
+  test('are refused while the process is at its memory ceiling, also of a request that is alone, and give back what they counted', () => {
+    const ledger = MemoryLedger.create(100 * MIB);
+    const all = new InFlight(16 * MIB, ledger);
+    const held = all.open();
+    held.grow(2 * MIB);
+    held.grow(3 * MIB);
+    expect(ledger.bytesOf('requests')).toBe(5 * MIB);
+    ledger.move('heads', 0, 95 * MIB);
+    expect(() => held.grow(MIB)).toThrow(
+      expect.objectContaining({ code: 'unavailable', reason: 'memory_ceiling', retryAfterSeconds: 1 }),
+    );
+    held.release();
+    expect(ledger.bytesOf('requests')).toBe(0);
+    expect(() => all.open().expect(6 * MIB)).toThrow(/holds 99614720 bytes .* below 104857600 \(memory\.ceiling\)/);
+    all.open().grow(5 * MIB);
   });
 
   test('are counted from the announced length before the body is read, and while it is read when none is announced', async () => {

@@ -1,6 +1,5 @@
 export { distributorDefaults, type DistributorConfig } from './config.ts';
 export { Distributor, type DistributorPorts } from './distributor.ts';
-export { distributorModule, type DistributorModulePorts } from './distributor.module.ts';
 export { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';
 export { Placer, type PlacerPorts } from './placer.ts';
 export { ProfileReader, type Reading, type WriteCall, type WriteLimits } from './profile-reader.ts';

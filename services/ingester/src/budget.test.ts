@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { MemoryLedger } from '@kiln/async';
 import { Budget } from './budget.ts';
 
 const MB = 1024 * 1024;
@@ -34,6 +35,27 @@ test('ids count, but never leave the heads without room', () => {
   expect(budget.over).toBe(true);
   set(budget, 0, 0, 0, 500);
   expect(budget.over).toBe(false);
+});
+
+test('what others hold below the ceiling of the process leaves less for heads: first the largest is cut, then reading stops', async () => {
+  const ledger = MemoryLedger.create(100 * MB);
+  const budget = Budget.create(80 * MB, 2, ledger);
+  set(budget, 0, 30, 0, 10);
+  set(budget, 1, 20);
+  expect(ledger.bytesOf('heads')).toBe(60 * MB);
+  expect([budget.shouldCut(0), budget.over]).toEqual([false, false]);
+  const woken = budget.changed();
+  ledger.move('merges', 0, 30 * MB);
+  await woken; // 60 MB are left, and the heads take 50
+  expect([budget.shouldCut(0), budget.shouldCut(1), budget.over]).toEqual([true, false, false]);
+  ledger.move('merges', 30 * MB, 45 * MB);
+  expect(budget.over).toBe(true);
+  expect(budget.reason).toMatch(/holds 110100480 bytes .*below 104857600 \(memory\.ceiling\)/);
+  set(budget, 0, 0, 0, 10);
+  expect(budget.over).toBe(false);
+  set(budget, 0, 0);
+  set(budget, 1, 0);
+  expect(ledger.bytesOf('heads')).toBe(0);
 });
 
 test('another thread sees the same budget and is woken when bytes go', async () => {

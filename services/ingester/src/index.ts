@@ -1,5 +1,4 @@
 export { ingesterDefaults, type IngesterConfig } from './config.ts';
-export { ingesterModule } from './ingester.module.ts';
 export { Ingester, type IngesterPorts } from './ingester.ts';
 export { nodeCodecs } from './worker/node-codecs.ts';
 export type { PartitionCounts, PartitionStatus } from './partition-status.ts';

@@ -9,7 +9,6 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Budget } from './budget.ts';
 import { ingesterDefaults, type IngesterConfig } from './config.ts';
-import { ingesterModule } from './ingester.module.ts';
 import { Ingester } from './ingester.ts';
 import { recordOf } from './test-support/records.ts';
 import { ANN, BY_MARK, marked } from './test-support/rig.ts';
@@ -343,21 +342,4 @@ test('what each partition holds and has done is in the metrics, what was lost in
   expect(text).toContain('kiln_ingester_copies_dropped_total{partition="1"} 1');
   expect(text).toContain('kiln_ingester_consumed_offset{partition="1"} 2');
   expect(text).toContain('kiln_ingester_lag_records{partition="0"} 0');
-});
-
-test('the module hands out one ingester made from config and ports', async () => {
-  const clock = new ManualClock(1e12);
-  const ports = {
-    logs: await openLogs(1, clock),
-    objects: memoryStore(),
-    clock,
-    random: seededRandom(5),
-    telemetry: noTelemetry,
-    writer: 'test',
-  };
-  const { providers, exports } = ingesterModule({ ...ingesterDefaults, workers: 0 }, ports);
-  const [provider] = providers as [{ provide: unknown; useFactory: () => unknown }];
-  expect(provider.provide).toBe(Ingester);
-  expect(provider.useFactory()).toBeInstanceOf(Ingester);
-  expect(exports).toEqual([Ingester]);
 });

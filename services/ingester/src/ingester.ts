@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@kiln/async';
+import type { Clock, MemoryLedger, Random } from '@kiln/async';
 import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
@@ -27,6 +27,8 @@ export interface IngesterPorts {
   /** Not shared with any other process's seed. */
   readonly random: Random;
   readonly telemetry: Telemetry;
+  /** Of the process; none when nothing bounds it. */
+  readonly ledger?: MemoryLedger | undefined;
   /** This process, for people who read manifests. */
   readonly writer: string;
   /** For tests of crashes: the step of a cut at which the process kills itself (`before-segment`, `after-segment`, `after-manifest`, `after-drop`, …). */
@@ -54,7 +56,7 @@ export class Ingester {
   constructor(config: IngesterConfig, ports: IngesterPorts) {
     this.#config = config;
     this.#ports = ports;
-    this.#budget = Budget.create(config.headMaxBytes, ports.logs.length);
+    this.#budget = Budget.create(config.headMaxBytes, ports.logs.length, ports.ledger);
     this.#places = ports.logs.map(({ id, partition }, slot) => ({ slot, logId: id, partition }));
   }
 

@@ -255,10 +255,7 @@ export class LogFollower {
     if (frozen !== undefined && this.#core.isFull(growing)) {
       return 'both generations are full: waiting until the object store takes the frozen one';
     }
-    if (budget.over) {
-      return `heads and ids hold ${budget.usedBytes} bytes, limit ${budget.limitBytes} (ingester.head-max-bytes): waiting for a cut`;
-    }
-    return undefined;
+    return budget.over ? `${budget.reason}: waiting for a cut` : undefined;
   }
 }
 

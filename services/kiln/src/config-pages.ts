@@ -4,11 +4,15 @@ import type { ConfigPages } from '@kiln/nest';
 import { limitSettings, type TenantLimits } from '@kiln/tenant';
 import { startSchema, type StartConfig } from './settings.ts';
 
-/** The settings of a process as YAML that `--config.file` takes, and those of tenants that `--runtime-config.file` takes; `/api/v1/status/config` and `/runtime_config` show them. */
-export function configPages(config: StartConfig, limits: TenantLimits): ConfigPages {
+/**
+ * The settings of a process as YAML that `--config.file` takes, and those of tenants that `--runtime-config.file` takes; `/api/v1/status/config` and
+ * `/runtime_config` show them.
+ * @param effective with what was left to Kiln filled in.
+ */
+export function configPages(config: StartConfig, effective: StartConfig, limits: TenantLimits): ConfigPages {
   const defaults = loadConfig(startSchema, parseFlags(startSchema, []));
   return {
-    effective: stringify(fileTree(startSchema, config)),
+    effective: stringify(fileTree(startSchema, effective)),
     diff: stringify(changedTree(startSchema, config)),
     defaults: stringify(fileTree(startSchema, defaults)),
     ...(config.process.overridesFiles.length === 0

@@ -1,20 +1,22 @@
 import { hostname } from 'node:os';
-import type { Clock, Random } from '@kiln/async';
+import { MEMORY_SHARES, MemoryLedger, type Clock, type Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
-import { Compactor, compactorModule, Room } from '@kiln/compactor';
+import { Compactor, Room } from '@kiln/compactor';
+import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
-import { Distributor, distributorModule } from '@kiln/distributor';
-import { Ingester, type IngesterConfig } from '@kiln/ingester';
+import { Distributor } from '@kiln/distributor';
+import { distributorModule } from '@kiln/distributor/module';
+import { Ingester } from '@kiln/ingester';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
-import { queryFrontendModule } from '@kiln/query-frontend';
+import { queryFrontendModule } from '@kiln/query-frontend/module';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import { openBuilder, type OpenBuilder } from './compacting/compact-threads.ts';
 import { diskUsage, type DataDirectory } from './data-dir/layout.ts';
-import { memoryLimitBytes } from './memory-limit.ts';
+import { processBytes } from './memory-plan.ts';
 import { openAnswerer } from './reading/query-threads.ts';
 import { openReader } from './writing/write-threads.ts';
 import { compressionOf, roomOf, type StartConfig } from './settings.ts';
@@ -55,6 +57,7 @@ export interface Roles {
 export async function openRoles(context: RoleContext): Promise<Roles> {
   const { config, directory, disk, clock, random, codecs, log, metrics, tenants, limitsOf, dieAt } = context;
   const { partitions } = config.storage;
+  const ledger = openLedger(config, metrics);
   const objects = await openDirectoryStore({ disk, root: directory.objects });
   const catalog: Catalog = { objects, crc32: (bytes, seed) => codecs.crc32(bytes, seed), clock, random };
   await openCluster(catalog, { partitions });
@@ -65,6 +68,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     clock,
     crc32: catalog.crc32,
     random,
+    recentBytes: RECENT_BYTES,
   });
   try {
     const logs: OpenLog[] = [];
@@ -75,8 +79,9 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
 
     const writer = `${hostname()}/${process.pid}`;
     const telemetry = { log: log.with({ role: 'ingester' }), metrics };
-    const ingester = new Ingester(withinMemory(config.ingester), {
+    const ingester = new Ingester(config.ingester, {
       logs,
+      ledger,
       objects,
       clock,
       random,
@@ -113,6 +118,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const room = new Room(roomOf(config.storage), { usage: () => diskUsage(directory.root), limits: limitsOf, clock });
     await room.start();
     const compactor = new Compactor(config.compactor, {
+      ledger,
       room,
       catalog,
       builder,
@@ -132,6 +138,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantOf: (header) => tenants.forWrite(header),
           reader,
           admit: (tenant) => room.check(tenant),
+          ledger,
           clock,
           metrics,
         }),
@@ -142,6 +149,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantOf: (header) => tenants.forWrite(header),
           tenantsOf: (header) => tenants.forRead(header),
           limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
+          ledger,
           clock,
           metrics,
         }),
@@ -175,9 +183,19 @@ function dieWhen(name: string): (step: string) => void {
   };
 }
 
-const GIB = 2 ** 30;
+/** Of the newest records of each partition of the log, kept for who reads it. */
+const RECENT_BYTES = 256 * 1024;
 
-function withinMemory(config: IngesterConfig): IngesterConfig {
-  if (config.headMaxBytes !== 0) return config;
-  return { ...config, headMaxBytes: Math.min(GIB, Math.floor(memoryLimitBytes() / 4)) };
+/** The ledger of the process, with what is held from the start, as `/metrics` shows it. */
+function openLedger(config: StartConfig, metrics: MetricsRegistry): MemoryLedger {
+  const ledger = MemoryLedger.create(config.memory.ceilingBytes);
+  ledger.move('process', 0, processBytes(config));
+  ledger.move('caches', 0, config.storage.partitions * RECENT_BYTES);
+  metrics.gaugeOf({ name: 'kiln_memory_ceiling_bytes', help: 'memory.ceiling.' }, () => ledger.ceilingBytes);
+  for (const share of MEMORY_SHARES)
+    metrics.gaugeOf(
+      { name: `kiln_memory_${share}_bytes`, help: `Bytes that ${share} are counted with below memory.ceiling.` },
+      () => ledger.bytesOf(share),
+    );
+  return ledger;
 }

@@ -140,6 +140,21 @@ const serverSettings: SettingsFor<ServerConfig> = {
   }),
 };
 
+/** What the whole process may hold. */
+export interface MemoryConfig {
+  readonly ceilingBytes: number;
+}
+
+const memorySettings: SettingsFor<MemoryConfig> = {
+  ceilingBytes: setting({
+    key: 'memory.ceiling',
+    type: 'bytes',
+    default: 0,
+    meaning:
+      "Memory that the process may hold: itself, heads, requests in flight, queries, merges. At it heads are cut, then reading of the log pauses, then reads are refused, then pushes. 0 = half of the machine's or the container's",
+  }),
+};
+
 const ingesterSettings: SettingsFor<IngesterConfig> = {
   cutMaxAgeMs: setting({
     key: 'ingester.cut-max-age',
@@ -167,7 +182,7 @@ const ingesterSettings: SettingsFor<IngesterConfig> = {
     type: 'bytes',
     default: 0,
     meaning:
-      "Memory that all heads may take together; 0 = a quarter of the machine's or the container's, at most 1 GiB",
+      'Memory that all heads may take together; 0 = half of what memory.ceiling leaves beside the process itself, at most 1 GiB',
   }),
   workers: setting({
     key: 'ingester.workers',
@@ -200,10 +215,9 @@ const distributorSettings: SettingsFor<DistributorConfig> = {
   inFlightMaxBytes: setting({
     key: 'distributor.in-flight-max-bytes',
     type: 'bytes',
-    default: distributorDefaults.inFlightMaxBytes,
-    min: 1024 * 1024,
+    default: 0,
     meaning:
-      'Bodies above 4 MiB, as they came, that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken. What they hold decompressed is bounded by distributor.threads',
+      'Bodies above 4 MiB, as they came, that all pushes not answered yet may hold together, and a quarter of it for smaller ones; above it 503. A push that is alone is taken. What they hold decompressed is bounded by distributor.threads. 0 = a sixteenth of what memory.ceiling leaves, at most 128 MiB',
   }),
 };
 
@@ -255,10 +269,9 @@ const compactorSettings: SettingsFor<CompactorConfig> = {
   maxJobBytes: setting({
     key: 'compactor.max-job-bytes',
     type: 'bytes',
-    default: compactorDefaults.maxJobBytes,
-    min: 1,
+    default: 0,
     meaning:
-      'Stored bytes that one job reads at most: bounds its memory, to about four times as much, and the size of a block',
+      'Stored bytes that one job reads at most: bounds its memory, to about four times as much, and the size of a block. 0 = a thirty-second of what memory.ceiling leaves, at most 128 MiB',
   }),
   threads: setting({
     key: 'compactor.threads',
@@ -274,11 +287,11 @@ const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
   maxConcurrent: setting({
     key: 'querier.max-concurrent',
     type: 'int',
-    default: queryQueueDefaults.maxConcurrent,
-    min: 1,
+    default: 0,
     max: 1024,
     unit: 'queries',
-    meaning: 'Queries that run at once in this process: what bounds the memory that large answers take together',
+    meaning:
+      'Queries that run at once in this process: what bounds the memory that large answers take together. 0 = one for each 64 MiB of a quarter of what memory.ceiling leaves, 4 at most',
   }),
   maxWaiting: setting({
     key: 'query-frontend.max-waiting',
@@ -347,6 +360,7 @@ export const startSchema: {
   readonly process: SettingsFor<ProcessConfig>;
   readonly server: SettingsFor<ServerConfig>;
   readonly auth: SettingsFor<AuthConfig>;
+  readonly memory: SettingsFor<MemoryConfig>;
   readonly storage: SettingsFor<StorageConfig>;
   readonly distributor: SettingsFor<DistributorConfig>;
   readonly ingester: SettingsFor<IngesterConfig>;
@@ -358,6 +372,7 @@ export const startSchema: {
   process: processSettings,
   server: serverSettings,
   auth: authSettings,
+  memory: memorySettings,
   storage: storageSettings,
   distributor: distributorSettings,
   ingester: ingesterSettings,

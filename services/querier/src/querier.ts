@@ -3,7 +3,7 @@ import type { Codecs } from '@kiln/block';
 import type { CatalogReader } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { checkQuery, mergePartials, type Answer, type Query, type QueryLimits } from '@kiln/query';
+import { checkQuery, mergePartials, newQueryMerge, type Answer, type Query, type QueryLimits } from '@kiln/query';
 import type { Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
 import { makePlan } from './plan.ts';
@@ -66,7 +66,7 @@ export class Querier {
   async #once(
     tenant: TenantId,
     query: Query,
-    { limits, stats, signal, all: last }: Omit<ReadOptions, 'concurrency'> & { limits: QuerierLimits },
+    { limits, stats, signal, all: last }: Omit<ReadOptions, 'concurrency' | 'merge'> & { limits: QuerierLimits },
   ): Promise<Omit<Answer, 'stats'> | undefined> {
     const { objects, owners, codecs, clock, concurrency = DEFAULT_CONCURRENCY } = this.#ports;
     const plannedMs = clock.nowMs();
@@ -74,13 +74,15 @@ export class Querier {
       const catalog: CatalogReader = { objects, crc32: (bytes, seed) => codecs.crc32(bytes, seed) };
       const plan = await makePlan({ catalog, owners }, tenant, query, limits);
       signal.throwIfAborted();
-      const options = { limits, concurrency, stats, signal, all: last };
+      const merge = newQueryMerge(query, limits, stats);
+      for (const partial of plan.partials) merge.addPartial(partial);
+      const options = { merge, concurrency, stats, signal, all: last };
       const parts = await readParts(this.#ports, tenant, query, plan.refs, options);
       const old = clock.nowMs() - plannedMs > PLAN_MAX_AGE_MS;
       if ((parts.gone.length > 0 || old) && !last) return undefined;
       const gone = parts.gone.map((ref) => ({ ...offsetsOf(ref), reason: `object ${ref.object} is gone` }));
       return {
-        partial: mergePartials(query, [...plan.partials, ...parts.partials], limits),
+        partial: merge.toPartial(),
         gaps: [...plan.missing, ...parts.damaged, ...gone],
       };
     } catch (error) {

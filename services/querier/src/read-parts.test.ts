@@ -11,7 +11,7 @@ import {
 } from '@kiln/block';
 import { labelSet, parseTenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
-import { runQuery, type Query } from '@kiln/query';
+import { newQueryMerge, runQuery, type Query } from '@kiln/query';
 import { expect, test } from 'vitest';
 import { newStats, readParts } from './read-parts.ts';
 
@@ -96,12 +96,13 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   const clock = new ManualClock(0);
   const share = async (query: Query): Promise<number> => {
     const stats = newStats();
-    const options = { signal: new AbortController().signal, limits: {}, concurrency: 1, stats, all: true };
+    const merge = newQueryMerge(query, {}, stats);
+    const options = { signal: new AbortController().signal, merge, concurrency: 1, stats, all: true };
     const answer = await clock.run(
       readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
     );
     expect([answer.gone, answer.damaged]).toEqual([[], []]);
-    expect(answer.partials).toEqual([runQuery(query, tables)].filter((partial) => partial.length > 0));
+    expect(merge.toPartial()).toEqual(runQuery(query, tables));
     expect([stats.objects, stats.rows]).toEqual([1, ROWS * 3]);
     return stats.bytes / len;
   };

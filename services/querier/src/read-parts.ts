@@ -13,15 +13,7 @@ import { CorruptDataError } from '@kiln/bytes';
 import type { CommittedPart } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import {
-  mergePartials,
-  readsOf,
-  runQuery,
-  type AnswerGap,
-  type AnswerStats,
-  type Query,
-  type QueryLimits,
-} from '@kiln/query';
+import { readsOf, type AnswerGap, type AnswerStats, type Query, type QueryMerge } from '@kiln/query';
 
 /** What reading parts stands on. */
 export interface PartPorts {
@@ -44,7 +36,8 @@ export const newStats = (): ReadStats => ({
 });
 
 export interface ReadOptions {
-  readonly limits: QueryLimits;
+  /** Where what is read is added. */
+  readonly merge: QueryMerge;
   /** Reads at a time. */
   readonly concurrency: number;
   /** Counted on. */
@@ -55,23 +48,19 @@ export interface ReadOptions {
   readonly all: boolean;
 }
 
-/** The partials of the parts, merged as they come, and what could not be read. */
+/** What could not be read. */
 export interface PartsAnswer {
-  readonly partials: readonly Uint8Array[];
   /** Objects that were gone. */
   readonly gone: readonly CommittedPart[];
   /** Parts that are damaged, read twice. */
   readonly damaged: readonly AnswerGap[];
 }
 
-/** Partials that wait for a merge; more of them are memory, fewer are work. */
-const FOLD = 16;
-
 /** Parts up to this length are fetched whole: a second request costs more than the bytes. */
 const WHOLE_BYTES = 256 * 1024;
 
 /**
- * Runs the query on each part, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
+ * Adds each part to the merge, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
  * @throws the signal's reason between two parts; KilnError by the query or the store.
  */
 export async function readParts(
@@ -79,9 +68,8 @@ export async function readParts(
   tenant: TenantId,
   query: Query,
   refs: readonly CommittedPart[],
-  { limits, concurrency, stats, signal, all }: ReadOptions,
+  { merge, concurrency, stats, signal, all }: ReadOptions,
 ): Promise<PartsAnswer> {
-  let partials: Uint8Array[] = [];
   const gone: CommittedPart[] = [];
   const damaged: AnswerGap[] = [];
   await mapLimit(refs, concurrency, async (ref) => {
@@ -98,11 +86,9 @@ export async function readParts(
         return whole(ref, place, bytes);
       };
       try {
-        const partial = runQuery(query, await fetchTables(fetch, ref.len, tenant, query, codecs), limits, stats);
+        merge.addDatasets(await fetchTables(fetch, ref.len, tenant, query, codecs));
         stats.objects++;
         stats.rows += ref.rows;
-        if (partial.length > 0) partials.push(partial);
-        if (partials.length >= FOLD) partials = [mergePartials(query, partials, limits)];
         return;
       } catch (error) {
         if (error instanceof ObjectGone) {
@@ -116,7 +102,7 @@ export async function readParts(
       }
     }
   });
-  return { partials, gone, damaged };
+  return { gone, damaged };
 }
 
 /** Ends the reading of a part: the object is not in the store any more. */

@@ -1,14 +1,27 @@
 import type { Answer, AnswerGap, Query } from '@kiln/query';
 import type { QueryContext } from './querier-service.ts';
-import type { ClampedRange, QueryFrontend, RequestedRange } from './query-frontend.ts';
+import { together, type ClampedRange, type QueryFrontend, type RequestedRange } from './query-frontend.ts';
 import { serverTiming } from './server-timing.ts';
 
 /** Asks a query of a call, and says in the headers of its answer what it took and what may be missing. */
 export async function ask(frontend: QueryFrontend, context: QueryContext, query: Query): Promise<Answer> {
-  const answer = await frontend.query(context.tenants, query, context.signal);
-  context.setHeader('server-timing', serverTiming(answer.stats));
-  if (answer.gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(answer.gaps));
-  return answer;
+  const [answer] = await askAll(frontend, context, [query]);
+  return answer!;
+}
+
+/** As `ask`: the answers in the order of the queries; the headers speak of all of them. */
+export async function askAll(
+  frontend: QueryFrontend,
+  context: QueryContext,
+  queries: readonly Query[],
+): Promise<Answer[]> {
+  const { tenants, signal } = context;
+  const answers = await Promise.all(queries.map((query) => frontend.query(tenants, query, signal)));
+  const gaps = answers.flatMap((answer) => answer.gaps);
+  if (answers.length > 0)
+    context.setHeader('server-timing', serverTiming(answers.map(({ stats }) => stats).reduce(together)));
+  if (gaps.length > 0) context.setHeader('x-kiln-partial', gapsText(gaps));
+  return answers;
 }
 
 /** The range of a call, within limits. An answer to less than was asked for says so in its headers. @throws KilnError as `QueryFrontend.selectRange`. */

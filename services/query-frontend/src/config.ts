@@ -11,3 +11,6 @@ export interface QueryQueueConfig {
  * dashboard asks for dozens together.
  */
 export const queryQueueDefaults: QueryQueueConfig = { maxConcurrent: 4, maxWaiting: 256 };
+
+/** What a query is counted with in the memory of the process while it runs, bytes: an estimate, because what it will hold is not known before. */
+export const BYTES_PER_QUERY: number = 64 * 1024 * 1024;

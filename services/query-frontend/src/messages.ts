@@ -1,8 +1,9 @@
 import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Label } from '@kiln/model';
-import type { FlameGraph, PprofResult, ProfileTypeAnswer, QueryRange, TimeSeries } from '@kiln/query';
+import type { DiffGraph, FlameGraph, PprofResult, ProfileTypeAnswer, QueryRange, TimeSeries } from '@kiln/query';
 import {
   ProfileSchema,
+  type FlameGraphDiffSchema,
   type FlameGraphSchema,
   type LabelPairSchema,
   type PprofMessage,
@@ -27,6 +28,23 @@ export function flameGraphMessage({
   maxSelf,
 }: FlameGraph): MessageInitShape<typeof FlameGraphSchema> {
   return { names: [...names], levels: levels.map((level) => ({ values: Array.from(level, BigInt) })), total, maxSelf };
+}
+
+export function diffMessage({
+  names,
+  levels,
+  leftTicks,
+  rightTicks,
+  maxSelf,
+}: DiffGraph): MessageInitShape<typeof FlameGraphDiffSchema> {
+  return {
+    names: [...names],
+    levels: levels.map((level) => ({ values: Array.from(level, BigInt) })),
+    total: leftTicks + rightTicks,
+    leftTicks,
+    rightTicks,
+    maxSelf,
+  };
 }
 
 export function emptyFlameGraph(): MessageInitShape<typeof FlameGraphSchema> {

@@ -1,5 +1,13 @@
 import { KilnError, type TenantId } from '@kiln/model';
-import { finishQuery, type Answer, type Query, type StacktracesQuery, type StacktracesResult } from '@kiln/query';
+import {
+  diffGraph,
+  finishQuery,
+  type Answer,
+  type Query,
+  type QueryRange,
+  type StacktracesQuery,
+  type StacktracesResult,
+} from '@kiln/query';
 import {
   ExemplarType,
   ProfileFormat,
@@ -10,8 +18,9 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
-import { ask as askFrontend, told } from './ask.ts';
+import { ask as askFrontend, askAll, told } from './ask.ts';
 import {
+  diffMessage,
   emptyFlameGraph,
   flameGraphMessage,
   labelMessage,
@@ -49,6 +58,7 @@ export type QuerierMethods = Pick<
   | 'series'
   | 'selectMergeStacktraces'
   | 'selectMergeSpanProfile'
+  | 'diff'
   | 'selectMergeProfile'
   | 'selectSeries'
 >;
@@ -107,16 +117,10 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
         return { pprof: { profile: await mergeProfile(request, range, context) } };
       const format = formats[request.format] ?? 'flamegraph';
       const result = await mergeStacktraces(request, format, range, context);
-      switch (result?.format) {
-        case 'tree':
-          return { tree: result.tree };
-        case 'dot':
-          return { dot: result.dot };
-        case 'flamegraph':
-          return { flamegraph: flameGraphMessage(result.flameGraph) };
-        default:
-          return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
-      }
+      if (result?.format === 'tree') return { tree: result.tree };
+      if (result?.format === 'dot') return { dot: result.dot };
+      if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
+      return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
     },
 
     async selectMergeSpanProfile(request, context) {
@@ -130,6 +134,17 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
 
     async selectMergeProfile(request, context) {
       return mergeProfile(request, selectRange(request, context), context);
+    },
+
+    async diff(request, context) {
+      const left = side('left', request.left, context);
+      const right = side('right', request.right, context);
+      const queries = [left.query, right.query].filter((query) => query !== undefined);
+      const answers = await askAll(frontend, context, queries);
+      const partialOf = (query: Query | undefined): Uint8Array =>
+        query === undefined ? new Uint8Array(0) : answers[queries.indexOf(query as StacktracesQuery)]!.partial;
+      const [l, r] = [left, right].map(({ query, range }) => ({ range, partial: partialOf(query) }));
+      return { flamegraph: diffMessage(diffGraph(l!, r!, Math.max(left.maxNodes, right.maxNodes))) };
     },
 
     async selectSeries(request, context) {
@@ -155,6 +170,25 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       return { series: series.map(seriesMessage) };
     },
   };
+
+  /** One side of a diff, checked by itself; no query when all of it lies before the lookback. @throws KilnError that names the side. */
+  function side(
+    name: 'left' | 'right',
+    request: SelectMergeStacktracesRequest | undefined,
+    context: QueryContext,
+  ): { query: StacktracesQuery | undefined; range: QueryRange; maxNodes: number } {
+    try {
+      if (request === undefined) throw new KilnError('invalid_argument', 'missing: a diff has two sides');
+      const range = selectRange(request, context);
+      if (range === undefined) return { query: undefined, range: rangeOf(request), maxNodes: 0 };
+      const query = stacktracesQuery(request, 'flamegraph', range, context);
+      return { query, range, maxNodes: query.maxNodes };
+    } catch (error) {
+      if (!(error instanceof KilnError)) throw error;
+      const { code, reason, message } = error;
+      throw new KilnError(code, `${name}: ${message}`, { cause: error, ...(reason === undefined ? {} : { reason }) });
+    }
+  }
 
   /** undefined when all of the range lies before the lookback. */
   async function mergeStacktraces(

@@ -1,4 +1,5 @@
 import type { DynamicModule } from '@nestjs/common';
+import type { MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { Metrics } from '@kiln/telemetry';
 import type { QueryQueueConfig } from './config.ts';
@@ -9,6 +10,8 @@ import { QueryQueue } from './query-queue.ts';
 export interface QueryFrontendModulePorts extends Omit<QueryHttpPorts & ToolsHttpPorts, 'queue'> {
   /** `max_concurrent_queries` of a tenant, as it is now; 0 = none. */
   readonly limitOf: (tenant: TenantId) => number;
+  /** Of the process: queries are counted in it. */
+  readonly ledger?: MemoryLedger | undefined;
   readonly metrics: Metrics;
 }
 
@@ -17,14 +20,14 @@ class QueryFrontendModule {}
 /** Wires the query-frontend's edge, behind its queue. */
 export function queryFrontendModule(
   config: QueryQueueConfig,
-  { limitOf, metrics, ...ports }: QueryFrontendModulePorts,
+  { limitOf, ledger, metrics, ...ports }: QueryFrontendModulePorts,
 ): DynamicModule {
   const ended = metrics.counter({
     name: 'kiln_query_frontend_queries_total',
     help: 'Queries by outcome: answered, failed, refused (the queue was full), left (the client went), late (its time was over).',
     labels: ['outcome'],
   });
-  const queue = new QueryQueue({ ...config, limitOf, observe: (outcome) => ended.add(1, { outcome }) });
+  const queue = new QueryQueue({ ...config, limitOf, ledger, observe: (outcome) => ended.add(1, { outcome }) });
   metrics.gaugeOf({ name: 'kiln_query_frontend_running_queries', help: 'Queries that run.' }, () => queue.running);
   metrics.gaugeOf({ name: 'kiln_query_frontend_waiting_queries', help: 'Queries that wait.' }, () => queue.waiting);
   const httpPorts: QueryHttpPorts & ToolsHttpPorts = { ...ports, queue };

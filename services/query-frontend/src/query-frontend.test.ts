@@ -199,6 +199,20 @@ describe('a read', () => {
     expect(asked[0]!.query).toMatchObject(query);
   });
 
+  test('of a diff is two reads, each of its own range and selection; the limit of nodes is one', async () => {
+    const { call, asked } = await harness();
+    const right = { ...select, start: String(NOW - 10), profileTypeID: 'memory:space:bytes::', maxNodes: 16 };
+    const answer = await call('Diff', { left: { ...select, maxNodes: 5, spanSelector: ['0123456789abcdef'] }, right });
+    expect(answer).toMatchObject({ status: 200, body: { flamegraph: { names: ['total'] } } });
+    expect(asked.map(({ query }) => query)).toMatchObject([
+      { startMs: NOW - 3_600_000, profileType: TYPE, spanIds: ['0123456789abcdef'] },
+      { startMs: NOW - 10, profileType: 'memory:space:bytes::' },
+    ]);
+    expect(answer.headers.get('server-timing')).toContain('objects 6');
+    const half = await call('Diff', { left: { start: '1', end: '2' }, right });
+    expect([half.status, asked.length]).toEqual([200, 3]);
+  });
+
   test.each<[string, string, unknown, number, string, string]>([
     ['without a tenant', 'ProfileTypes', {}, 401, 'unauthenticated', 'no org id'],
     [
@@ -254,6 +268,23 @@ describe('a read', () => {
       'max_nodes -1',
     ],
     ['of a label without name', 'LabelValues', range, 400, 'invalid_argument', 'name is required'],
+    ['of half a diff', 'Diff', { left: select }, 400, 'invalid_argument', 'right: missing'],
+    [
+      'of a diff without a range',
+      'Diff',
+      { left: {}, right: select },
+      400,
+      'invalid_argument',
+      'left: missing time range',
+    ],
+    [
+      'of a diff without a type',
+      'Diff',
+      { left: select, right: { ...select, profileTypeID: 'cpu' } },
+      400,
+      'invalid_argument',
+      'right: invalid profile type "cpu"',
+    ],
     [
       'with a span that is none',
       'SelectMergeSpanProfile',

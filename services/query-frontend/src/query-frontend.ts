@@ -151,8 +151,8 @@ export function checkSelection(profileType: string, selector: string): void {
   parseSelector(selector);
 }
 
-/** Of two tenants, who were asked at the same time. */
-function together(a: AnswerStats, b: AnswerStats): AnswerStats {
+/** Of two answers that were asked for at the same time. */
+export function together(a: AnswerStats, b: AnswerStats): AnswerStats {
   return {
     objects: a.objects + b.objects,
     requests: a.requests + b.requests,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '@kiln/async';
+import { MemoryLedger, seededRandom } from '@kiln/async';
 import { KilnError, parseTenantId, parseTenantIds, type TenantId } from '@kiln/model';
 import { QueryQueue, type QueryOutcome, type QueryQueueOptions } from './query-queue.ts';
 
@@ -54,6 +54,28 @@ describe('queries', () => {
     await rig.end('3');
     expect(await Promise.all(asked)).toEqual(['1', '2', '3', '4']);
     expect([rig.queue.running, rig.queue.waiting, rig.outcomes]).toEqual([0, 0, Array(4).fill('answered')]);
+  });
+
+  test('are counted while they run, and refused when memory has no room for one more, before any push is', async () => {
+    const ledger = MemoryLedger.create(200 * 2 ** 20);
+    const rig = new Rig({ ledger, maxConcurrent: 4 });
+    const asked = ['1', '2', '3'].map((name) => rig.ask(name, 'a'));
+    await settled();
+    expect([rig.began, ledger.bytesOf('queries')]).toEqual([['1', '2', '3'], 192 * 2 ** 20]);
+    expect(ledger.fits(8 * 2 ** 20)).toBe(true); // a push still fits
+    await expect(rig.ask('4', 'a')).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      reason: 'memory_ceiling',
+      retryAfterSeconds: 1,
+      message: expect.stringMatching(/below 209715200 \(memory\.ceiling\)/) as string,
+    });
+    for (const name of ['1', '2', '3']) await rig.end(name);
+    await Promise.all(asked);
+    expect([ledger.usedBytes, rig.queue.running, rig.outcomes]).toEqual([
+      0,
+      0,
+      ['refused', 'answered', 'answered', 'answered'],
+    ]);
   });
 
   test('of tenants are served in turn, however many one of them has', async () => {

@@ -1,12 +1,15 @@
+import { MemoryLedger } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
-import type { QueryQueueConfig } from './config.ts';
+import { BYTES_PER_QUERY, type QueryQueueConfig } from './config.ts';
 
-/** How a query ended, for metrics: `refused` did not find room to wait; `left` and `late` were given up by their clients, waiting or running. */
+/** How a query ended, for metrics: `refused` did not find room to wait, or no memory to run; `left` and `late` were given up by their clients, waiting or running. */
 export type QueryOutcome = 'answered' | 'failed' | 'refused' | 'left' | 'late';
 
 export interface QueryQueueOptions extends QueryQueueConfig {
   /** `max_concurrent_queries` of a tenant, as it is now; 0 = none. */
   readonly limitOf: (tenant: TenantId) => number;
+  /** Of the process: a query that runs is counted in it. */
+  readonly ledger?: MemoryLedger | undefined;
   /** Hears of every query, once it has ended. */
   readonly observe: (outcome: QueryOutcome) => void;
 }
@@ -20,10 +23,11 @@ interface Waiter {
 /**
  * Which queries run and which wait. A tenant's queries wait in the line of the tenant, first in, first out; lines are served in turn, so that a
  * tenant with many waits for itself. A query over several tenants waits in the line of the first, and counts for each. When too many wait, the
- * newest of the longest line is refused.
+ * newest of the longest line is refused. A query for which the memory of the process has no room when its turn comes is refused too: before any push is.
  */
 export class QueryQueue {
   readonly #options: QueryQueueOptions;
+  readonly #ledger: MemoryLedger;
   /** In the order in which they are served. None is empty. */
   readonly #lines = new Map<TenantId, Waiter[]>();
   /** Queries that run, by tenant; none is 0. */
@@ -33,6 +37,7 @@ export class QueryQueue {
 
   constructor(options: QueryQueueOptions) {
     this.#options = options;
+    this.#ledger = options.ledger ?? MemoryLedger.create();
   }
 
   get running(): number {
@@ -46,25 +51,36 @@ export class QueryQueue {
   /**
    * Waits for its turn, then works; the turn is over when `work` has ended, not when `signal` aborts.
    * @param tenants one or more. @param signal ends the waiting; `work` is to obey it by itself.
-   * @throws KilnError `resource_exhausted` when too many wait; the signal's reason; what `work` throws.
+   * @throws KilnError `resource_exhausted` when too many wait or memory is full; the signal's reason; what `work` throws.
    */
   async run<T>(tenants: readonly TenantId[], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     let outcome: QueryOutcome = 'failed';
     try {
       await this.#turn(tenants, signal);
       try {
-        const result = await work();
+        const result = await this.#counted(work);
         outcome = 'answered';
         return result;
       } finally {
         this.#end(tenants);
       }
     } catch (error) {
-      if (error instanceof QueueFullError) outcome = 'refused';
+      if (error instanceof QueueFullError || error instanceof MemoryFullError) outcome = 'refused';
       throw error;
     } finally {
       if (signal.aborted) outcome = KilnError.from(signal.reason).code === 'deadline_exceeded' ? 'late' : 'left';
       this.#options.observe(outcome);
+    }
+  }
+
+  /** Works while the ledger holds what a query may take. */
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#ledger.fits(BYTES_PER_QUERY)) throw new MemoryFullError(this.#ledger.describe(BYTES_PER_QUERY));
+    this.#ledger.move('queries', 0, BYTES_PER_QUERY);
+    try {
+      return await work();
+    } finally {
+      this.#ledger.move('queries', BYTES_PER_QUERY, 0);
     }
   }
 
@@ -169,5 +185,14 @@ class QueueFullError extends KilnError {
       `too many queries: ${running} run (querier.max-concurrent is ${maxConcurrent}) and ${waiting} wait, of at most ${maxWaiting} (query-frontend.max-waiting): ask again in a moment`,
       { reason: 'too_many_queries', retryAfterSeconds: RETRY_SECONDS },
     );
+  }
+}
+
+class MemoryFullError extends KilnError {
+  constructor(why: string) {
+    super('resource_exhausted', `no memory for a query: ${why}: ask again in a moment`, {
+      reason: 'memory_ceiling',
+      retryAfterSeconds: RETRY_SECONDS,
+    });
   }
 }

@@ -186,7 +186,34 @@ describe('ad hoc profiles', () => {
     expect(await call(`${ADHOC}/Get`, { id: '../../log/trim' })).toMatchObject([400, { code: 'invalid_argument' }]);
     expect(await call(`${ADHOC}/Get`, { id, profileType: 'heap' })).toMatchObject([
       400,
-      { message: 'b does not have the profile type "heap": it has samples, cpu' },
+      { message: 'b does not have the profile type "heap": there is samples, cpu' },
+    ]);
+  });
+
+  test('are compared side by side, by a type that both have', async () => {
+    const { call } = await server();
+    const one = { types: [['cpu', 'nanoseconds']] as const, samples: [{ frames: [{ name: 'main' }], values: [7n] }] };
+    const [, left] = await call(`${ADHOC}/Upload`, { name: 'left', profile: base64(pprof) });
+    const [, right] = await call(`${ADHOC}/Upload`, { name: 'right', profile: base64(buildPprof(one)) });
+    const [, diff] = await call(`${ADHOC}/Diff`, { leftId: left['id'], rightId: right['id'] });
+    expect(diff['profileTypes']).toEqual(['cpu']);
+    expect(JSON.parse(diff['flamebearerProfile'] as string)).toMatchObject({
+      flamebearer: {
+        levels: [
+          [0, 15, 0, 0, 7, 0, 0],
+          [0, 15, 5, 0, 7, 7, 1],
+          [5, 10, 10, 7, 0, 0, 2],
+        ],
+        numTicks: 22,
+      },
+      metadata: { format: 'double' },
+      leftTicks: 15,
+      rightTicks: 7,
+    });
+    const wrong = { leftId: left['id'], rightId: right['id'], profileType: 'samples' };
+    expect(await call(`${ADHOC}/Diff`, wrong)).toMatchObject([
+      400,
+      { message: 'left and right do not both have the profile type "samples": there is cpu' },
     ]);
   });
 

@@ -19,7 +19,7 @@ import {
 } from '@kiln/rpc';
 import { AdHocFiles } from './adhoc/adhoc-files.ts';
 import type { ShownFile } from './adhoc/adhoc-graph.ts';
-import { adHocService, type AdHocContext } from './adhoc/adhoc-service.ts';
+import { adHocService, type AdHocContext, type Show } from './adhoc/adhoc-service.ts';
 import type { QueryAnswerer } from './query-calls.ts';
 import type { QueryQueue } from './query-queue.ts';
 import { featureFlagsService, settingsService, versionService, type TenantContext } from './tool-services.ts';
@@ -63,7 +63,7 @@ export class ToolsHttp {
     this.#settings = unaryService(SettingsService, settingsService(catalog, catalog.clock));
     this.#adHoc = unaryService(
       AdHocProfileService,
-      adHocService(new AdHocFiles(catalog), (context, file, asked) => this.#show(context, file, asked)),
+      adHocService(new AdHocFiles(catalog), (...shown) => this.#show(...shown)),
     );
   }
 
@@ -144,14 +144,10 @@ export class ToolsHttp {
     call.answer(reply, { ...set, ...whose });
   }
 
-  async #show(
-    { tenant, signal }: AdHocContext,
-    file: { readonly name: string; readonly bytes: Uint8Array },
-    { type, maxNodes }: { readonly type: string | undefined; readonly maxNodes: bigint | undefined },
-  ): Promise<ShownFile> {
+  async #show(...[{ tenant, signal }, files, { type, maxNodes }]: Parameters<Show>): Promise<ShownFile> {
     const { queue, answerer, limits } = this.#ports;
     const { maxProfileSizeBytes: maxBytes } = limits(tenant);
-    const call = { file, type, maxNodes, maxBytes, tenants: [tenant], headers: {}, acceptsGzip: false };
+    const call = { ...files, type, maxNodes, maxBytes, tenants: [tenant], headers: {}, acceptsGzip: false };
     const { message } = await queue.run([tenant], signal, () => answerer.answer(call, signal));
     return JSON.parse(Buffer.from(message).toString()) as ShownFile;
   }

@@ -1,5 +1,6 @@
 import { labelSet, profileTypeId, type ValueType } from '@kiln/model';
 import fc from 'fast-check';
+import { newQueryMerge } from '../query-merge.ts';
 import { mergePartials, runQuery } from '../run.ts';
 import type { Query, SampleSelection } from '../query.ts';
 import { CPU, type ModelDataset, type ModelLocation } from './model.ts';
@@ -151,20 +152,28 @@ export const spread: fc.Arbitrary<Spread> = fc.record({
   seed: fc.nat(),
 });
 
-/** The merged partial of datasets whose rows are spread over up to four sources, merged in an order and a grouping of the seed. */
+/**
+ * The merged partial of datasets whose rows are spread over up to four sources, merged in an order and a grouping of the seed: from a partial of each
+ * source, or added one after the other, some of them as partials.
+ */
 export function runSpread(query: Query, list: readonly ModelDataset[], { parts, seed }: Spread): Uint8Array {
   let row = 0;
   const part = list.map(({ rows }) => rows.map(() => parts[row++ % parts.length]!));
-  let partials = [0, 1, 2, 3].map((source) =>
-    runQuery(
-      query,
-      list
-        .map((model, i) => ({ ...model, rows: model.rows.filter((_, k) => part[i]![k] === source) }))
-        .filter(({ rows }) => rows.length > 0)
-        .map((model) => toTables(model)),
-    ),
+  let sources = [0, 1, 2, 3].map((source) =>
+    list
+      .map((model, i) => ({ ...model, rows: model.rows.filter((_, k) => part[i]![k] === source) }))
+      .filter(({ rows }) => rows.length > 0)
+      .map((model) => toTables(model)),
   );
-  if (seed % 2 === 1) partials = partials.toReversed();
+  if (seed % 2 === 1) sources = sources.toReversed();
   const cut = seed % 5;
+  if (seed % 3 === 0) {
+    const merge = newQueryMerge(query);
+    for (const [i, source] of sources.entries())
+      if (i < cut) merge.addDatasets(source);
+      else merge.addPartial(runQuery(query, source));
+    return merge.toPartial();
+  }
+  const partials = sources.map((source) => runQuery(query, source));
   return mergePartials(query, [mergePartials(query, partials.slice(cut)), ...partials.slice(0, cut)]);
 }

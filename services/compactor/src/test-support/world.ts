@@ -1,5 +1,5 @@
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { ManualClock, seededRandom } from '@kiln/async';
+import { ManualClock, MemoryLedger, seededRandom } from '@kiln/async';
 import { openPart, PageBuilder, SymbolTable, writeSegment, type Codecs, type DatasetTables } from '@kiln/block';
 import {
   commitCut,
@@ -40,6 +40,9 @@ export class World {
   readonly log: LogId = makeLogId('a'.repeat(32), 0);
   readonly metrics: MetricsRegistry = createMetrics({ ofProcess: false });
   readonly limits = new Map<TenantId, Partial<Limits>>();
+  readonly ledger: MemoryLedger = MemoryLedger.create();
+  /** What the ledger held for each job while it was built, bytes. */
+  readonly heldForJobs: number[] = [];
   /** How full the disk is, in bytes of 1,000. */
   usedBytes = 0;
   whenFull: WhenFull = 'refuse';
@@ -107,7 +110,13 @@ export class World {
       { ...compactorDefaults, ...config },
       {
         catalog,
-        builder: { build: (job) => buildBlocks({ objects: catalog.objects, codecs }, job) },
+        ledger: this.ledger,
+        builder: {
+          build: (job) => {
+            this.heldForJobs.push(this.ledger.bytesOf('merges'));
+            return buildBlocks({ objects: catalog.objects, codecs }, job);
+          },
+        },
         limits: (tenant) => ({ ...defaultLimits, ...limits.get(tenant) }),
         clock,
         random: seededRandom(++this.#seeds),

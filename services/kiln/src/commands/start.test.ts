@@ -293,7 +293,7 @@ test('limits of tenants are served as the file that sets them, in full or where 
 
 test('what pushes in flight may hold is a setting with a default and a smallest value, and the 503 names it', async () => {
   expect((await run('start', '--help')).out).toMatch(
-    /--distributor\.in-flight-max-bytes=128MiB[^]*distributor\.in_flight_max_bytes/,
+    /--distributor\.in-flight-max-bytes=0[^]*at most 128 MiB[^]*distributor\.in_flight_max_bytes/,
   );
   const tooSmall = await run('start', '--data-dir', dataDir(), '--distributor.in-flight-max-bytes=5');
   expect(tooSmall.err).toMatch(/distributor\.in-flight-max-bytes.*1MiB/);
@@ -312,6 +312,24 @@ test('what pushes in flight may hold is a setting with a default and a smallest 
     expect.stringMatching(/below 262144 \(distributor\.in-flight-max-bytes\)/),
   ]);
   slow.destroy();
+  await kiln.stop();
+});
+
+test('the memory ceiling is a setting; what was left to Kiln is a share of it, as the configuration and the metrics show', async () => {
+  const tooSmall = await run('start', '--data-dir', dataDir(), '--memory.ceiling=64MiB');
+  expect(tooSmall.err).toMatch(/memory\.ceiling is 64MiB: .* needs \d+MiB at least/);
+  const { kiln, url } = await start('--memory.ceiling=1GiB', '--compactor.max-job-bytes=3MiB');
+  const effective = await (await fetch(`${url}/api/v1/status/config`)).text();
+  for (const line of ['ceiling: 1GiB', 'head_max_bytes: 464MiB', 'max_job_bytes: 3MiB', 'max_concurrent: 3'])
+    expect(effective).toContain(`  ${line}\n`);
+  const diff = await (await fetch(`${url}/api/v1/status/config/diff`)).text();
+  expect(diff).toContain('ceiling: 1GiB');
+  expect(diff).not.toContain('head_max_bytes');
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(metrics).toContain(`kiln_memory_ceiling_bytes ${2 ** 30}\n`);
+  expect(metrics).toMatch(/^kiln_memory_process_bytes [1-9]\d+$/m);
+  for (const share of ['caches', 'heads', 'requests', 'queries', 'merges'])
+    expect(metrics).toMatch(new RegExp(`^kiln_memory_${share}_bytes \\d+$`, 'm'));
   await kiln.stop();
 });
 

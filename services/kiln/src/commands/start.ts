@@ -18,6 +18,7 @@ import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts
 import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { httpOptions } from '../http-options.ts';
 import { followOverrides } from '../overrides-file.ts';
+import { withinMemory } from '../memory-plan.ts';
 import { openRoles } from '../roles.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -38,9 +39,19 @@ export const startCommand: Command = {
  */
 const HEAP_GROWING_PERCENT = 200;
 
+/**
+ * Each thread has a young part of its heap, which grows to three times this many MiB whatever the thread does: with a small ceiling that would be most of
+ * it. 16 is V8's own.
+ */
+function semiSpaceMib(ceilingBytes: number): number {
+  return Math.min(16, Math.max(4, Math.floor(ceilingBytes / (128 * 2 ** 20))));
+}
+
 async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
-  const config = await readConfig(argv);
+  const asked = await readConfig(argv);
+  const config = withinMemory(asked);
+  setFlagsFromString(`--max-semi-space-size=${semiSpaceMib(config.memory.ceilingBytes)}`);
   const http = await httpOptions(config.server);
   const clock = systemClock();
   const log = createLogger({
@@ -55,7 +66,7 @@ async function start(argv: readonly string[], terminal: Terminal): Promise<numbe
   await using lock = await takeDirectory(directory, clock, (why) => lost.reject(lostDirectory(directory, why)));
   const disk = lockedDisk(realDisk(), lock);
   // A process that has lost its directory has nothing to finish: it leaves everything as it is and ends.
-  return await Promise.race([serve({ config, http, clock, log, directory, disk, terminal }), lost.promise]);
+  return await Promise.race([serve({ asked, config, http, clock, log, directory, disk, terminal }), lost.promise]);
 }
 
 /** A port that is taken is told before a data directory is made. @throws Node's error when it cannot be opened. */
@@ -67,6 +78,9 @@ async function checkPort({ port, address }: HttpOptions): Promise<void> {
 }
 
 interface Serving {
+  /** As it was set. */
+  readonly asked: StartConfig;
+  /** With what was left to Kiln filled in. */
   readonly config: StartConfig;
   readonly http: HttpOptions;
   readonly clock: Clock;
@@ -77,7 +91,7 @@ interface Serving {
 }
 
 /** Runs the roles until a signal comes. @returns the exit code. */
-async function serve({ config, http, clock, log, directory, disk, terminal }: Serving): Promise<number> {
+async function serve({ asked, config, http, clock, log, directory, disk, terminal }: Serving): Promise<number> {
   const metrics = createMetrics({ ofProcess: true });
   const tenants = tenantResolver(config, log, metrics);
   const limits = new TenantLimits(config.limits);
@@ -113,7 +127,7 @@ async function serve({ config, http, clock, log, directory, disk, terminal }: Se
       clock,
       random: Math.random,
       build: buildInfo(),
-      config: configPages(config, limits),
+      config: configPages(asked, config, limits),
       checks: roles.checks,
       notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,

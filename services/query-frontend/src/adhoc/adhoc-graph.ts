@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib';
 import { decodePprof, textOf, type Pprof } from '@kiln/formats';
 import { KilnError } from '@kiln/model';
-import { flameGraph, treeOfPprof, type QueryLimits } from '@kiln/query';
-import { flameGraphMessage } from '../messages.ts';
+import { diffGraph, flameGraph, stacktracesPartial, treeOfPprof, type QueryLimits } from '@kiln/query';
+import { diffMessage, flameGraphMessage } from '../messages.ts';
 import { flamebearerText } from '../routes/flamebearer.ts';
 
 /** A file to look at, as it was uploaded. */
@@ -11,9 +11,11 @@ export interface FileToShow {
   readonly bytes: Uint8Array;
 }
 
-/** What is shown of a file. */
+/** What is shown of a file, or of two beside each other. */
 export interface ShowFile {
   readonly file: FileToShow;
+  /** The right side of a diff, whose left side is `file`. */
+  readonly other?: FileToShow;
   /** A sample type; undefined for the first. */
   readonly type: string | undefined;
   readonly maxNodes: number;
@@ -30,26 +32,30 @@ export interface ShownFile {
 }
 
 /** @throws KilnError `invalid_argument` for a file that is no pprof, naming what it seems to be, or has no such type. */
-export function showFile({ file, type, maxNodes, maxBytes }: ShowFile, limits: QueryLimits): ShownFile {
-  const pprof = readFile(file, maxBytes);
-  const types = pprof.sampleTypes.map((one) => textOf(pprof, one.type));
-  const number = type === undefined ? 0 : types.indexOf(type);
-  if (number < 0 || types.length === 0) {
-    const asked = type === undefined ? 'any profile type' : `the profile type ${JSON.stringify(type.slice(0, 100))}`;
-    throw new KilnError(
-      'invalid_argument',
-      `${file.name} does not have ${asked}: it has ${types.join(', ') || 'none'}`,
-    );
+export function showFile({ file, other, type: asked, maxNodes, maxBytes }: ShowFile, limits: QueryLimits): ShownFile {
+  const pprofs = [file, ...(other === undefined ? [] : [other])].map((one) => readFile(one, maxBytes));
+  const [types, otherTypes] = pprofs.map((pprof) => pprof.sampleTypes.map((one) => textOf(pprof, one.type)));
+  const both = types!.filter((type) => otherTypes?.includes(type) ?? true);
+  const type = asked ?? both[0];
+  if (type === undefined || !both.includes(type)) {
+    const wanted = asked === undefined ? 'any profile type' : `the profile type ${JSON.stringify(asked.slice(0, 100))}`;
+    const have = other === undefined ? `${file.name} does not have` : `${file.name} and ${other.name} do not both have`;
+    throw new KilnError('invalid_argument', `${have} ${wanted}: there is ${both.join(', ') || 'none'}`);
   }
-  const graph = flameGraph(treeOfPprof(pprof, number, limits), maxNodes, EVER);
+  const trees = pprofs.map((pprof, i) => treeOfPprof(pprof, [types!, otherTypes!][i]!.indexOf(type), limits));
+  const sides = trees.map((tree) => ({ range: EVER, partial: stacktracesPartial(tree) }));
+  const [pprof] = pprofs as [Pprof];
   return {
-    type: types[number]!,
-    types,
+    type,
+    types: both,
     flamebearer: flamebearerText({
-      graph: flameGraphMessage(graph),
-      format: 'single',
-      type: types[number]!,
-      unit: textOf(pprof, pprof.sampleTypes[number]!.unit),
+      graph:
+        other === undefined
+          ? flameGraphMessage(flameGraph(trees[0]!, maxNodes, EVER))
+          : diffMessage(diffGraph(sides[0]!, sides[1]!, maxNodes)),
+      format: other === undefined ? 'single' : 'double',
+      type,
+      unit: textOf(pprof, pprof.sampleTypes[types!.indexOf(type)]!.unit),
       timeline: null,
       groups: null,
     }),

@@ -10,10 +10,10 @@ export interface AdHocContext extends UnaryContext {
   readonly signal: AbortSignal;
 }
 
-/** Shows a file, elsewhere. */
+/** Shows a file, or two beside each other, elsewhere. */
 export type Show = (
   context: AdHocContext,
-  file: FileToShow,
+  files: { readonly file: FileToShow; readonly other?: FileToShow },
   asked: { readonly type: string | undefined; readonly maxNodes: bigint | undefined },
 ) => Promise<ShownFile>;
 
@@ -22,17 +22,24 @@ export function adHocService(files: AdHocFiles, show: Show): UnaryMethods<typeof
   return {
     async upload({ name, profile, maxNodes }, context) {
       const file = { name, bytes: fromBase64(profile) };
-      const shown = await show(context, file, { type: undefined, maxNodes });
+      const shown = await show(context, { file }, { type: undefined, maxNodes });
       return answer(await files.put(context.tenant, name, file.bytes), shown);
     },
 
     async get({ id, profileType, maxNodes }, context) {
       const file = await files.get(context.tenant, id);
-      return answer(file, await show(context, file, { type: profileType, maxNodes }));
+      return answer(file, await show(context, { file }, { type: profileType, maxNodes }));
     },
 
     async list(_request, { tenant }) {
       return { profiles: (await files.list(tenant)).map(metadata) };
+    },
+
+    async diff({ leftId, rightId, profileType, maxNodes }, context) {
+      const [file, other] = await Promise.all([leftId, rightId].map((id) => files.get(context.tenant, id)));
+      const asked = { type: profileType, maxNodes };
+      const { types, flamebearer } = await show(context, { file: file!, other: other! }, asked);
+      return { profileTypes: [...types], flamebearerProfile: flamebearer };
     },
   };
 }

@@ -1,6 +1,6 @@
 import { ByteReader } from '@kiln/bytes';
 import type { FunctionColumns, LocationColumns, MappingColumns, StackColumns, Symbols, TreeColumns } from '@kiln/model';
-import { readInts, readStep, readU64s, readUints } from '../../columns.ts';
+import { readInts, readStep, readU64s, readUints, readUintsInto } from '../../columns.ts';
 import { readFrontCoded } from '../front-coding.ts';
 
 /** Decodes what encodeSymbols writes (layout there). @throws CorruptDataError when a number has no row. */
@@ -70,29 +70,38 @@ function readLocations(r: ByteReader, mappings: number, functions: FunctionColum
   return { length, mapping, addressLo, addressHi, lineStart, lineFunction, lineNumber };
 }
 
+/** Hot: once per node. Columns are read to where they stay, and then changed in place: memory that is touched first costs more than the work. */
 function readTree(r: ByteReader, locations: number): TreeColumns {
   const count = r.count(2);
-  const up = readUints(r, count, count + 1, 'level');
   const parent = new Uint32Array(count + 1);
-  let last = 0;
-  for (let i = 0; i < count; i++) {
-    for (let levels = up[i]!; levels > 0; levels--) {
-      if (last === 0) r.fail(`node ${i + 1} above the root`);
-      last = parent[last]!;
-    }
-    parent[i + 1] = last;
-    last = i + 1;
+  readUintsInto(r, parent, 1, count, count + 1, 'level');
+  // The nodes from the root to the one before: going up is one step in here, whatever the number of levels.
+  let path = new Uint32Array(256);
+  let depth = 0;
+  for (let node = 1; node <= count; node++) {
+    depth -= parent[node]!;
+    if (depth < 0) r.fail(`node ${node} above the root`);
+    parent[node] = path[depth]!;
+    if (++depth === path.length) path = doubled(path);
+    path[depth] = node;
   }
-  const code = readUints(r, count, locations + 1, 'location');
   const location = new Uint32Array(count + 1);
+  if (count > r.left) r.fail(`${count} location numbers, ${r.left} bytes left`);
+  readUintsInto(r, location, 1, count, locations + 1, 'location');
   let next = 0;
-  for (let i = 0; i < count; i++) {
-    const known = code[i]!;
+  for (let node = 1; node <= count; node++) {
+    const known = location[node]!;
     const number = known === 0 ? next++ : known - 1;
     if (number >= locations) r.fail(`location ${number} of ${locations}`);
-    location[i + 1] = number;
+    location[node] = number;
   }
   return { length: count + 1, parent, location };
+}
+
+function doubled(column: Uint32Array): Uint32Array<ArrayBuffer> {
+  const copy = new Uint32Array(column.length * 2);
+  copy.set(column);
+  return copy;
 }
 
 function readStacks(r: ByteReader, nodes: number): StackColumns {
