@@ -21,3 +21,7 @@ export {
   type LabelValuesRequest,
   type StackTraceSelector,
 } from './gen/types/v1/types_pb.ts';
+export { AdHocProfileService } from './gen/adhocprofiles/v1/adhocprofiles_pb.ts';
+export { FeatureFlagsService } from './gen/capabilities/v1/feature_flags_pb.ts';
+export { SettingsService } from './gen/settings/v1/settings_pb.ts';
+export { Version as VersionService } from './gen/version/v1/version_pb.ts';

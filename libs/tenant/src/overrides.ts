@@ -10,6 +10,7 @@ export type Overrides = ReadonlyMap<TenantId, Partial<Limits>>;
 export class TenantLimits {
   readonly #defaults: Limits;
   #byTenant: ReadonlyMap<TenantId, Limits> = new Map();
+  #overrides: Overrides = new Map();
 
   constructor(defaults: Limits) {
     this.#defaults = defaults;
@@ -19,8 +20,14 @@ export class TenantLimits {
     return this.#byTenant.get(tenant) ?? this.#defaults;
   }
 
+  /** Those that hold. */
+  get overrides(): Overrides {
+    return this.#overrides;
+  }
+
   /** From now on exactly these hold. */
   replace(overrides: Overrides): void {
+    this.#overrides = overrides;
     const merged = [...overrides].map(
       ([tenant, own]) => [tenant, Object.freeze({ ...this.#defaults, ...own })] as const,
     );

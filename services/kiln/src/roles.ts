@@ -145,6 +145,9 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         }),
         queryFrontendModule(config.queryFrontend, {
           answerer,
+          catalog,
+          limits: limitsOf,
+          tenantOf: (header) => tenants.forWrite(header),
           tenantsOf: (header) => tenants.forRead(header),
           limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
           ledger,

@@ -1,13 +1,14 @@
 import { gzipSync } from 'node:zlib';
 import { KilnError, type TenantId } from '@kiln/model';
 import { QuerierService, unaryService, type UnaryService } from '@kiln/rpc';
+import { showFile, type ShowFile } from './adhoc/adhoc-graph.ts';
 import { querierService, type QueryContext } from './querier-service.ts';
 import type { QueryFrontend } from './query-frontend.ts';
 import { ROUTES } from './routes/index.ts';
 import { BINARY, type Route } from './routes/route.ts';
 
 /** A read as it crosses threads: plain data. */
-export type QueryCall = MethodCall | RouteCall;
+export type QueryCall = MethodCall | RouteCall | FileCall;
 
 interface AnyCall {
   /** Whether the answer may be compressed. */
@@ -32,6 +33,11 @@ export interface RouteCall extends AnyCall {
   readonly search: string;
 }
 
+/** A file to look at; the answer is `ShownFile` as JSON. */
+export interface FileCall extends AnyCall, Omit<ShowFile, 'maxNodes'> {
+  readonly maxNodes: bigint | undefined;
+}
+
 export interface QueryReply {
   readonly message: Uint8Array;
   readonly isGzip: boolean;
@@ -53,8 +59,10 @@ const GZIP_LEVEL = 3;
 export class QueryCalls implements QueryAnswerer {
   readonly #service: UnaryService<QueryContext>;
   readonly #routes: ReadonlyMap<string, Route>;
+  readonly #frontend: QueryFrontend;
 
   constructor(frontend: QueryFrontend) {
+    this.#frontend = frontend;
     const methods = querierService(frontend);
     this.#service = unaryService(QuerierService, methods);
     this.#routes = new Map(Object.entries(ROUTES).map(([path, route]) => [path, route(frontend, methods)]));
@@ -70,12 +78,21 @@ export class QueryCalls implements QueryAnswerer {
       header: (name) => headers[name] ?? '',
       setHeader: (name, value) => (set[name] = together(name, set[name], value)),
     };
-    const answer =
-      'path' in call
-        ? await this.#route(call, context)
-        : await this.#service(call.method, call.isJson, call.message, context);
+    const answer = await this.#message(call, context);
     const isGzip = acceptsGzip && answer.length >= WORTHWHILE && set['content-type'] !== BINARY;
     return { message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer, isGzip, headers: set };
+  }
+
+  #message(call: QueryCall, context: QueryContext): Promise<Uint8Array> | Uint8Array {
+    if ('path' in call) return this.#route(call, context);
+    if ('file' in call) return this.#file(call);
+    return this.#service(call.method, call.isJson, call.message, context);
+  }
+
+  #file({ maxNodes, tenants, ...asked }: FileCall): Uint8Array {
+    const nodes = this.#frontend.maxNodes(tenants, maxNodes);
+    const shown = showFile({ ...asked, maxNodes: nodes }, this.#frontend.limitsOf(tenants));
+    return encoder.encode(JSON.stringify(shown));
   }
 
   async #route({ path, search }: RouteCall, context: QueryContext): Promise<Uint8Array> {

@@ -5,9 +5,10 @@ import { InFlight } from '@kiln/rpc';
 import type { Metrics } from '@kiln/telemetry';
 import type { QueryFrontendConfig } from './config.ts';
 import { QUERY_HTTP_PORTS, QueryHttp, type QueryHttpPorts } from './query.http.ts';
+import { TOOLS_HTTP_PORTS, ToolsHttp, type ToolsHttpPorts } from './tools.http.ts';
 import { QueryQueue } from './query-queue.ts';
 
-export interface QueryFrontendModulePorts extends Omit<QueryHttpPorts, 'queue' | 'inFlight'> {
+export interface QueryFrontendModulePorts extends Omit<QueryHttpPorts & ToolsHttpPorts, 'queue' | 'inFlight'> {
   /** `max_concurrent_queries` of a tenant, as it is now; 0 = none. */
   readonly limitOf: (tenant: TenantId) => number;
   /** Of the process: queries are counted in it. */
@@ -35,10 +36,13 @@ export function queryFrontendModule(
     { name: 'kiln_query_frontend_in_flight_bytes', help: 'Bytes of the messages of queries not answered yet.' },
     () => inFlight.usedBytes,
   );
-  const httpPorts: QueryHttpPorts = { ...ports, queue, inFlight };
+  const httpPorts: QueryHttpPorts & ToolsHttpPorts = { ...ports, queue, inFlight };
   return {
     module: QueryFrontendModule,
-    controllers: [QueryHttp],
-    providers: [{ provide: QUERY_HTTP_PORTS, useValue: httpPorts }],
+    controllers: [QueryHttp, ToolsHttp],
+    providers: [
+      { provide: QUERY_HTTP_PORTS, useValue: httpPorts },
+      { provide: TOOLS_HTTP_PORTS, useValue: httpPorts },
+    ],
   };
 }

@@ -10,6 +10,7 @@ import { queryFrontendDefaults } from './config.ts';
 import { QueryFrontend, type ReadLimits } from './query-frontend.ts';
 import { QueryCalls } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
+import { toolPorts } from './test-support/tool-ports.ts';
 
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
@@ -67,6 +68,7 @@ async function harness(
     modules: [
       queryFrontendModule(queryFrontendDefaults, {
         answerer: new QueryCalls(frontend),
+        ...toolPorts(),
         tenantsOf: parseTenantIds,
         limitOf: () => 0,
         clock,

@@ -65,7 +65,7 @@ export class QueryFrontend {
     const partial = mergePartials(
       query,
       answers.map((answer) => answer.partial).filter(({ length }) => length > 0),
-      this.#limitsOf(tenants),
+      this.limitsOf(tenants),
     );
     const stats = answers.map((answer) => answer.stats).reduce(together);
     return { partial, gaps: answers.flatMap(({ gaps }) => gaps), stats };
@@ -84,7 +84,7 @@ export class QueryFrontend {
   /** As `selectRange`, but no range at all means all that can be seen. */
   discoveryRange(tenants: readonly TenantId[], range: RequestedRange): ClampedRange | undefined {
     if (range.startMs !== 0 || range.endMs !== 0) return this.selectRange(tenants, range);
-    const { maxQueryLookbackMs } = this.#limitsOf(tenants);
+    const { maxQueryLookbackMs } = this.limitsOf(tenants);
     const now = this.#clock.nowMs();
     // Profiles may be a little newer than the clock (reject_newer_than); nothing is later than a day.
     return { startMs: maxQueryLookbackMs === 0 ? 1 : now - maxQueryLookbackMs, endMs: now + DAY_MS };
@@ -92,7 +92,7 @@ export class QueryFrontend {
 
   /** In words, the start before which nothing is answered, where one was asked for: by the lookback, or the shortest retention of the tenants. */
   leftOut(tenants: readonly TenantId[], { startMs }: RequestedRange): string | undefined {
-    const { maxQueryLookbackMs, retentionPeriodMs } = this.#limitsOf(tenants);
+    const { maxQueryLookbackMs, retentionPeriodMs } = this.limitsOf(tenants);
     const ms = smallestOn(maxQueryLookbackMs, retentionPeriodMs);
     const oldestMs = this.#clock.nowMs() - ms;
     if (ms === 0 || startMs === 0 || startMs >= oldestMs) return undefined;
@@ -108,7 +108,7 @@ export class QueryFrontend {
    * @throws KilnError `invalid_argument` beyond the limit.
    */
   maxNodes(tenants: readonly TenantId[], requested: bigint | undefined): number {
-    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.#limitsOf(tenants);
+    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.limitsOf(tenants);
     const nodes = requested ?? 0n;
     if (maxFlamegraphNodesMax === 0) return nodes <= 0n ? (nodes < 0n ? 0 : maxFlamegraphNodesDefault) : Number(nodes);
     if (nodes < 0n || nodes > BigInt(maxFlamegraphNodesMax)) {
@@ -131,7 +131,7 @@ export class QueryFrontend {
   }
 
   /** What all of the tenants allow. */
-  #limitsOf(tenants: readonly TenantId[]): ReadLimits {
+  limitsOf(tenants: readonly TenantId[]): ReadLimits {
     return tenants.map((tenant) => this.#limits(tenant)).reduce(strictest);
   }
 
@@ -141,7 +141,7 @@ export class QueryFrontend {
         reason: 'invalid_time_range',
       });
     }
-    const { maxQueryLookbackMs, maxQueryLengthMs } = this.#limitsOf(tenants);
+    const { maxQueryLookbackMs, maxQueryLengthMs } = this.limitsOf(tenants);
     const oldest = maxQueryLookbackMs === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - maxQueryLookbackMs;
     if (endMs < oldest) return undefined;
     const start = Math.max(startMs, oldest);

@@ -9,6 +9,7 @@ import { createMetrics, silentLogger } from '@kiln/telemetry';
 import type { QueryFrontendConfig } from './config.ts';
 import type { QueryReply } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
+import { toolPorts } from './test-support/tool-ports.ts';
 
 const PATH = '/querier.v1.QuerierService/ProfileTypes';
 const reply: QueryReply = { message: Buffer.from('{}'), isGzip: false, headers: {} };
@@ -31,6 +32,7 @@ async function edge(some: Partial<QueryFrontendConfig> = {}) {
             return Promise.race([finish.promise, aborted.promise]);
           },
         },
+        ...toolPorts(),
         tenantsOf: parseTenantIds,
         limitOf: () => 0,
         clock,

@@ -275,6 +275,22 @@ test('its settings are served as a file that starts another one alike', async ()
   await second.kiln.stop();
 });
 
+test('limits of tenants are served as the file that sets them, in full or where they differ', async () => {
+  const yaml = join(folder, 'overrides.yaml');
+  await writeFile(yaml, 'overrides: {team-a: {max_query_length: 1h, ingestion_rate_mb: 7}}');
+  const { kiln, url } = await start('--runtime-config.file', yaml);
+  const get = async (path: string): Promise<unknown> => parseYaml(await (await fetch(url + path)).text());
+  expect(await get('/runtime_config?mode=diff')).toEqual({
+    overrides: { 'team-a': { max_query_length: '1h', ingestion_rate_mb: 7 } },
+  });
+  const { overrides } = (await get('/runtime_config')) as { overrides: Record<string, Record<string, unknown>> };
+  expect(overrides['team-a']).toMatchObject({ max_query_length: '1h', retention_period: '30d' });
+  await kiln.stop();
+  const other = await start();
+  expect(await (await fetch(`${other.url}/runtime_config`)).text()).toContain('runtime-config.file');
+  await other.kiln.stop();
+});
+
 test('what pushes in flight may hold is a setting with a default and a smallest value, and the 503 names it', async () => {
   expect((await run('start', '--help')).out).toMatch(
     /--distributor\.in-flight-max-bytes=0[^]*at most 128 MiB[^]*distributor\.in_flight_max_bytes/,

@@ -127,7 +127,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
       clock,
       random: Math.random,
       build: buildInfo(),
-      config: configPages(asked, config),
+      config: configPages(asked, config, limits),
       checks: roles.checks,
       notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,
