@@ -126,7 +126,7 @@ export class QueryFrontend {
    * @throws KilnError as `maxNodes`, where they do.
    */
   pprofNodes(tenants: readonly TenantId[], requested: bigint | undefined): number {
-    if (this.#limitsOf(tenants).maxFlamegraphNodesOnSelectMergeProfile) return this.maxNodes(tenants, requested);
+    if (this.limitsOf(tenants).maxFlamegraphNodesOnSelectMergeProfile) return this.maxNodes(tenants, requested);
     return pprofNodes(requested);
   }
 

@@ -5,7 +5,7 @@ import { parseTenantIds, type TenantId } from '@kiln/model';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
 import { buildPprof } from '../../../test/support/profile-builder.ts';
-import { queryQueueDefaults } from './config.ts';
+import { queryFrontendDefaults } from './config.ts';
 import { QueryCalls } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
 import { QueryFrontend } from './query-frontend.ts';
@@ -20,6 +20,7 @@ async function server() {
     maxQueryLengthMs: 0,
     maxFlamegraphNodesDefault: 8192,
     maxFlamegraphNodesMax: 10_000,
+    maxFlamegraphNodesOnSelectMergeProfile: false,
     maxResultNodes: 0,
     maxResultSeries: 0,
     maxResultPoints: 0,
@@ -30,7 +31,7 @@ async function server() {
   const ports = toolPorts();
   const platform = await runPlatform({
     modules: [
-      queryFrontendModule(queryQueueDefaults, {
+      queryFrontendModule(queryFrontendDefaults, {
         ...ports,
         answerer: new QueryCalls(frontend),
         tenantsOf: parseTenantIds,

@@ -14,6 +14,7 @@ import {
   UnaryCall,
   unaryService,
   VersionService,
+  type InFlight,
   type UnaryContext,
   type UnaryService,
 } from '@kiln/rpc';
@@ -34,6 +35,7 @@ export interface ToolLimits {
 export interface ToolsHttpPorts {
   readonly answerer: QueryAnswerer;
   readonly queue: QueryQueue;
+  readonly inFlight: InFlight;
   readonly catalog: Catalog;
   /** The one tenant of what is kept, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
@@ -135,13 +137,18 @@ export class ToolsHttp {
       header: (name) => String(request.headers[name] ?? ''),
       setHeader: (name, value) => (set[name] = value),
     });
-    const message = await inflateSmall(call.message(await readSmallBody(request, maxBytes)), maxBytes);
-    const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
-    const reply = await service(method, call.isJson, message, context);
-    const org = request.headers['x-scope-orgid'];
-    const tenants = 'tenant' in context ? [context.tenant as TenantId] : [];
-    const whose = tenants.length === 0 || Array.isArray(org) ? {} : answeredFor(tenants, org);
-    call.answer(reply, { ...set, ...whose });
+    const held = this.#ports.inFlight.open();
+    try {
+      const message = await inflateSmall(call.message(await readSmallBody(request, maxBytes, held)), maxBytes, held);
+      const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
+      const reply = await service(method, call.isJson, message, context);
+      const org = request.headers['x-scope-orgid'];
+      const tenants = 'tenant' in context ? [context.tenant as TenantId] : [];
+      const whose = tenants.length === 0 || Array.isArray(org) ? {} : answeredFor(tenants, org);
+      call.answer(reply, { ...set, ...whose });
+    } finally {
+      held.release();
+    }
   }
 
   async #show(...[{ tenant, signal }, files, { type, maxNodes }]: Parameters<Show>): Promise<ShownFile> {
