@@ -74,7 +74,7 @@ export const mutants: readonly Mutant[] = [
     file: `${ingester}/partition-state.ts`,
     from: 'this.appendMs = Math.max(this.appendMs, chain.tip?.aMax ?? 0);\n      for (const part of kept) this.ids.load(part, this.appendMs);',
     to: 'this.appendMs = Math.max(this.appendMs, chain.tip?.aMax ?? 0);',
-    noticedBy: `${ingester}/partition-copies.test.ts`,
+    noticedBy: `${ingester}/partition-cuts.test.ts`,
   },
   {
     name: 'rows are not let go when others got further',

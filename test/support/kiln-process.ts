@@ -7,6 +7,7 @@ export interface RunningKiln {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   readonly pid: number;
+  readonly isAlive: () => boolean;
   /** Its exit code, once it has ended by itself or was told to. */
   readonly ended: Promise<number | null>;
   /** SIGTERM, and its exit code. */
@@ -73,6 +74,7 @@ export async function startKiln({
   return {
     url,
     pid: child.pid!,
+    isAlive: () => child.exitCode === null && child.signalCode === null,
     ended: exited,
     stop: () => {
       child.kill('SIGTERM');

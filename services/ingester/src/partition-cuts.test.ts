@@ -2,7 +2,9 @@ import { type Clock, seededRandom } from '@kiln/async';
 import { type Fault, randomFaults } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
 import { faultyStore, memoryStore, type StoreCall } from '@kiln/objstore';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { damaged } from './test-support/damaged-log.ts';
 import { everything, pushes, STEPS, sums } from './test-support/marks.ts';
 import { ANN, marked, Rig } from './test-support/rig.ts';
 
@@ -239,5 +241,44 @@ describe('two owners of one log', () => {
     expect(manifests.at(-1)?.end).toBe(8);
     for (const partition of [rig.partition, other])
       expect((await rig.read(ANN, -1, partition)).sums).toEqual(sums(0, 9));
+  });
+
+  test('one that others have overtaken takes over their ids, so that a copy of what it never read is dropped', async () => {
+    const gate = Promise.withResolvers<void>();
+    const rig = await Rig.open();
+    await pushes(rig, 0, 6);
+    rig.newLife().partition.start();
+    await rig.clock.advance(100_000);
+    const slow = damaged(
+      rig.log,
+      (entry) => entry,
+      async ({ offset }) => void (offset === 3 && (await gate.promise)),
+    );
+    rig.start(undefined, { log: slow });
+    await rig.until(({ consumed }) => consumed === 2);
+    await rig.clock.advance(200_000);
+    expect((await rig.manifests()).map(({ end }) => end)).toEqual([5]);
+    await rig.clock.advance(100_000);
+    await rig.until(({ committed }) => committed === 5);
+    gate.resolve();
+    await pushes(rig, 4, 7);
+    expect(await rig.caughtUp()).toMatchObject({ counts: { copiesDropped: 2 } });
+    expect((await rig.read(ANN)).sums).toEqual(sums(0, 7));
+  });
+
+  test('one whose younger generation others have committed too lets go of both', async () => {
+    const held = Promise.withResolvers<void>();
+    const rig = await Rig.open();
+    rig.start(undefined, { killPoint: (step) => (step === 'before-segment' ? held.promise : undefined) });
+    await pushes(rig, 0, 3);
+    await rig.caughtUp();
+    await rig.clock.advance(300_000);
+    await pushes(rig, 3, 6);
+    expect(await rig.caughtUp()).toMatchObject({ generations: 2, committed: -1 });
+    rig.newLife(undefined, { cuts: { maxAgeMs: 0, maxBytes: 64 << 20, maxLogBytes: 1 << 30 } }).partition.start();
+    for (let turn = 0; turn < 1_000 && (await rig.manifests()).at(-1)?.end !== 5; turn++) await setImmediate();
+    held.resolve();
+    expect(await rig.until(({ committed }) => committed === 5)).toMatchObject({ generations: 0, consumed: 5 });
+    expect((await rig.read(ANN)).sums).toEqual(sums(0, 6));
   });
 });
