@@ -5,7 +5,7 @@ import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
-import { CHUNK, PointTable } from './point-table.ts';
+import { type CHUNK, NO_GROUP, PointTable, UNKNOWN_GROUP } from './point-table.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
 import { SeriesTable } from './series-table.ts';
@@ -21,6 +21,8 @@ import { toTimeSeries, type TimeSeries } from './time-series.ts';
  * No points are no bytes.
  */
 const VERSION = 2;
+/** For the loops of this module: a constant that is imported is not part of the compiled code but looked up and checked at each use. */
+const STEPS = 8 satisfies typeof CHUNK;
 const FORMAT = 'select series partial';
 
 /** Sums of row totals by group and time step. */
@@ -64,7 +66,7 @@ export function finishSelectSeries(query: SelectSeriesQuery, partial: Uint8Array
 
 /** The groups of a dataset's series, found when a row asks for them, so that only groups with rows exist. */
 class SeriesGroups {
-  /** By series: a group, UNWANTED, or UNKNOWN so far. */
+  /** By series: a group, NO_GROUP, or UNKNOWN_GROUP so far. */
   readonly groupOf: Int32Array;
   readonly #tables: DatasetTables;
   readonly #virtual: readonly Label[];
@@ -82,9 +84,9 @@ class SeriesGroups {
     this.#virtual = virtualLabels(tables, type);
     this.#names = [...new Set(groupBy)];
     this.#groups = groups;
-    this.groupOf = new Int32Array(tables.series.length).fill(UNKNOWN);
+    this.groupOf = new Int32Array(tables.series.length).fill(UNKNOWN_GROUP);
     if (mask !== undefined)
-      for (let ref = 0; ref < mask.length; ref++) if (mask[ref] === 0) this.groupOf[ref] = UNWANTED;
+      for (let ref = 0; ref < mask.length; ref++) if (mask[ref] === 0) this.groupOf[ref] = NO_GROUP;
   }
 
   find(ref: number): number {
@@ -99,25 +101,23 @@ class SeriesGroups {
   }
 }
 
-const UNKNOWN = -1;
-const UNWANTED = -2;
-
-/** Hot: once per row. */
+/** Hot: once per row, most of them in `PointTable.addRows`. */
 function addRows(
   points: PointTable,
   { rows }: DatasetTables,
   type: number,
-  selection: Selection,
+  { startMs, endMs }: Selection,
   groups: SeriesGroups,
   query: SelectSeriesQuery,
 ): void {
-  const { startMs, endMs } = selection;
   const { length, series, timeMs, totals } = rows;
   const { lo, hi } = totals[type]!;
-  const groupOf = groups.groupOf;
-  const firstMs = query.startMs;
-  const stepMs = query.stepMs;
+  const { groupOf } = groups;
+  const span = Float64Array.of(startMs, endMs, query.startMs, query.stepMs);
+  const source = { length, series, timeMs, lo, groupOf, span };
   for (let row = 0; row < length; row++) {
+    if (hi === undefined) row = points.addRows(source, row);
+    if (row === length) return;
     const time = timeMs[row]!;
     if (time < startMs || time > endMs) continue;
     const low = lo[row]!;
@@ -125,18 +125,16 @@ function addRows(
     if (low === 0 && high === 0) continue;
     const ref = series[row]!;
     let group = groupOf[ref]!;
-    if (group < 0) {
-      if (group === UNWANTED) continue;
-      group = groups.find(ref);
-    }
-    points.add(group, time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs), low, high);
+    if (group === NO_GROUP) continue;
+    if (group === UNKNOWN_GROUP) group = groups.find(ref);
+    points.add(group, time <= query.startMs ? 0 : Math.ceil((time - query.startMs) / query.stepMs), low, high);
   }
 }
 
 function encode(groups: SeriesTable, points: PointTable): Uint8Array {
   const { chunks, chunkGroup, chunkNumber, mask } = points;
   if (chunks === 0) return new Uint8Array(0);
-  const writer = new ByteWriter(64 + chunks * (CHUNK * 8 + 8));
+  const writer = new ByteWriter(64 + chunks * (STEPS * 8 + 8));
   writer.u8(VERSION);
   writeLabelLists(writer, groups.lists);
   writer.varint(chunks);
@@ -145,7 +143,7 @@ function encode(groups: SeriesTable, points: PointTable): Uint8Array {
     writer.zigzag(chunkNumber[chunk]! - number);
     group = chunkGroup[chunk]!;
     number = chunkNumber[chunk]!;
-    writeChunk(writer, points, chunk * CHUNK, mask[chunk]!);
+    writeChunk(writer, points, chunk * STEPS, mask[chunk]!);
   }
   return writer.toBytes();
 }
@@ -153,13 +151,13 @@ function encode(groups: SeriesTable, points: PointTable): Uint8Array {
 /** Hot: once per point. The sums and rows of the bits of a mask in the entries from `first` on. */
 function writeChunk(writer: ByteWriter, { lo, hi, rows }: PointTable, first: number, mask: number): void {
   let highMask = 0;
-  if (hi !== undefined) for (let i = 0; i < CHUNK; i++) if (hi[first + i]! > 0) highMask |= 1 << i;
+  if (hi !== undefined) for (let i = 0; i < STEPS; i++) if (hi[first + i]! > 0) highMask |= 1 << i;
   writer.u8(mask);
   writer.u8(highMask);
-  for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.f64(lo[first + i]!);
+  for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) writer.f64(lo[first + i]!);
   if (highMask !== 0)
-    for (let i = 0; i < CHUNK; i++) if ((highMask & (1 << i)) !== 0) writeHigh(writer, hi![first + i]!);
-  if (rows !== undefined) for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
+    for (let i = 0; i < STEPS; i++) if ((highMask & (1 << i)) !== 0) writeHigh(writer, hi![first + i]!);
+  if (rows !== undefined) for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
 }
 
 /** Adds a partial to groups and points. */
@@ -178,7 +176,7 @@ function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: SeriesTab
     const mask = reader.u8();
     const highMask = reader.u8();
     if (group < 0 || group >= target.length) reader.fail(`group ${group} of ${target.length}`);
-    if (number < 0 || mask === 0 || number * CHUNK + (31 - Math.clz32(mask)) > lastBucket) {
+    if (number < 0 || mask === 0 || number * STEPS + (31 - Math.clz32(mask)) > lastBucket) {
       reader.fail(`time steps ${mask} of chunk ${number}, the last step is ${lastBucket}`);
     }
     if ((highMask & ~mask) !== 0) reader.fail(`high parts ${highMask} of time steps ${mask}`);
@@ -190,10 +188,10 @@ function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: SeriesTab
 /** Hot: once per point. Adds the sums and rows of the bits of a mask to a chunk. */
 function readChunk(reader: ByteReader, points: PointTable, chunk: number, mask: number, highMask: number): void {
   const countsRows = points.rows !== undefined;
-  for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) points.addTo(chunk, i, readLow(reader), 0, 0);
-  for (let i = 0; i < CHUNK; i++) if ((highMask & (1 << i)) !== 0) points.addTo(chunk, i, 0, readHigh(reader), 0);
+  for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) points.addTo(chunk, i, readLow(reader), 0, 0);
+  for (let i = 0; i < STEPS; i++) if ((highMask & (1 << i)) !== 0) points.addTo(chunk, i, 0, readHigh(reader), 0);
   if (!countsRows) return;
-  for (let i = 0; i < CHUNK; i++) {
+  for (let i = 0; i < STEPS; i++) {
     if ((mask & (1 << i)) === 0) continue;
     const rows = reader.varint();
     if (rows === 0) reader.fail('a point of no rows');
