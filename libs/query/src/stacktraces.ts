@@ -68,8 +68,10 @@ function encodeTree(tree: FunctionTree): Uint8Array {
   tree.names.write(writer);
   writer.varint(count - 1);
   const { parent, name, selfLo, selfHi } = tree;
-  for (let node = 1; node < count; node++) writer.varint(node - parent[node]!);
-  for (let node = 1; node < count; node++) writer.varint(name[node]!);
+  const up = new Uint32Array(count - 1);
+  for (let node = 1; node < count; node++) up[node - 1] = node - parent[node]!;
+  writer.varints(up, count - 1);
+  writer.varints(name.subarray(1, count), count - 1);
   for (let node = 0; node < count; node++) writeExact(writer, selfLo[node]!, selfHi[node]!);
   return writer.toBytes();
 }
