@@ -2,9 +2,10 @@ import type { DatasetSpans, DatasetTables, RowColumns } from '@kiln/block';
 import type { ExactColumn } from '@kiln/model';
 import { matchStacks } from './call-site.ts';
 import { HIGH_WORD, wordsOf } from './id-set.ts';
+import { NO_GROUP } from './point-table.ts';
 import { idWord } from './sample-conditions.ts';
 import type { Selection } from './selection.ts';
-import { UNWANTED, type SeriesGroups } from './series-groups.ts';
+import type { SeriesGroups } from './series-groups.ts';
 import type { ValueTable } from './value-table.ts';
 
 /** What values are collected from: one value type of a dataset. */
@@ -71,7 +72,7 @@ function addProfiles(
     const high = hi === undefined ? 0 : hi[row]!;
     if (low === 0 && high === 0) continue;
     const ref = series[row]!;
-    if (groups.groupOf[ref] === UNWANTED) continue;
+    if (groups.groupOf[ref] === NO_GROUP) continue;
     words[0] = idWord(id, row * 8);
     words[1] = idWord(id, row * 8 + 4);
     values.add(groupOf(groups, ref), labels(values, groups, labelsOf, ref), time, low, high, words, 0);
@@ -99,7 +100,7 @@ function addSpans(
     const high = hi === undefined ? 0 : hi[entry]!;
     if (low === 0 && high === 0) continue;
     const ref = series[row]!;
-    if (groups.groupOf[ref] === UNWANTED || (kept !== undefined && kept[spans.stack[entry]!] === 0)) continue;
+    if (groups.groupOf[ref] === NO_GROUP || (kept !== undefined && kept[spans.stack[entry]!] === 0)) continue;
     for (let i = 0; i < 6; i++) words[i] = columns[i >> 1]![entry * 2 + (i & 1 ? 1 - HIGH_WORD : HIGH_WORD)]!;
     if (words[0] === 0 && words[1] === 0) continue;
     values.add(groupOf(groups, ref), labels(values, groups, labelsOf, ref), time, low, high, words, 0);

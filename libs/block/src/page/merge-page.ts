@@ -9,7 +9,7 @@ import { behind, exactHi, getExact, getVarint, skipVarints } from './varints.ts'
  * Adds one value type of the wanted rows of a page to sums by stack row, exactly. Hot: the inner loops run once per sample.
  * @param type which value type, from 0.
  * @param wanted one byte per row of the dataset, 0 = leave out; undefined = all rows.
- * @param sums by stack row; a stack row beyond its length is corrupt, checked once per row.
+ * @param sums by stack row; a stack row beyond its length is corrupt.
  * @throws CorruptDataError; the sums are then of no use.
  */
 export function mergePage(page: Page, type: number, wanted: Uint8Array | undefined, sums: ExactSums): void {
