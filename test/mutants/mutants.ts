@@ -314,4 +314,25 @@ export const mutants: readonly Mutant[] = [
     to: 'for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs }); await this.#file.write(frames, position);',
     noticedBy: 'libs/partition-log/src/power-loss.test.ts',
   },
+  {
+    name: 'heads take what others hold below the memory ceiling',
+    file: `${ingester}/budget.ts`,
+    from: 'ceilingBytes - (usedBytes - this.#headBytes())',
+    to: 'ceilingBytes + 0 * usedBytes',
+    noticedBy: `${ingester}/budget.test.ts`,
+  },
+  {
+    name: 'pushes are taken at the memory ceiling',
+    file: 'services/distributor/src/in-flight.ts',
+    from: 'if (!this.#ledger.fits(more)) throw',
+    to: 'if (!this.#ledger.fits(-Infinity)) throw',
+    noticedBy: 'services/distributor/src/in-flight.test.ts',
+  },
+  {
+    name: 'a resting dataset wakes without its rows',
+    file: `${ingester}/head/head.ts`,
+    from: 'dataset.adopt(resting.tables(-1)!);',
+    to: 'void resting.tables(-1);',
+    noticedBy: `${ingester}/head/head.test.ts`,
+  },
 ];

@@ -33,25 +33,25 @@ export const startCommand: Command = {
   run: start,
 };
 
-/**
- * What a push leaves behind is mostly buffers outside the heap. V8 counts them, but by itself lets only a tenth of the heap, 8 MB at least, gather
- * before it marks the whole heap anew: once in 35 pushes, a third of all CPU. Of this process and its worker threads.
- */
-const HEAP_GROWING_PERCENT = 200;
+/** From this ceiling on, memory is spent on fewer collections. */
+const ROOMY_BYTES = 2 * 2 ** 30;
 
 /**
- * Each thread has a young part of its heap, which grows to three times this many MiB whatever the thread does: with a small ceiling that would be most of
- * it. 16 is V8's own.
+ * How V8 collects, in this process and its worker threads. What a push leaves behind is mostly buffers outside the heap. V8 counts them, but by itself lets
+ * only a tenth of the heap, 8 MB at least, gather before it marks the whole heap anew: once in 35 pushes, a third of all CPU. So they may gather to twice what
+ * is held, or half with a small ceiling. There the young part of each thread's heap is small too, which else grows to three times 16 MiB whatever the thread
+ * does.
  */
-function semiSpaceMib(ceilingBytes: number): number {
-  return Math.min(16, Math.max(4, Math.floor(ceilingBytes / (128 * 2 ** 20))));
+function setCollector(ceilingBytes: number): void {
+  const isRoomy = ceilingBytes >= ROOMY_BYTES;
+  setFlagsFromString(`--heap-growing-percent=${isRoomy ? 200 : 50}`);
+  if (!isRoomy) setFlagsFromString('--max-semi-space-size=4');
 }
 
 async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
   const asked = await readConfig(argv);
   const config = withinMemory(asked);
-  setFlagsFromString(`--max-semi-space-size=${semiSpaceMib(config.memory.ceilingBytes)}`);
+  setCollector(config.memory.ceilingBytes);
   const http = await httpOptions(config.server);
   const clock = systemClock();
   const log = createLogger({
