@@ -10,6 +10,7 @@ const block = 'libs/block/src';
 const ingester = 'services/ingester/src';
 const querier = 'services/querier/src';
 const compactor = 'services/compactor/src';
+const distributor = 'services/distributor/src';
 
 /** One that no longer fits its file fails: rewrite it beside the code that changed. One that nobody notices is a hole in the tests. */
 export const mutants: readonly Mutant[] = [
@@ -313,5 +314,26 @@ export const mutants: readonly Mutant[] = [
     from: 'await this.#file.write(frames, position);',
     to: 'for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs }); await this.#file.write(frames, position);',
     noticedBy: 'libs/partition-log/src/power-loss.test.ts',
+  },
+  {
+    name: 'parts of a profile that rules moved share an id',
+    file: `${distributor}/profile-reader.ts`,
+    from: 'isMoved: i > 0',
+    to: 'isMoved: i > 99',
+    noticedBy: `${distributor}/intake.test.ts`,
+  },
+  {
+    name: 'values of a dropped sample type keep a sample',
+    file: 'libs/formats/src/sample-types.ts',
+    from: 'if (of[type]! < 0) continue;',
+    to: 'if (of[type]! < -1) continue;',
+    noticedBy: 'libs/formats/src/relabeling.test.ts',
+  },
+  {
+    name: 'a new series above the limit is stored',
+    file: `${distributor}/active-series.ts`,
+    from: 'known.count + weight > limit',
+    to: 'known.count > limit',
+    noticedBy: `${distributor}/active-series.test.ts`,
   },
 ];

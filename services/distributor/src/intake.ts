@@ -88,7 +88,7 @@ export class Intake {
     if (truncated.strings > 0) observe.truncated(tenant, 'strings', truncated.strings);
     const written = records.length === 0 ? [] : await distributor.append(records, signal);
     if (profiles > 0) observe.stored(tenant, profiles, bytes);
-    for (const [group, size] of Object.entries(groups)) observe.received(tenant, group, size);
+    for (const [group, size] of groups) observe.received(tenant, group, size);
     if (problem !== undefined) throw errorFromData(problem);
     return written;
   }

@@ -65,7 +65,7 @@ export interface Reading {
   /** Uncompressed bytes that count for the rate: also those of profiles that rules dropped. */
   readonly ratedBytes: number;
   /** Uncompressed bytes by usage group, of profiles that were taken in. */
-  readonly groups: Readonly<Record<string, number>>;
+  readonly groups: ReadonlyMap<string, number>;
   readonly usedPass: boolean;
   readonly discarded: readonly Discarded[];
   readonly truncated: { readonly stacks: number; readonly strings: number };
@@ -181,7 +181,7 @@ class Batch {
   readonly #accepted: Accepted[] = [];
   readonly #usage: UsageRules;
   readonly #discarded: Discarded[] = [];
-  readonly #groupBytes: Record<string, number> = {};
+  readonly #groupBytes = new Map<string, number>();
   #problem: KilnError | undefined;
   #bytes = 0;
   #rated = 0;
@@ -249,7 +249,7 @@ class Batch {
     if (normalized.droppedSamples.relabelled > 0)
       this.#discard('dropped_by_relabel_rules', stored.length === 0 ? raw.length : 0);
     if (stored.length === 0) return;
-    for (const group of this.#groups) this.#groupBytes[group] = (this.#groupBytes[group] ?? 0) + payload.length;
+    for (const group of this.#groups) this.#groupBytes.set(group, (this.#groupBytes.get(group) ?? 0) + payload.length);
     const pushed = { labels: pushedLabels(labels), ownTimeNanos, payload, clientId };
     for (const [i, profile] of stored.entries()) this.#accepted.push({ profile, isMoved: i > 0, ...pushed });
   }
