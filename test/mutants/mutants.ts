@@ -317,7 +317,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'parts of a profile that rules moved share an id',
-    file: `${distributor}/profile-reader.ts`,
+    file: `${distributor}/batch.ts`,
     from: 'isMoved: i > 0',
     to: 'isMoved: i > 99',
     noticedBy: `${distributor}/intake.test.ts`,

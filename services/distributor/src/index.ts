@@ -4,5 +4,6 @@ export { Distributor, type DistributorPorts } from './distributor.ts';
 export { distributorModule, type DistributorModulePorts } from './distributor.module.ts';
 export { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';
 export { Placer, type PlacerPorts } from './placer.ts';
-export { ProfileReader, type Reading, type WriteCall, type WriteLimits } from './profile-reader.ts';
+export { ProfileReader, type WriteCall } from './profile-reader.ts';
+export type { Reading, WriteLimits } from './reading.ts';
 export type { Reader } from './intake.ts';

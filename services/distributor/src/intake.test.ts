@@ -13,7 +13,8 @@ import { Distributor, type Written } from './distributor.ts';
 import { Intake, type WriteRate } from './intake.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
 import { Placer } from './placer.ts';
-import { ProfileReader, type WriteLimits } from './profile-reader.ts';
+import { ProfileReader } from './profile-reader.ts';
+import type { WriteLimits } from './reading.ts';
 import { Quota } from './quota.ts';
 import type { PushedSeries } from './push-request.ts';
 

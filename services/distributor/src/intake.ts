@@ -3,7 +3,8 @@ import type { TenantId } from '@kiln/model';
 import { errorFromData } from '@kiln/threads';
 import type { Distributor, Written } from './distributor.ts';
 import type { Admission } from './quota.ts';
-import type { Reading, WriteCall, WriteLimits } from './profile-reader.ts';
+import type { WriteCall } from './profile-reader.ts';
+import type { Reading, WriteLimits } from './reading.ts';
 
 /** Who reads requests: a `ProfileReader` in this thread, or in another. */
 export interface Reader {
