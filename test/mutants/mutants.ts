@@ -10,6 +10,7 @@ const block = 'libs/block/src';
 const ingester = 'services/ingester/src';
 const querier = 'services/querier/src';
 const compactor = 'services/compactor/src';
+const distributor = 'services/distributor/src';
 
 /** One that no longer fits its file fails: rewrite it beside the code that changed. One that nobody notices is a hole in the tests. */
 export const mutants: readonly Mutant[] = [
@@ -323,10 +324,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'pushes are taken at the memory ceiling',
-    file: 'services/distributor/src/in-flight.ts',
+    file: 'libs/rpc/src/in-flight.ts',
     from: 'if (!this.#ledger.fits(more)) throw',
     to: 'if (!this.#ledger.fits(-Infinity)) throw',
-    noticedBy: 'services/distributor/src/in-flight.test.ts',
+    noticedBy: 'libs/rpc/src/in-flight.test.ts',
   },
   {
     name: 'a resting dataset wakes without its rows',
@@ -334,5 +335,26 @@ export const mutants: readonly Mutant[] = [
     from: 'dataset.adopt(resting.tables(-1)!);',
     to: 'void resting.tables(-1);',
     noticedBy: `${ingester}/head/head.test.ts`,
+  },
+  {
+    name: 'parts of a profile that rules moved share an id',
+    file: `${distributor}/batch.ts`,
+    from: 'isMoved: i > 0',
+    to: 'isMoved: i > 99',
+    noticedBy: `${distributor}/intake.test.ts`,
+  },
+  {
+    name: 'values of a dropped sample type keep a sample',
+    file: 'libs/formats/src/sample-types.ts',
+    from: 'if (of[type]! < 0) continue;',
+    to: 'if (of[type]! < -1) continue;',
+    noticedBy: 'libs/formats/src/relabeling.test.ts',
+  },
+  {
+    name: 'a new series above the limit is stored',
+    file: `${distributor}/active-series.ts`,
+    from: 'known.count + weight > limit',
+    to: 'known.count > limit',
+    noticedBy: `${distributor}/active-series.test.ts`,
   },
 ];

@@ -51,7 +51,7 @@ export interface DroppedSamples {
   readonly zero: number;
   /** A location that is missing, empty, or refers to nothing. */
   readonly invalid: number;
-  /** A relabelling rule drops their series, or every type of which they have a value. */
+  /** A relabelling rule drops their series, or rules drop every sample type. */
   readonly relabelled: number;
 }
 
@@ -242,8 +242,8 @@ function stateOf(
   const state = hasDropped ? stateByTypes(pprof, columns) : samples.state.slice(0, samples.length);
   for (let sample = 0; sample < samples.length; sample++) {
     if (state[sample] === KEPT && isDropped?.(sample) === true) state[sample] = RELABELLED;
-    // Its values are of dropped types.
-    else if (state[sample] === ZERO && samples.state[sample] === KEPT) state[sample] = RELABELLED;
+    // No type is kept that could have a value.
+    else if (samples.state[sample] === KEPT && columns.names.length === 0) state[sample] = RELABELLED;
   }
   return state;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
+import type { Metrics } from '@kiln/telemetry';
 
 /** Who knows which series are active. */
 export interface SeriesGate {
@@ -27,12 +28,20 @@ export class ActiveSeries implements SeriesGate {
   readonly #tenants = new Map<TenantId, Known>();
   #window = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, metrics: Metrics) {
     this.#clock = clock;
+    metrics.gaugeOf(
+      {
+        name: 'kiln_distributor_active_series',
+        help: 'Series pushed within the last hour, of tenants that have a limit of them.',
+      },
+      () => this.count,
+    );
   }
 
   /** Of all tenants that have a limit. */
   get count(): number {
+    this.#turn();
     let count = 0;
     for (const known of this.#tenants.values()) count += known.count;
     return count;

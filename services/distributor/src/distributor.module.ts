@@ -7,7 +7,7 @@ import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/ten
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
-import type { WriteLimits } from './profile-reader.ts';
+import type { WriteLimits } from './reading.ts';
 import { PushTurns } from './push-turns.ts';
 import { Quota } from './quota.ts';
 import { PUSH_HTTP_PORTS, PushHttp, type PushHttpPorts } from './push.http.ts';

@@ -6,13 +6,15 @@ import type { IngestSource } from '@kiln/formats';
 import { parseTenantId, KilnError, type Label, type TenantId } from '@kiln/model';
 import { memoryLog, type Appended, type OpenLog } from '@kiln/partition-log';
 import { noMetrics } from '@kiln/telemetry';
+import { addStrings, draw, encodeMessage } from '../../../libs/formats/src/test-support/pprof-message.ts';
 import { pushRequest, tinyPprof } from '../../../test/process/tiny-pprof.ts';
 import { ActiveSeries } from './active-series.ts';
 import { Distributor, type Written } from './distributor.ts';
 import { Intake, type WriteRate } from './intake.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
 import { Placer } from './placer.ts';
-import { ProfileReader, type WriteLimits } from './profile-reader.ts';
+import { ProfileReader } from './profile-reader.ts';
+import type { WriteLimits } from './reading.ts';
 import { Quota } from './quota.ts';
 import type { PushedSeries } from './push-request.ts';
 
@@ -75,7 +77,7 @@ async function harness(
   const seen: string[] = [];
   const reader = new ProfileReader({
     placer: new Placer({ partitions: 4, codecs, compression: 'none', clock }),
-    series: new ActiveSeries(clock),
+    series: new ActiveSeries(clock, noMetrics),
     random: seededRandom(1),
     clock,
   });
@@ -298,6 +300,26 @@ describe('relabelling rules', () => {
     expect(services(await moving.records())).toEqual(['till', 'till']);
     expect(new Set(ids([...(await plain.records()), ...(await moving.records())])).size).toBe(1);
   });
+});
+
+test('what rules move to another service is no copy of the rest, in one partition too', async () => {
+  const move = { source_labels: ['of'], regex: '(.+)', target_label: 'service_name' };
+  const { intake, records } = await harness({ relabelingRules: JSON.stringify([move]) });
+  const message = draw(
+    ['cpu/ns'],
+    Array.from({ length: 8 }, (_, i) => `f 1${i}`),
+    { timeNanos: String(BigInt(NOW) * 1_000_000n + 5n) },
+  );
+  for (const [i, one] of message.sample!.entries()) {
+    const [key, str] = addStrings(message, 'of', `s${i}`);
+    one.label = [{ key: key!, str: str! }];
+  }
+  const pushed = [{ labels: labels('shop'), samples: [sample(encodeMessage(message))] }];
+  await intake.push(tenant, pushed);
+  const first = ids(await records());
+  expect([first.length, new Set(first).size]).toEqual([8, 8]);
+  await intake.push(tenant, pushed);
+  expect(new Set(ids(await records())).size).toBe(8);
 });
 
 describe('usage groups', () => {

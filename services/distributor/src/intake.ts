@@ -3,7 +3,8 @@ import type { TenantId } from '@kiln/model';
 import { errorFromData } from '@kiln/threads';
 import type { Distributor, Written } from './distributor.ts';
 import type { Admission } from './quota.ts';
-import type { Reading, WriteCall, WriteLimits } from './profile-reader.ts';
+import type { WriteCall } from './profile-reader.ts';
+import type { Reading, WriteLimits } from './reading.ts';
 
 /** Who reads requests: a `ProfileReader` in this thread, or in another. */
 export interface Reader {
@@ -88,7 +89,7 @@ export class Intake {
     if (truncated.strings > 0) observe.truncated(tenant, 'strings', truncated.strings);
     const written = records.length === 0 ? [] : await distributor.append(records, signal);
     if (profiles > 0) observe.stored(tenant, profiles, bytes);
-    for (const [group, size] of Object.entries(groups)) observe.received(tenant, group, size);
+    for (const [group, size] of groups) observe.received(tenant, group, size);
     if (problem !== undefined) throw errorFromData(problem);
     return written;
   }

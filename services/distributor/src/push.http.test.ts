@@ -58,7 +58,7 @@ async function edge(some: Partial<Limits> = {}) {
         distributor,
         limits: () => ({ ...defaultLimits, ...some }),
         tenantOf: () => parseTenantId('acme'),
-        reader: new ProfileReader({ placer, series: new ActiveSeries(clock), random: seededRandom(1), clock }),
+        reader: new ProfileReader({ placer, series: new ActiveSeries(clock, metrics), random: seededRandom(1), clock }),
         admit: () => undefined,
         clock,
         metrics,

@@ -93,7 +93,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const reader = openReader({
       count: config.distributor.threads,
       setup: { partitions, compression: compressionOf(config.storage), seed: Math.floor(random() * 2 ** 32) },
-      series: new ActiveSeries(clock),
+      series: new ActiveSeries(clock, metrics),
       codecs,
       clock,
       log: log.with({ role: 'distributor' }),
