@@ -100,6 +100,27 @@ describe('of a running Kiln', () => {
     expect(nothing.err).toContain('no profiles of');
   });
 
+  test('exemplars lists profiles with ids that profile takes, analyze what would be read', async () => {
+    const done = await query('exemplars', `${cpu}{}`, '--output=json');
+    const { exemplars, more } = JSON.parse(done.out) as {
+      exemplars: { value: string; profileId: string }[];
+      more: number;
+    };
+    expect([exemplars.length, more]).toEqual([1, 0]);
+    const { value, profileId } = exemplars[0]!;
+    const one = await query('profile', `${cpu}{}`, '--output=json', '--profile-id', profileId);
+    expect((JSON.parse(one.out) as { total: string }).total).toBe(value);
+    expect((await query('exemplars', `${cpu}{}`)).out).toContain(profileId);
+    expect((await query('exemplars', `${cpu}{}`, '--of=spans')).err).toContain('no profiles of');
+    const analysis = await query('analyze', `${cpu}{pod="a"}`, '--output=csv');
+    expect(analysis.out.split('\n')).toEqual([
+      'where,blocks,series,profiles,samples,index,sample pages,symbols',
+      'Short term storage,1,1,1,0,0,0,0',
+      'Long term storage,0,0,0,0,0,0,0',
+      '',
+    ]);
+  });
+
   test('profile keeps the samples that flags choose', async () => {
     const collapsed = async (...flags: string[]): Promise<string> =>
       (await query('profile', `${cpu}{pod="a"}`, '--output=collapsed', ...flags)).out;
@@ -290,7 +311,7 @@ describe('of any server', () => {
       expect(err).toContain(want);
       expect(code).toBeGreaterThan(0);
     };
-    await wrong('query takes profile, top, series, types, labels; found nothing');
+    await wrong('query takes profile, top, series, exemplars, types, labels, analyze; found nothing');
     await wrong('query types takes only flags, found "cpu"', 'types', 'cpu');
     await wrong("query top takes '<type>{selector}', the selector in quotes: found 2 words", 'top', cpu, '{}');
     await wrong('found 1 parts, want 5', 'series', 'cpu{}');
