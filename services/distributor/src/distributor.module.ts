@@ -2,12 +2,12 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Clock, MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { Metrics } from '@kiln/telemetry';
-import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
+import { RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { InFlight } from './in-flight.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
-import type { WriteLimits } from './profile-reader.ts';
+import { writeLimits } from './write-limits.ts';
 import { PUSH_HTTP_PORTS, PushHttp, type PushHttpPorts } from './push.http.ts';
 
 export interface DistributorModulePorts {
@@ -67,26 +67,6 @@ export function distributorModule(
     module: DistributorModule,
     controllers: [PushHttp],
     providers: [{ provide: PUSH_HTTP_PORTS, useValue: httpPorts }],
-  };
-}
-
-function writeLimits(limits: Limits, isBackfill: boolean): WriteLimits {
-  const age = acceptedAge(isBackfill ? { ...limits, rejectOlderThanMs: 0 } : limits);
-  return {
-    maxLabelNameLength: limits.maxLabelNameLength,
-    maxLabelValueLength: limits.maxLabelValueLength,
-    maxLabelNamesPerSeries: limits.maxLabelNamesPerSeries,
-    maxSessionsPerSeries: limits.maxSessionsPerSeries,
-    disableLabelSanitization: limits.disableLabelSanitization,
-    maxProfileSizeBytes: limits.maxProfileSizeBytes,
-    maxStacktraceSamples: limits.maxProfileStacktraceSamples,
-    maxStacktraceSampleLabels: limits.maxProfileStacktraceSampleLabels,
-    maxStacktraceDepth: limits.maxProfileStacktraceDepth,
-    maxSymbolValueLength: limits.maxProfileSymbolValueLength,
-    rejectOlderThanMs: age.ms,
-    rejectOlderThanName: age.by,
-    rejectNewerThanMs: limits.rejectNewerThanMs,
-    ingestionBodyLimitBytes: bodyLimitBytes(limits),
   };
 }
 

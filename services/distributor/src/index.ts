@@ -4,3 +4,4 @@ export { readPushRequest, readPushRequestJson, type PushedSeries } from './push-
 export { Placer, type PlacerPorts } from './placer.ts';
 export { ProfileReader, type Reading, type WriteCall, type WriteLimits } from './profile-reader.ts';
 export type { Reader } from './intake.ts';
+export { writeLimits } from './write-limits.ts';

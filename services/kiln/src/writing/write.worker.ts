@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '@kiln/async';
 import { Placer, ProfileReader, type WriteCall, type WriteLimits } from '@kiln/distributor';
 import { nodeCodecs } from '@kiln/ingester';
-import { Moved, movable, PortRpc } from '@kiln/threads';
+import { Moved, movable, PortRpc, profileThread } from '@kiln/threads';
 import type { WriteSetup } from './write-threads.ts';
 
 /** A thread that reads pushes: an edge. It holds nothing; limits come with each request, records go back. */
@@ -22,3 +22,5 @@ void new PortRpc(parentPort!, {
     );
   },
 });
+
+profileThread('write', systemClock());
