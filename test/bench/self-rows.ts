@@ -22,7 +22,7 @@ export async function selfRows(pushes: readonly Push[], { rounds }: Effort): Pro
   const dir = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
   const [on, off] = await Promise.all(
     ['true', 'false'].map((flag) =>
-      startKiln({ dataDir: join(dir, flag), flags: [`--self-profiling.enabled=${flag}`] }),
+      startKiln({ dataDir: join(dir, flag), flags: [`--self-profiling.enabled=${flag}`], timeoutMs: 120_000 }),
     ),
   );
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });

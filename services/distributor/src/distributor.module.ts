@@ -77,12 +77,12 @@ function observer(metrics: Metrics): IntakeObserver {
     help: 'Uncompressed bytes of stored profiles.',
   });
   const refused = metrics.counter({
-    name: 'kiln_distributor_discarded_profiles_total',
+    name: 'kiln_discarded_profiles_total',
     help: 'Profiles refused, by reason.',
     labels: ['reason'],
   });
   const refusedBytes = metrics.counter({
-    name: 'kiln_distributor_discarded_bytes_total',
+    name: 'kiln_discarded_bytes_total',
     help: 'Bytes of refused profiles as received, by reason.',
     labels: ['reason'],
   });

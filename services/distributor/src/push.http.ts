@@ -3,9 +3,9 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { answeredFor, UnaryCall } from '@kiln/rpc';
+import { answeredFor, UnaryCall, type Body } from '@kiln/rpc';
 import { readBody } from './body.ts';
-import type { InFlight } from './in-flight.ts';
+import type { Held, InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
 import type { Written } from './distributor.ts';
@@ -56,7 +56,7 @@ export class PushHttp {
     const { intake, inFlight } = this.#ports;
     const held = inFlight.open();
     try {
-      const body = call.message(await readBody(request, intake.bodyLimitBytes(tenant), held, signal));
+      const body = call.message(await this.#body(tenant, request, held, signal));
       const form = {
         kind: 'push',
         isJson: call.isJson,
@@ -66,6 +66,12 @@ export class PushHttp {
     } finally {
       held.release();
     }
+  }
+
+  #body(tenant: TenantId, request: IncomingMessage, held: Held, signal?: AbortSignal): Promise<Body> {
+    const { intake } = this.#ports;
+    const announced = Number(request.headers['content-length'] ?? 0);
+    return intake.counted(tenant, announced, () => readBody(request, intake.bodyLimitBytes(tenant), held, signal));
   }
 
   /** The older path: one profile, its name and labels in the query (contract/pyroscope.md §3). */
@@ -83,7 +89,7 @@ export class PushHttp {
       } as const;
       // What its head says wrong is refused before the body is read.
       readIngestRequest(form.url, form.contentType, intake.nowNanos());
-      const body = await readBody(request, intake.bodyLimitBytes(tenant), held);
+      const body = await this.#body(tenant, request, held);
       const written = await intake.write({ tenant, body, form });
       const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
       response.writeHead(200, { 'Content-Length': '0', ...headers }).end();

@@ -152,6 +152,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantOf: (header) => tenants.forWrite(header),
           tenantsOf: (header) => tenants.forRead(header),
           limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
+          log: log.with({ role: 'query-frontend' }),
           ledger,
           clock,
           metrics,
