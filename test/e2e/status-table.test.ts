@@ -61,11 +61,21 @@ const bad = (method: string, what: string, body: unknown, sentence: RegExp): Row
   call(method, what, body, 'invalid_argument', sentence);
 const good = (method: string, what: string, body: unknown): Row => call(method, what, body, 'ok');
 
-const selects = ['SelectMergeStacktraces', 'SelectMergeProfile', 'SelectSeries'];
+const selects = [
+  'SelectMergeStacktraces',
+  'SelectMergeProfile',
+  'SelectMergeSpanProfile',
+  'SelectSeries',
+  'SelectHeatmap',
+];
 const discoveries = ['ProfileTypes', 'LabelNames', 'LabelValues', 'Series'];
-const select = { profileTypeID: TYPE, labelSelector: '{}', ...range, step: 10 };
+const select = { profileTypeID: TYPE, labelSelector: '{}', ...range, step: 10, queryType: 1 };
+const span = '0123456789abcdef';
+const diffs = (side: object): object[] => [
+  { left: side, right: select },
+  { left: select, right: side },
+];
 const named = (method: string): object => (method === 'LabelValues' ? { name: 'service_name' } : {});
-const later = ['SelectMergeSpanProfile', 'SelectHeatmap', 'Diff', 'GetProfileStats', 'AnalyzeQuery'];
 
 const rows: readonly Row[] = [
   ...[...selects, ...discoveries].flatMap((method) => [
@@ -102,15 +112,63 @@ const rows: readonly Row[] = [
     good(method, 'all it needs', select),
     good(method, 'a range in 1970', { ...select, start: 1, end: 2 }),
   ]),
-  good('SelectMergeStacktraces', 'format 2', { ...select, format: 2 }),
-  good('SelectMergeStacktraces', 'max nodes', { ...select, maxNodes: 16 }),
   bad('SelectMergeStacktraces', 'too many nodes', { ...select, maxNodes: 2_000_000 }, /max_flamegraph_nodes_max/),
   bad('SelectSeries', 'no step', { ...select, step: undefined }, /step 0/),
   bad('SelectSeries', 'a negative step', { ...select, step: -1 }, /step -1/),
-  // Not in this version: by name, over every protocol.
-  ...later.map((method) =>
-    call(method, 'anything', select, 'unimplemented', new RegExp(`${method} is not in this version`)),
+  ...['SelectMergeStacktraces', 'SelectMergeSpanProfile'].flatMap((method) => [
+    good(method, 'format 2', { ...select, format: 2 }),
+    good(method, 'a format of a later version', { ...select, format: 'PROFILE_FORMAT_SANDWICH' }),
+    good(method, 'max nodes', { ...select, maxNodes: 16 }),
+    bad(method, '-1 nodes', { ...select, maxNodes: -1 }, /max_nodes -1/),
+    bad(method, '10^9 nodes', { ...select, maxNodes: 1_000_000_000 }, /max_flamegraph_nodes_max/),
+    good(method, 'a span', { ...select, spanSelector: [span] }),
+    bad(method, 'a short span', { ...select, spanSelector: ['0123'] }, /span_selector has "0123", want 16 hex/),
+    bad(method, 'a span that is no hex', { ...select, spanSelector: ['0123456789abcdeg'] }, /want 16 hex/),
+  ]),
+  ...['SelectMergeStacktraces', 'SelectMergeProfile'].flatMap((method) => [
+    good(method, 'a trace', { ...select, traceIdSelector: [span + span] }),
+    bad(method, 'a trace of 16 digits', { ...select, traceIdSelector: [span] }, /want 32 hex digits/),
+    good(method, 'a profile', { ...select, profileIdSelector: ['01234567-89ab-cdef-0000-000000000000'] }),
+    bad(method, 'a profile that is no UUID', { ...select, profileIdSelector: ['x'] }, /has "x", want a UUID/),
+    good(method, 'a call site', { ...select, stackTraceSelector: { callSite: [{ name: 'main' }] } }),
+  ]),
+  bad(
+    'SelectMergeStacktraces',
+    'a span and a trace',
+    { ...select, spanSelector: [span], traceIdSelector: [span + span] },
+    /cannot be sent together/,
   ),
+  good('SelectMergeStacktraces', 'DOT', { ...select, format: 'PROFILE_FORMAT_DOT' }),
+  good('SelectMergeProfile', 'a node', { ...select, maxNodes: 1 }),
+  bad('SelectMergeProfile', '-1 nodes', { ...select, maxNodes: -1 }, /max_nodes -1/),
+  ...['EXEMPLAR_TYPE_INDIVIDUAL', 'EXEMPLAR_TYPE_SPAN'].map((exemplarType) =>
+    good('SelectSeries', exemplarType, { ...select, exemplarType }),
+  ),
+  bad('SelectHeatmap', 'no step', { ...select, step: undefined }, /step 0/),
+  bad('SelectHeatmap', 'no query type', { ...select, queryType: undefined }, /query_type is missing/),
+  bad('SelectHeatmap', 'a moment', { ...select, start: range.end }, /starts before it ends/),
+  bad('SelectHeatmap', '-1 series', { ...select, limit: -1 }, /limit -1/),
+  bad('SelectHeatmap', 'exemplars of another type', { ...select, exemplarType: 3 }, /exemplar_type asks for spans/),
+  good('Diff', 'two sides', { left: select, right: select }),
+  good('Diff', 'different nodes and types', {
+    left: { ...select, maxNodes: 5 },
+    right: { ...select, profileTypeID: 'memory:inuse_space:bytes:space:bytes' },
+  }),
+  good('Diff', 'a side in 1970', { left: { ...select, start: 1, end: 2 }, right: select }),
+  bad('Diff', 'nothing', {}, /left: missing/),
+  bad('Diff', 'no right side', { left: select }, /right: missing/),
+  ...diffs({ ...select, profileTypeID: 'cpu' }).map((body) => bad('Diff', 'a bad type', body, /(left|right): .*"cpu"/)),
+  ...diffs({ ...select, labelSelector: '{a' }).map((body) =>
+    bad('Diff', 'a bad selector', body, /(left|right): .*selector at character/),
+  ),
+  ...diffs({ ...select, start: 2, end: 1 }).map((body) =>
+    bad('Diff', 'a reversed range', body, /(left|right): .*start 2 is after end 1/),
+  ),
+  good('GetProfileStats', 'nothing', {}),
+  { ...bad('GetProfileStats', 'two tenants', {}, /of one tenant: found a, b/), headers: { 'x-scope-orgid': 'a|b' } },
+  good('AnalyzeQuery', 'a type and a selector', { ...range, query: `${TYPE}{service_name="a"}` }),
+  good('AnalyzeQuery', 'a selector', { ...range, query: '{}' }),
+  bad('AnalyzeQuery', 'a bad selector', { ...range, query: '{a' }, /selector at character/),
   { ...call('Nothing', 'a method that is not there', {}, 'unimplemented', /no method .*Nothing/), status: 404 },
   {
     what: 'a service that is not there',

@@ -18,7 +18,7 @@ import { decodeSeries, encodeSeries } from './sections/series.ts';
 import { readSpans, writeSpans } from './sections/spans.ts';
 import { decodeSymbols } from './sections/symbols/decode-symbols.ts';
 import { encodeSymbols } from './sections/symbols/encode-symbols.ts';
-import type { Codecs, DatasetSpans, DatasetTables, Rollup, RowColumns } from './tables.ts';
+import type { Codecs, DatasetSpans, DatasetTables, Rollup, RowColumns, StoredSizes } from './tables.ts';
 import { KIND, PART_MAGIC } from './versions.ts';
 
 /*
@@ -51,6 +51,7 @@ export interface PartDataset {
 export interface StoredTables extends DatasetTables {
   readonly pages: readonly StoredPage[];
   readonly rollups: readonly Rollup[];
+  readonly stored: StoredSizes;
 }
 
 /**
@@ -234,6 +235,18 @@ class DecodedTables implements StoredTables {
       ? decodeRollups(this.#section(KIND.rollup), this.#codecs, this.#pageSeed())
       : [];
     return this.#rollups;
+  }
+
+  get stored(): StoredSizes {
+    const { sections, counts } = this.#entry;
+    const bytes = (...kinds: readonly number[]): number =>
+      sections.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { len }) => sum + len, 0);
+    return {
+      samples: counts.samples,
+      indexBytes: bytes(KIND.pageDirectory, KIND.rowIndex, KIND.series),
+      sampleBytes: bytes(KIND.samples, KIND.rollup, KIND.spans),
+      symbolBytes: bytes(KIND.symbols),
+    };
   }
 
   #decodeSpans(): DatasetSpans | undefined {

@@ -65,6 +65,18 @@ export interface DatasetTables {
   readonly spans: DatasetSpans | undefined;
   /** Of levels 1 and 2, the coarsest step first; each step divides the one before. Whoever makes a dataset leaves them to the writer of a block. */
   readonly rollups?: readonly Rollup[];
+  /** Of a dataset that is stored. */
+  readonly stored?: StoredSizes;
+}
+
+/** What a stored dataset takes, known before any of it is read. */
+export interface StoredSizes {
+  readonly samples: number;
+  /** Series, rows and where pages are. */
+  readonly indexBytes: number;
+  /** Pages, their roll-ups, spans. */
+  readonly sampleBytes: number;
+  readonly symbolBytes: number;
 }
 
 /** Profile ids that a log kept, in log order: 16 bytes each, the append time and the duplicate window of each. */

@@ -45,3 +45,6 @@ function hash(a: number, b: number): number {
 export function wordsOf(integers: BigUint64Array): Uint32Array {
   return new Uint32Array(integers.buffer, integers.byteOffset, integers.length * 2);
 }
+
+/** Which of the two words of an integer is the high one. */
+export const HIGH_WORD: number = wordsOf(BigUint64Array.of(1n))[0] === 1 ? 1 : 0;

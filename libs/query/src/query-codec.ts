@@ -72,10 +72,27 @@ function readQuery(fields: Fields): Query {
         aggregation: fields.oneOf('aggregation', ['sum', 'average']),
         limit: fields.number('limit'),
         ...optional('callSite', fields),
-        ...(fields.has('oldestMs') ? { oldestMs: fields.number('oldestMs') } : {}),
+        ...oldest(fields),
+        ...(fields.has('exemplars') ? { exemplars: fields.oneOf('exemplars', VALUES_OF) } : {}),
+      };
+    case 'heatmap':
+      return {
+        kind,
+        ...range,
+        ...selection(fields),
+        of: fields.oneOf('of', VALUES_OF),
+        stepMs: fields.number('stepMs'),
+        groupBy: fields.texts('groupBy'),
+        exemplars: fields.flag('exemplars'),
+        limit: fields.number('limit'),
+        ...oldest(fields),
       };
     case 'profileTypes':
       return { kind, ...range };
+    case 'profileStats':
+      return { kind, ...range };
+    case 'analyze':
+      return { kind, ...range, matchers: fields.texts('matchers') };
     case 'labelNames':
       return { kind, ...range, matchers: fields.texts('matchers'), utf8: fields.flag('utf8') };
     case 'labelValues':
@@ -104,6 +121,12 @@ function samples(fields: Fields): SampleSelection {
     ...optional('traceIds', fields),
     ...optional('callSite', fields),
   };
+}
+
+const VALUES_OF = ['profiles', 'spans'] as const;
+
+function oldest(fields: Fields): { oldestMs?: number } {
+  return fields.has('oldestMs') ? { oldestMs: fields.number('oldestMs') } : {};
 }
 
 function goPgo(fields: Fields): GoPgo {

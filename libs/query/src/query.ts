@@ -68,6 +68,25 @@ export interface SelectSeriesQuery extends ProfileSelection, Pick<SampleSelectio
   readonly limit: number;
   /** Rows before are left out, while steps still count from `startMs`; absent = none is. */
   readonly oldestMs?: number;
+  /** With the largest value of a profile, or of a sample of a span, of each point. */
+  readonly exemplars?: ValuesOf;
+}
+
+/** Single values: of profiles, all rows of one in a group together; of samples that belong to a span. */
+export type ValuesOf = 'profiles' | 'spans';
+
+/** How many values lie where, over time (§5.13). A slot at T holds the rows of (T - step, T]; the first T is `startMs`, the last one not before `endMs`. */
+export interface HeatmapQuery extends ProfileSelection {
+  readonly kind: 'heatmap';
+  readonly of: ValuesOf;
+  readonly stepMs: number;
+  readonly groupBy: readonly string[];
+  /** With the largest value of each cell. */
+  readonly exemplars: boolean;
+  /** Series to keep, those of the most values; 0 keeps all. */
+  readonly limit: number;
+  /** As in SelectSeriesQuery. */
+  readonly oldestMs?: number;
 }
 
 /** The profile types that have a value in the range (§5.2). */
@@ -78,6 +97,16 @@ export interface ProfileTypesQuery extends QueryRange {
 /** A discovery query: a series counts when every selector matches it; no selectors match all. */
 export interface DiscoveryQuery extends QueryRange {
   readonly matchers: readonly string[];
+}
+
+/** What a query of that selection would have to look at. */
+export interface AnalyzeQuery extends DiscoveryQuery {
+  readonly kind: 'analyze';
+}
+
+/** The times of the oldest and the newest row. */
+export interface ProfileStatsQuery extends QueryRange {
+  readonly kind: 'profileStats';
 }
 
 export interface LabelNamesQuery extends DiscoveryQuery {
@@ -104,17 +133,21 @@ export type Query =
   | AverageStacksQuery
   | PprofQuery
   | SelectSeriesQuery
+  | HeatmapQuery
   | ProfileTypesQuery
   | LabelNamesQuery
   | LabelValuesQuery
-  | SeriesQuery;
+  | SeriesQuery
+  | AnalyzeQuery
+  | ProfileStatsQuery;
 
-/** The times of the rows that a query reads, for plans: SelectSeries reaches back one step before `startMs`, but not before `oldestMs`. */
+/** The times of the rows that a query reads, for plans: SelectSeries and heatmaps reach back one step before `startMs`, but not before `oldestMs`. */
 export function rowRange(query: Query): QueryRange {
-  if (query.kind !== 'selectSeries') return { startMs: query.startMs, endMs: query.endMs };
-  const lastMs = query.startMs + Math.floor((query.endMs - query.startMs) / query.stepMs) * query.stepMs;
-  const firstMs = query.startMs - query.stepMs + 1;
-  return { startMs: Math.max(firstMs, query.oldestMs ?? firstMs), endMs: lastMs };
+  if (query.kind !== 'selectSeries' && query.kind !== 'heatmap') return { startMs: query.startMs, endMs: query.endMs };
+  const { startMs, endMs, stepMs, oldestMs } = query;
+  const firstMs = startMs - stepMs + 1;
+  const lastMs = query.kind === 'heatmap' ? endMs : startMs + Math.floor((endMs - startMs) / stepMs) * stepMs;
+  return { startMs: Math.max(firstMs, oldestMs ?? firstMs), endMs: lastMs };
 }
 
 /** Whether a query asks for the samples of some spans or traces: only their own values count then. */
@@ -130,7 +163,7 @@ export function checkQuery(query: Query): void {
   whole('startMs', query.startMs, -MAX_TIME_MS);
   whole('endMs', query.endMs, -MAX_TIME_MS);
   if (query.startMs > query.endMs) invalid(`startMs ${query.startMs} is after endMs ${query.endMs}`);
-  if (query.kind === 'selectSeries') {
+  if (query.kind === 'selectSeries' || query.kind === 'heatmap') {
     whole('stepMs', query.stepMs, 1);
     whole('limit', query.limit, 0);
     if (query.oldestMs !== undefined) whole('oldestMs', query.oldestMs, -MAX_TIME_MS);

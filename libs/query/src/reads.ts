@@ -1,6 +1,7 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
 import { averagePages } from './average-stacks.ts';
 import { asksForSpans, rowRange, type Query } from './query.ts';
+import { reachesOut } from './profile-stats.ts';
 import { pagesOfRows } from './row-totals.ts';
 import {
   compileDiscovery,
@@ -45,20 +46,27 @@ export function readsOf(query: Query): Reads {
       pages: (tables) => averagePages(tables, selection),
     };
   }
+  if (query.kind === 'profileStats')
+    return { ...common, sections: [], needsRows: (tables) => reachesOut(query, tables), pages: () => [] };
+  const spans = readsSpans(query) ? (['spans'] as const) : [];
   if (readsRowSamples(query)) {
     return {
       ...common,
-      sections: ['series', 'rows', 'symbols'],
+      sections: ['series', 'rows', 'symbols', ...spans],
       needsRows: () => true,
       pages: (tables) => pagesOfRows(tables, selection),
     };
   }
-  return { ...common, ...noRows, sections: ['series'] };
+  return { ...common, ...noRows, sections: ['series', ...spans] };
 }
 
 /** Whether the totals of rows do not answer a query about totals. */
 function readsRowSamples(query: Query): boolean {
   return query.kind === 'selectSeries' && query.callSite !== undefined && query.callSite.length > 0;
+}
+
+function readsSpans(query: Query): boolean {
+  return query.kind === 'heatmap' ? query.of === 'spans' : query.kind === 'selectSeries' && query.exemplars === 'spans';
 }
 
 function selectionOf(query: Query): Selection {

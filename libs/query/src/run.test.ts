@@ -26,12 +26,25 @@ const QUERIES: readonly Query[] = [
   { kind: 'labelNames', ...range, matchers: ['{a="b"}'], utf8: true },
   { kind: 'labelValues', ...range, matchers: [], name: 'env' },
   { kind: 'series', ...range, matchers: [], labelNames: ['env'], utf8: false },
+  { kind: 'heatmap', ...selection, of: 'profiles', stepMs: 7, groupBy: ['env'], exemplars: true, limit: 3 },
+  {
+    kind: 'selectSeries',
+    ...selection,
+    stepMs: 7,
+    groupBy: ['env'],
+    aggregation: 'sum',
+    limit: 0,
+    exemplars: 'profiles',
+  },
+  { kind: 'analyze', ...range, matchers: ['{env=~".*"}'] },
+  { kind: 'profileStats', ...range },
 ];
 
 /** They find nothing in data without ids. */
 const SAMPLE_QUERIES: readonly Query[] = [
   { kind: 'pprof', ...selection, maxNodes: 0, spanIds: ['0123456789abcdef'], profileIds: ['fedcba9876543210'] },
   { kind: 'stacktraces', ...selection, maxNodes: 0, format: 'tree', traceIds: ['0123456789abcdef'.repeat(2)] },
+  { kind: 'heatmap', ...selection, of: 'spans', stepMs: 7, groupBy: [], exemplars: true, limit: 0, oldestMs: 5 },
 ];
 
 /** What a call does, as something to compare: its value, or its error's kind. */

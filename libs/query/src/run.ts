@@ -2,10 +2,13 @@ import type { DatasetTables } from '@kiln/block';
 import { KilnError, type LabelSet } from '@kiln/model';
 import { finishAverageStacks, mergeAverageStacks, runAverageStacks } from './average-stacks.ts';
 import type { FunctionTreeColumns } from './function-tree.ts';
+import { finishAnalyze, mergeAnalyze, runAnalyze, type Analysis } from './analyze.ts';
+import { finishHeatmap, mergeHeatmap, runHeatmap, type Heatmap } from './heatmap.ts';
 import { finishLabelNames, mergeLabelNames, runLabelNames } from './label-names.ts';
 import { finishLabelValues, mergeLabelValues, runLabelValues } from './label-values.ts';
 import type { QueryLimits } from './limits.ts';
 import { finishPprof, mergePprof, runPprof, type PprofResult } from './pprof.ts';
+import { finishProfileStats, mergeProfileStats, runProfileStats, type ProfileStats } from './profile-stats.ts';
 import { finishProfileTypes, mergeProfileTypes, runProfileTypes, type ProfileTypeAnswer } from './profile-types.ts';
 import type { RunStats } from './run-stats.ts';
 import { checkQuery, type Query } from './query.ts';
@@ -20,10 +23,13 @@ export interface ResultOf {
   readonly averageStacks: FunctionTreeColumns;
   readonly pprof: PprofResult;
   readonly selectSeries: TimeSeries[];
+  readonly heatmap: Heatmap;
   readonly profileTypes: ProfileTypeAnswer[];
   readonly labelNames: string[];
   readonly labelValues: string[];
   readonly series: LabelSet[];
+  readonly analyze: Analysis;
+  readonly profileStats: ProfileStats;
 }
 
 /**
@@ -48,6 +54,8 @@ export function runQuery(
       return runPprof(query, datasets, limits, stats);
     case 'selectSeries':
       return runSelectSeries(query, datasets, limits);
+    case 'heatmap':
+      return runHeatmap(query, datasets, limits);
     case 'profileTypes':
       return runProfileTypes(query, datasets, limits);
     case 'labelNames':
@@ -56,6 +64,10 @@ export function runQuery(
       return runLabelValues(query, datasets, limits);
     case 'series':
       return runSeries(query, datasets, limits);
+    case 'analyze':
+      return runAnalyze(query, datasets, limits);
+    case 'profileStats':
+      return runProfileStats(query, datasets);
     default:
       return unknownKind(query);
   }
@@ -75,6 +87,8 @@ export function mergePartials(query: Query, partials: readonly Uint8Array[], lim
       return mergePprof(partials, limits);
     case 'selectSeries':
       return mergeSelectSeries(query, partials, limits);
+    case 'heatmap':
+      return mergeHeatmap(query, partials, limits);
     case 'profileTypes':
       return mergeProfileTypes(partials, limits);
     case 'labelNames':
@@ -83,6 +97,10 @@ export function mergePartials(query: Query, partials: readonly Uint8Array[], lim
       return mergeLabelValues(partials, limits);
     case 'series':
       return mergeSeries(partials, limits);
+    case 'analyze':
+      return mergeAnalyze(partials, limits);
+    case 'profileStats':
+      return mergeProfileStats(partials);
     default:
       return unknownKind(query);
   }
@@ -106,6 +124,8 @@ function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {
       return finishPprof(query, partial);
     case 'selectSeries':
       return finishSelectSeries(query, partial);
+    case 'heatmap':
+      return finishHeatmap(query, partial);
     case 'profileTypes':
       return finishProfileTypes(partial);
     case 'labelNames':
@@ -114,6 +134,10 @@ function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {
       return finishLabelValues(partial);
     case 'series':
       return finishSeries(partial);
+    case 'analyze':
+      return finishAnalyze(partial);
+    case 'profileStats':
+      return finishProfileStats(partial);
     default:
       return unknownKind(query);
   }

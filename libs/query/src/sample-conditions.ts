@@ -36,9 +36,9 @@ export function compileSamples({
   };
 }
 
-/** Four bytes of a row's profile id, from `at` on, as a number. */
+/** Four bytes of a row's profile id, from `at` on, as a number, highest byte first. */
 export function idWord(id: Uint8Array, at: number): number {
-  return (id[at]! | (id[at + 1]! << 8) | (id[at + 2]! << 16) | (id[at + 3]! << 24)) >>> 0;
+  return ((id[at]! << 24) | (id[at + 1]! << 16) | (id[at + 2]! << 8) | id[at + 3]!) >>> 0;
 }
 
 /** Leaves the rows of some profiles of those that are wanted: undefined = all, 'none' when there are none. Hot: once per row. */

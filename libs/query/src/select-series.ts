@@ -1,22 +1,25 @@
 import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { labelValue, type ExactColumn, type Label } from '@kiln/model';
+import type { ExactColumn } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
-import { virtualLabels } from './label-sets.ts';
 import type { QueryLimits } from './limits.ts';
 import { CHUNK, PointTable } from './point-table.ts';
 import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { rowTotals } from './row-totals.ts';
-import { compileProfileSelection, isVirtualLabel, matchSeries, matchTypes, type Selection } from './selection.ts';
+import { compileProfileSelection, matchSeries, matchTypes, type Selection } from './selection.ts';
+import { SeriesGroups, UNWANTED } from './series-groups.ts';
 import { SeriesTable } from './series-table.ts';
 import { toTimeSeries, type TimeSeries } from './time-series.ts';
+import { collectValues, spanEntries } from './collect-values.ts';
+import { ValueTable } from './value-table.ts';
 
 /*
  * partial := version u8 | label lists of groups | n | n * chunk
  * chunk   := group, zigzag delta | chunk number, zigzag delta | mask u8 | high mask u8 | low part f64 per bit of the mask
  *            | high part varint per bit of the high mask | for averages: rows varint per bit of the mask
+ * With exemplars, values (value-table.ts) follow.
  *
  * Bit i of the masks of chunk c stands for bucket 8 * c + i. Bucket b holds the rows of (start + (b - 1) * step, start + b * step].
  * A sum is high * 2^52 + low; the low part is a double as it is, because a varint of most sums is not shorter and takes longer.
@@ -54,12 +57,14 @@ export class SelectSeriesMerge implements QueryMerge {
   readonly #selection: Selection;
   readonly #groups: SeriesTable;
   readonly #points: PointTable;
+  readonly #values: ValueTable | undefined;
 
   constructor(query: SelectSeriesQuery, limits: QueryLimits = {}) {
     this.#query = query;
     this.#selection = compileProfileSelection(query, rowRange(query));
     this.#groups = new SeriesTable(limits);
     this.#points = new PointTable(query.aggregation === 'average', limits);
+    this.#values = valuesOf(query, limits);
   }
 
   addDatasets(datasets: Iterable<DatasetTables>): void {
@@ -70,21 +75,23 @@ export class SelectSeriesMerge implements QueryMerge {
       if (types.length === 0) continue;
       // Rows are decoded here, before the first is added.
       const totals = types.map((type) => ({ type, sums: rowTotals(tables, type, selection) }));
-      read.push({ tables, rows: tables.rows, totals, mask: matchSeries(tables, selection) });
+      const spans = this.#query.exemplars === 'spans' ? spanEntries(tables, selection) : undefined;
+      read.push({ tables, rows: tables.rows, totals, spans, mask: matchSeries(tables, selection) });
     }
-    for (const { tables, rows, totals, mask } of read)
+    for (const { tables, rows, totals, spans, mask } of read)
       for (const { type, sums } of totals) {
         const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
         addRows(this.#points, rows, sums, selection, groups, this.#query);
+        if (this.#values !== undefined) collectValues(this.#values, { rows, sums, spans, type }, selection, groups);
       }
   }
 
   addPartial(partial: Uint8Array): void {
-    decode(this.#query, partial, this.#groups, this.#points);
+    decode(this.#query, partial, this.#groups, this.#points, this.#values);
   }
 
   toPartial(): Uint8Array {
-    return encode(this.#groups, this.#points);
+    return encode(this.#groups, this.#points, this.#values);
   }
 }
 
@@ -92,49 +99,15 @@ export class SelectSeriesMerge implements QueryMerge {
 export function finishSelectSeries(query: SelectSeriesQuery, partial: Uint8Array): TimeSeries[] {
   const groups = new SeriesTable({});
   const points = new PointTable(query.aggregation === 'average');
-  decode(query, partial, groups, points);
-  return toTimeSeries(query, groups.lists, points);
+  const values = valuesOf(query);
+  decode(query, partial, groups, points, values);
+  return toTimeSeries(query, groups.lists, points, values);
 }
 
-/** The groups of a dataset's series, found when a row asks for them, so that only groups with rows exist. */
-class SeriesGroups {
-  /** By series: a group, UNWANTED, or UNKNOWN so far. */
-  readonly groupOf: Int32Array;
-  readonly #tables: DatasetTables;
-  readonly #virtual: readonly Label[];
-  readonly #names: readonly string[];
-  readonly #groups: SeriesTable;
-
-  constructor(
-    tables: DatasetTables,
-    type: number,
-    mask: Uint8Array | undefined,
-    groupBy: readonly string[],
-    groups: SeriesTable,
-  ) {
-    this.#tables = tables;
-    this.#virtual = virtualLabels(tables, type);
-    this.#names = [...new Set(groupBy)];
-    this.#groups = groups;
-    this.groupOf = new Int32Array(tables.series.length).fill(UNKNOWN);
-    if (mask !== undefined)
-      for (let ref = 0; ref < mask.length; ref++) if (mask[ref] === 0) this.groupOf[ref] = UNWANTED;
-  }
-
-  find(ref: number): number {
-    const labels: Label[] = [];
-    for (const name of this.#names) {
-      const value = labelValue(isVirtualLabel(name) ? this.#virtual : this.#tables.series[ref]!, name);
-      if (value !== '') labels.push({ name, value });
-    }
-    const group = this.#groups.number(labels);
-    this.groupOf[ref] = group;
-    return group;
-  }
+/** The values that exemplars are chosen from. */
+function valuesOf({ exemplars }: SelectSeriesQuery, limits?: QueryLimits): ValueTable | undefined {
+  return exemplars === undefined ? undefined : new ValueTable(exemplars, limits);
 }
-
-const UNKNOWN = -1;
-const UNWANTED = -2;
 
 /** Hot: once per row. */
 function addRows(
@@ -165,7 +138,7 @@ function addRows(
   }
 }
 
-function encode(groups: SeriesTable, points: PointTable): Uint8Array {
+function encode(groups: SeriesTable, points: PointTable, values: ValueTable | undefined): Uint8Array {
   const { chunks, chunkGroup, chunkNumber, mask } = points;
   if (chunks === 0) return new Uint8Array(0);
   const writer = new ByteWriter(64 + chunks * (CHUNK * 8 + 8));
@@ -179,6 +152,7 @@ function encode(groups: SeriesTable, points: PointTable): Uint8Array {
     number = chunkNumber[chunk]!;
     writeChunk(writer, points, chunk * CHUNK, mask[chunk]!);
   }
+  values?.write(writer);
   return writer.toBytes();
 }
 
@@ -194,8 +168,14 @@ function writeChunk(writer: ByteWriter, { lo, hi, rows }: PointTable, first: num
   if (rows !== undefined) for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
 }
 
-/** Adds a partial to groups and points. */
-function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: SeriesTable, points: PointTable): void {
+/** Adds a partial to groups, points and values. */
+function decode(
+  query: SelectSeriesQuery,
+  partial: Uint8Array,
+  groups: SeriesTable,
+  points: PointTable,
+  values: ValueTable | undefined,
+): void {
   if (partial.length === 0) return;
   const reader = new ByteReader(partial, FORMAT);
   const version = reader.u8();
@@ -216,6 +196,7 @@ function decode(query: SelectSeriesQuery, partial: Uint8Array, groups: SeriesTab
     if ((highMask & ~mask) !== 0) reader.fail(`high parts ${highMask} of time steps ${mask}`);
     readChunk(reader, points, points.chunk(target[group]!, number), mask, highMask);
   }
+  values?.read(reader, target, rowRange(query));
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
 }
 

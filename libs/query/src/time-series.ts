@@ -1,8 +1,10 @@
 import { INT64_HI, SPILL, type Label } from '@kiln/model';
+import { LargestValues, type Exemplar } from './exemplars.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import { compareLabelLists } from './label-codec.ts';
 import { CHUNK, type PointTable } from './point-table.ts';
 import type { SelectSeriesQuery } from './query.ts';
+import type { ValueTable } from './value-table.ts';
 
 /** One group of SelectSeries. */
 export interface TimeSeries {
@@ -12,6 +14,8 @@ export interface TimeSeries {
   readonly timeMs: Float64Array;
   /** Sum, or mean over rows, of each step. */
   readonly value: Float64Array;
+  /** Of each point the largest value, where exemplars are asked for. */
+  readonly exemplars?: readonly (Exemplar | undefined)[];
 }
 
 type Points = Pick<TimeSeries, 'timeMs' | 'value'>;
@@ -21,10 +25,13 @@ export function toTimeSeries(
   query: SelectSeriesQuery,
   lists: readonly (readonly Label[])[],
   points: PointTable,
+  values?: ValueTable,
 ): TimeSeries[] {
+  const best = values === undefined ? undefined : new LargestValues(values, query);
   const chunks = chunksOfGroups(lists.length, points);
   const groups = lists.map((labels, group) => ({
     labels,
+    group,
     chunks: chunks[group]!,
     total: query.aggregation === 'sum' ? exactTotal(points, chunks[group]!) : totalOfMeans(points, chunks[group]!),
   }));
@@ -33,7 +40,11 @@ export function toTimeSeries(
     .toSorted((a, b) => b.total.hi - a.total.hi || b.total.lo - a.total.lo || compareLabelLists(a.labels, b.labels));
   const kept = query.limit > 0 ? sorted.slice(0, query.limit) : sorted;
   const columns = new PointColumns(kept.reduce((sum, group) => sum + group.chunks.length, 0));
-  return kept.map((group) => ({ labels: group.labels, ...columns.add(query, points, group.chunks) }));
+  return kept.map(({ labels, group, chunks: own }) => {
+    const series = { labels, ...columns.add(query, points, own) };
+    if (best === undefined) return series;
+    return { ...series, exemplars: Array.from(series.timeMs, (timeMs) => best.of(group, timeMs)) };
+  });
 }
 
 /** The chunks of each group in order of time. They mostly come in that order, so only groups out of it are sorted. */

@@ -13,7 +13,6 @@ export {
   LabelValuesRequestSchema,
   TimeSeriesAggregationType,
   type ExemplarSchema,
-  type HeatmapSeriesSchema,
   type LabelPairSchema,
   type ProfileTypeSchema,
   type SeriesSchema,

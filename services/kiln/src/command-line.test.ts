@@ -286,7 +286,10 @@ describe('query', () => {
   test('mistakes are told without a server', async () => {
     const wrong = async (want: string, ...argv: string[]) => expect((await run('query', ...argv)).err).toContain(want);
     await wrong("query profile takes '<type>{selector}', the selector in quotes: found nothing", 'profile');
-    await wrong('query takes profile, top, series, types, labels; found "porfile": did you mean profile?', 'porfile');
+    await wrong(
+      'query takes profile, top, series, exemplars, types, labels, analyze; found "porfile": did you mean profile?',
+      'porfile',
+    );
     await wrong('found 1 parts, want 5', 'profile', 'cpu{}');
     await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
     await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');

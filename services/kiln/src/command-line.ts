@@ -8,6 +8,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['push', async () => (await import('./commands/push.ts')).pushCommand],
   ['import', async () => (await import('./commands/import.ts')).importCommand],
   ['query', async () => (await import('./commands/query.ts')).queryCommand],
+  ['diff', async () => (await import('./commands/diff.ts')).diffCommand],
   ['tenants', async () => (await import('./commands/tenants.ts')).tenantsCommand],
   ['compact', async () => (await import('./commands/compact.ts')).compactCommand],
   ['verify', async () => (await import('./commands/verify.ts')).verifyCommand],

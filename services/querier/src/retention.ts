@@ -9,6 +9,7 @@ export function withinRetention(query: Query, retentionMs: number, nowMs: number
   const oldestMs = nowMs - retentionMs;
   if (retentionMs === 0 || rowRange(query).startMs >= oldestMs) return query;
   if (query.endMs < oldestMs) return undefined;
-  if (query.kind === 'selectSeries') return { ...query, oldestMs: Math.max(oldestMs, query.oldestMs ?? oldestMs) };
+  if (query.kind === 'selectSeries' || query.kind === 'heatmap')
+    return { ...query, oldestMs: Math.max(oldestMs, query.oldestMs ?? oldestMs) };
   return { ...query, startMs: oldestMs };
 }

@@ -1,13 +1,26 @@
 import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Label } from '@kiln/model';
-import type { DiffGraph, FlameGraph, PprofResult, ProfileTypeAnswer, QueryRange, TimeSeries } from '@kiln/query';
+import type {
+  Analysis,
+  DiffGraph,
+  Exemplar,
+  FlameGraph,
+  Heatmap,
+  PprofResult,
+  ProfileTypeAnswer,
+  QueryRange,
+  TimeSeries,
+} from '@kiln/query';
 import {
   ProfileSchema,
+  type AnalyzeQueryResponseSchema,
+  type ExemplarSchema,
   type FlameGraphDiffSchema,
   type FlameGraphSchema,
   type LabelPairSchema,
   type PprofMessage,
   type ProfileTypeSchema,
+  type SelectHeatmapResponseSchema,
   type SeriesSchema,
 } from '@kiln/rpc';
 import { mergedPprof } from './merged-pprof.ts';
@@ -66,9 +79,65 @@ export function labelMessage({ name, value }: Label): MessageInitShape<typeof La
   return { name, value };
 }
 
-export function seriesMessage({ labels, timeMs, value }: TimeSeries): MessageInitShape<typeof SeriesSchema> {
+export function seriesMessage({ labels, timeMs, value, exemplars }: TimeSeries): MessageInitShape<typeof SeriesSchema> {
   return {
     labels: labels.map(labelMessage),
-    points: Array.from(timeMs, (time, i) => ({ timestamp: BigInt(time), value: value[i]! })),
+    points: Array.from(timeMs, (time, i) => {
+      const exemplar = exemplars?.[i];
+      return {
+        timestamp: BigInt(time),
+        value: value[i]!,
+        exemplars: exemplar === undefined ? [] : [exemplarMessage(exemplar)],
+      };
+    }),
+  };
+}
+
+export function heatmapMessage({ yMin, series }: Heatmap): MessageInitShape<typeof SelectHeatmapResponseSchema> {
+  const lowest = yMin.map(Number);
+  return {
+    series: series.map(({ labels, slots }) => ({
+      labels: labels.map(labelMessage),
+      slots: slots.map(({ timeMs, counts, exemplars }) => ({
+        timestamp: BigInt(timeMs),
+        yMin: lowest,
+        counts: [...counts],
+        exemplars: exemplars.map(exemplarMessage),
+      })),
+    })),
+  };
+}
+
+function exemplarMessage(exemplar: Exemplar): MessageInitShape<typeof ExemplarSchema> {
+  const { timeMs, value, profileId, spanId, traceId, labels } = exemplar;
+  return { timestamp: BigInt(timeMs), value, profileId, spanId, traceId, labels: labels.map(labelMessage) };
+}
+
+export function analysisMessage({
+  heads,
+  objects,
+  series,
+}: Analysis): MessageInitShape<typeof AnalyzeQueryResponseSchema> {
+  const scopes = [
+    { componentType: 'Short term storage', scope: heads },
+    { componentType: 'Long term storage', scope: objects },
+  ];
+  return {
+    queryScopes: scopes.map(({ componentType, scope }) => ({
+      componentType,
+      componentCount: scope.sources > 0 ? 1n : 0n,
+      blockCount: BigInt(scope.sources),
+      seriesCount: BigInt(scope.series),
+      profileCount: BigInt(scope.rows),
+      sampleCount: BigInt(scope.samples),
+      indexBytes: BigInt(scope.indexBytes),
+      profileBytes: BigInt(scope.sampleBytes),
+      symbolBytes: BigInt(scope.symbolBytes),
+    })),
+    queryImpact: {
+      totalBytesInTimeRange: BigInt(objects.indexBytes + objects.sampleBytes + objects.symbolBytes),
+      totalQueriedSeries: BigInt(series),
+      deduplicationNeeded: false,
+    },
   };
 }

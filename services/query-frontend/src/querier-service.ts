@@ -10,7 +10,6 @@ import {
   type StacktracesResult,
 } from '@kiln/query';
 import {
-  ExemplarType,
   ProfileFormat,
   TimeSeriesAggregationType,
   type QuerierService,
@@ -21,17 +20,29 @@ import {
 } from '@kiln/rpc';
 import { ask as askFrontend, askAll, told } from './ask.ts';
 import {
+  analysisMessage,
   diffMessage,
   emptyFlameGraph,
   flameGraphMessage,
+  heatmapMessage,
   labelMessage,
   pprofMessage,
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
-import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
+  checkSelection,
+  seriesRange,
+  type ClampedRange,
+  type QueryFrontend,
+  type RequestedRange,
+} from './query-frontend.ts';
+import {
+  exemplarsOf,
   goPgoOf,
+  heatmapLimit,
+  heatmapValues,
+  matchersOf,
   pprofNodes,
   rangeOf,
   sampleSelection,
@@ -64,6 +75,9 @@ export type QuerierMethods = Pick<
   | 'diff'
   | 'selectMergeProfile'
   | 'selectSeries'
+  | 'selectHeatmap'
+  | 'getProfileStats'
+  | 'analyzeQuery'
 >;
 
 /**
@@ -152,8 +166,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
 
     async selectSeries(request, context) {
       const range = selectRange(request, context);
-      const exemplars = request.exemplarType;
-      refuse('exemplar_type', exemplars !== ExemplarType.UNSPECIFIED && exemplars !== ExemplarType.NONE);
       if (range === undefined) return {};
       checkSelection(request.profileTypeID, '{}');
       const stepMs = stepMsOf(request.step);
@@ -168,9 +180,49 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
         groupBy: request.groupBy,
         aggregation: request.aggregation === TimeSeriesAggregationType.AVERAGE ? 'average' : 'sum',
         limit: seriesLimit(request.limit),
+        ...exemplarsOf(request.exemplarType),
       } as const;
       const series = finishQuery(query, (await ask(context, query)).partial);
       return { series: series.map(seriesMessage) };
+    },
+
+    async selectHeatmap(request, context) {
+      const stepMs = stepMsOf(request.step);
+      const limit = heatmapLimit(request.limit);
+      const range = selectRange(request, context);
+      if (request.start === request.end)
+        throw new KilnError(
+          'invalid_argument',
+          `invalid time range: a heatmap starts before it ends, found twice ${request.end}`,
+        );
+      if (range === undefined) return {};
+      checkSelection(request.profileTypeID, request.labelSelector);
+      const query = {
+        kind: 'heatmap',
+        ...seriesRange(rangeOf(request), range),
+        ...selection(request),
+        ...heatmapValues(request.queryType, request.exemplarType),
+        stepMs,
+        groupBy: request.groupBy,
+        limit,
+      } as const;
+      return heatmapMessage(finishQuery(query, (await ask(context, query)).partial));
+    },
+
+    async getProfileStats(_, context) {
+      if (context.tenants.length > 1)
+        throw new KilnError('invalid_argument', `statistics are of one tenant: found ${context.tenants.join(', ')}`);
+      const query = { kind: 'profileStats', ...frontend.discoveryRange(context.tenants, NO_RANGE)! } as const;
+      const { oldestMs, newestMs } = finishQuery(query, (await ask(context, query)).partial);
+      if (oldestMs > newestMs) return {};
+      return { dataIngested: true, oldestProfileTime: BigInt(oldestMs), newestProfileTime: BigInt(newestMs) };
+    },
+
+    async analyzeQuery(request, context) {
+      const range = discoveryRange(request, context);
+      if (range === undefined) return {};
+      const query = { kind: 'analyze', ...range, matchers: matchersOf(request.query) } as const;
+      return analysisMessage(finishQuery(query, (await ask(context, query)).partial));
     },
   };
 
@@ -243,6 +295,8 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
   }
 }
 
+const NO_RANGE: RequestedRange = { startMs: 0, endMs: 0 };
+
 /** A request for stacktraces, whichever method it belongs to. */
 type StacktracesMessage = SampleFields & {
   readonly profileTypeID: string;
@@ -261,8 +315,4 @@ const DOT_NODES = 100;
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
 function acceptsUtf8(context: UnaryContext): boolean {
   return /;\s*allow-utf8-labelnames\s*=\s*"?true"?\s*(;|,|$)/i.test(context.header('accept'));
-}
-
-function refuse(field: string, isSent: boolean): void {
-  if (isSent) throw new KilnError('unimplemented', `${field} is not obeyed by this version: leave it out`);
 }

@@ -192,11 +192,30 @@ describe('a read', () => {
       { callSite: ['main'], goPgo: { keepLocations: 5, aggregateCallees: true } },
     ],
     ['a call site, over time', 'SelectSeries', { step: 1, stackTraceSelector: { callSite: [{}] } }, { callSite: [''] }],
+    [
+      'profiles, of a heatmap',
+      'SelectHeatmap',
+      { step: 0.5, queryType: 1, exemplarType: 2, groupBy: ['pod'], limit: 3 },
+      { kind: 'heatmap', of: 'profiles', stepMs: 500, exemplars: true, groupBy: ['pod'], limit: 3 },
+    ],
+    ['spans, as exemplars', 'SelectSeries', { step: 1, exemplarType: 'EXEMPLAR_TYPE_SPAN' }, { exemplars: 'spans' }],
     ['nothing, in empty selectors', 'SelectMergeSpanProfile', { spanSelector: [] }, { maxNodes: 8192 }],
   ])('chooses samples by %s', async (_, method, body, query) => {
     const { call, asked } = await harness();
     expect((await call(method, { ...select, ...body })).status).toBe(200);
     expect(asked[0]!.query).toMatchObject(query);
+  });
+
+  test('of statistics, and of an analysis, needs no range', async () => {
+    const { call, asked } = await harness();
+    expect(await call('GetProfileStats', {})).toMatchObject({ status: 200, body: {} });
+    expect((await call('AnalyzeQuery', { query: `${TYPE}{pod="a"}` })).status).toBe(200);
+    await call('AnalyzeQuery', { ...range, query: '{pod="a"}' });
+    expect(asked.map(({ query }) => query)).toMatchObject([
+      { kind: 'profileStats', startMs: NOW - 30 * DAY, endMs: NOW + DAY },
+      { kind: 'analyze', matchers: [`{__profile_type__="${TYPE}"}`, '{pod="a"}'], endMs: NOW + DAY },
+      { kind: 'analyze', matchers: ['{pod="a"}'], endMs: NOW },
+    ]);
   });
 
   test('of a diff is two reads, each of its own range and selection; the limit of nodes is one', async () => {
@@ -334,20 +353,63 @@ describe('a read', () => {
       'max_nodes -1',
     ],
     [
-      'of exemplars',
-      'SelectSeries',
-      { ...select, step: 1, exemplarType: 'EXEMPLAR_TYPE_SPAN' },
-      501,
-      'unimplemented',
-      'exemplar_type',
+      'of a heatmap of nothing',
+      'SelectHeatmap',
+      { ...select, step: 1 },
+      400,
+      'invalid_argument',
+      'query_type is missing',
     ],
-    ['of a call to come', 'SelectHeatmap', select, 501, 'unimplemented', ''],
+    [
+      'of a heatmap of profiles with exemplars of spans',
+      'SelectHeatmap',
+      { ...select, step: 1, queryType: 'HEATMAP_QUERY_TYPE_INDIVIDUAL', exemplarType: 'EXEMPLAR_TYPE_SPAN' },
+      400,
+      'invalid_argument',
+      'exemplar_type asks for spans, query_type for profiles',
+    ],
+    ['of a heatmap without step', 'SelectHeatmap', { ...select, queryType: 1 }, 400, 'invalid_argument', 'step 0'],
+    [
+      'of a heatmap of -1 series',
+      'SelectHeatmap',
+      { ...select, queryType: 1, step: 1, limit: -1 },
+      400,
+      'invalid_argument',
+      'limit -1',
+    ],
+    [
+      'of a heatmap of a moment',
+      'SelectHeatmap',
+      { ...select, queryType: 1, step: 1, start: range.end },
+      400,
+      'invalid_argument',
+      'starts before it ends',
+    ],
+    [
+      'of a heatmap of no selector',
+      'SelectHeatmap',
+      { ...select, queryType: 1, step: 1, labelSelector: '' },
+      400,
+      'invalid_argument',
+      'selector',
+    ],
+    ['of statistics of two tenants', 'GetProfileStats', {}, 400, 'invalid_argument', 'of one tenant: found acme, b'],
+    ['of an analysis of nothing', 'AnalyzeQuery', { ...range, query: '' }, 400, 'invalid_argument', 'selector'],
+    [
+      'of an analysis of a wrong type',
+      'AnalyzeQuery',
+      { ...range, query: 'a:b{}' },
+      400,
+      'invalid_argument',
+      'found 2 parts',
+    ],
     ['of broken JSON', 'ProfileTypes', '{', 400, 'invalid_argument', ''],
     ['of an empty body', 'ProfileTypes', '', 400, 'invalid_argument', ''],
     ['with a word for a number', 'ProfileTypes', { start: 'soon' }, 400, 'invalid_argument', ''],
   ])('%s is refused by name, and nobody is asked', async (what, method, body, status, code, sentence) => {
     const { call, asked } = await harness();
-    const answer = await call(method, body, what === 'without a tenant' ? { 'x-scope-orgid': '' } : {});
+    const tenants = { 'without a tenant': '', 'of statistics of two tenants': 'acme|b' }[what];
+    const answer = await call(method, body, tenants === undefined ? {} : { 'x-scope-orgid': tenants });
     expect([answer.status, answer.body['code']]).toEqual([status, code]);
     expect(answer.body['message']).toContain(sentence);
     expect(asked).toEqual([]);

@@ -1,6 +1,13 @@
-import { KilnError } from '@kiln/model';
-import { profileIdOf, type GoPgo, type ProfileSelection, type SampleSelection } from '@kiln/query';
-import type { StackTraceSelector } from '@kiln/rpc';
+import { KilnError, parseProfileTypeId, parseSelector, profileTypeId } from '@kiln/model';
+import {
+  profileIdOf,
+  type GoPgo,
+  type HeatmapQuery,
+  type ProfileSelection,
+  type SampleSelection,
+  type ValuesOf,
+} from '@kiln/query';
+import { ExemplarType, HeatmapQueryType, type StackTraceSelector } from '@kiln/rpc';
 import type { RequestedRange } from './query-frontend.ts';
 
 /*
@@ -95,6 +102,60 @@ export function pprofNodes(requested: bigint | undefined): number {
   const nodes = requested ?? 0n;
   if (nodes < 0n) throw invalid(`max_nodes ${nodes} is out of bounds: allowed are 1 and more, 0 for the whole profile`);
   return nodes > BigInt(Number.MAX_SAFE_INTEGER) ? 0 : Number(nodes);
+}
+
+/** Which values exemplars of a series are chosen from, if any. */
+export function exemplarsOf(type: ExemplarType): { exemplars?: ValuesOf } {
+  const exemplars = valuesOfExemplars[type];
+  return exemplars === undefined ? {} : { exemplars };
+}
+
+const valuesOfExemplars: { readonly [type in ExemplarType]?: ValuesOf } = {
+  [ExemplarType.INDIVIDUAL]: 'profiles',
+  [ExemplarType.SPAN]: 'spans',
+};
+
+const valuesOfHeatmaps: { readonly [type in HeatmapQueryType]?: ValuesOf } = {
+  [HeatmapQueryType.INDIVIDUAL]: 'profiles',
+  [HeatmapQueryType.SPAN]: 'spans',
+};
+
+/** @throws KilnError `invalid_argument` without a type, and for exemplars of another one. */
+export function heatmapValues(
+  queryType: HeatmapQueryType,
+  exemplarType: ExemplarType,
+): Pick<HeatmapQuery, 'of' | 'exemplars'> {
+  const of = valuesOfHeatmaps[queryType];
+  if (of === undefined)
+    throw invalid('query_type is missing: HEATMAP_QUERY_TYPE_INDIVIDUAL or HEATMAP_QUERY_TYPE_SPAN');
+  const exemplars = valuesOfExemplars[exemplarType];
+  if (exemplars !== undefined && exemplars !== of)
+    throw invalid(`exemplar_type asks for ${exemplars}, query_type for ${of}: send the same, or no exemplar_type`);
+  return { of, exemplars: exemplars !== undefined };
+}
+
+/** @throws KilnError `invalid_argument` below 0. */
+export function heatmapLimit(limit: bigint | undefined): number {
+  if (limit !== undefined && limit < 0n)
+    throw invalid(`limit ${limit} is out of bounds: allowed are series from 1 on, 0 for all`);
+  return seriesLimit(limit);
+}
+
+/**
+ * `<profile type id>{selector}`, or a selector alone, as selectors.
+ * @throws KilnError `invalid_argument` when it does not parse.
+ */
+export function matchersOf(query: string): string[] {
+  const brace = query.indexOf('{');
+  const name = (brace < 0 ? query : query.slice(0, brace)).trim();
+  if (!name.includes(':')) {
+    parseSelector(query);
+    return [query];
+  }
+  const type = parseProfileTypeId(name);
+  const selector = brace < 0 ? '{}' : query.slice(brace);
+  parseSelector(selector);
+  return [`{__profile_type__=${JSON.stringify(profileTypeId(type.name, type))}}`, selector];
 }
 
 function hexId(field: string, id: string, digits: number): string {

@@ -1,5 +1,5 @@
 import { profileTypeId, type Label } from '@kiln/model';
-import type { SampleSelection, SelectSeriesQuery } from '../query.ts';
+import type { SampleSelection, SelectSeriesQuery, ValuesOf } from '../query.ts';
 import type { ModelDataset, ModelLocation, ModelRow } from './model.ts';
 
 /*
@@ -271,4 +271,59 @@ export function oracleSeries(
     labels,
     points: [...points].map(([timeMs, point]) => ({ timeMs, ...point })).toSorted((a, b) => a.timeMs - b.timeMs),
   }));
+}
+
+/** One profile's value in one group, or one sample's of a span. */
+export interface OracleValue {
+  readonly group: readonly Label[];
+  readonly timeMs: number;
+  readonly value: bigint;
+  readonly id: string;
+  /** Labels of its series that are not in the group, as sorted text. */
+  readonly labels: readonly string[];
+}
+
+export function oracleValues(rows: readonly OracleRow[], of: ValuesOf, groupBy: readonly string[]): OracleValue[] {
+  const values = rows.flatMap((row): OracleValue[] => {
+    const group = groupBy.flatMap((name) => (row.labels.has(name) ? [{ name, value: row.labels.get(name)! }] : []));
+    const labels = [...row.labels]
+      .filter(([name]) => !groupBy.includes(name))
+      .map(([name, value]) => `${name}=${value}`)
+      .toSorted();
+    const { timeMs } = row;
+    if (of === 'profiles') return [{ group, timeMs, value: row.total, id: row.id, labels }];
+    return row.samples
+      .filter(({ spanId, value }) => spanId !== undefined && value > 0n)
+      .map(({ spanId, traceId, value }) => ({
+        group,
+        timeMs,
+        value,
+        id: spanId! + (traceId ?? '0'.repeat(32)),
+        labels,
+      }));
+  });
+  if (of === 'spans') return values;
+  const merged = new Map<string, OracleValue>();
+  for (const one of values) {
+    const key = JSON.stringify([one.group, one.timeMs, one.id]);
+    const known = merged.get(key);
+    merged.set(
+      key,
+      known === undefined
+        ? one
+        : {
+            ...known,
+            value: known.value + one.value,
+            labels: known.labels.filter((label) => one.labels.includes(label)),
+          },
+    );
+  }
+  return [...merged.values()];
+}
+
+/** The largest value, of equal ones the earliest, then that of the smallest id. */
+export function oracleExemplar(values: readonly OracleValue[]): OracleValue | undefined {
+  return values.toSorted(
+    (a, b) => (a.value > b.value ? -1 : a.value < b.value ? 1 : 0) || a.timeMs - b.timeMs || (a.id < b.id ? -1 : 1),
+  )[0];
 }

@@ -1,9 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { fromBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ProfileSchema } from '@kiln/rpc';
 import { buildPprof } from '../../../../test/support/profile-builder.ts';
 import { run as runLine, Running, type Ran } from '../test-terminal.test-support.ts';
 
@@ -56,6 +59,80 @@ describe('of a running Kiln', () => {
   afterAll(async () => {
     await kiln.stop();
     await rm(folder, { recursive: true });
+  });
+
+  const diff = (...argv: string[]): Promise<Ran> => runLine('diff', ...argv, '--url', url);
+
+  test('diff lists what changed between two selections, exactly', async () => {
+    const done = await diff(`${cpu}{pod="a"}`, `${cpu}{}`, '--output=json');
+    expect(done.code).toBe(0);
+    const graph = JSON.parse(done.out) as { leftTicks: string; rightTicks: string };
+    expect([graph.leftTicks, graph.rightTicks]).toEqual(['9007199254741000', '18014398509482000']);
+    const table = await diff(`${cpu}{pod="a"}`, `${cpu}{}`);
+    expect(table.out).toMatch(/^ *\+150120\.0 min .* walk$/m);
+    expect(table.out).toContain('say, "hi"');
+    const same = await diff(`${cpu}{}`);
+    expect(same.out.split('\n')[0]).toContain('+0 ns');
+  });
+
+  test('diff draws two colours, and writes the pprof of go tool pprof -base', async () => {
+    const svg = join(folder, 'diff.svg');
+    expect((await diff(`${cpu}{pod="a"}`, `${cpu}{}`, '--call-site', 'main', '-o', svg)).code).toBe(0);
+    const drawn = await readFile(svg, 'utf8');
+    expect(drawn).toContain('walk: ');
+    expect(drawn).toContain(' → ');
+    const file = join(folder, 'diff.pb.gz');
+    expect((await diff(`${cpu}{}`, `${cpu}{pod="a"}`, '-o', file)).code).toBe(0);
+    const {
+      sample,
+      stringTable,
+      location,
+      function: functions,
+    } = fromBinary(ProfileSchema, gunzipSync(await readFile(file)));
+    const sums = new Map<string, bigint>();
+    for (const one of sample) {
+      const leaf = location.find(({ id }) => id === one.locationId[0])!;
+      const fn = functions.find(({ id }) => id === leaf.line[0]!.functionId)!;
+      const name = stringTable[Number(fn.name)]!;
+      sums.set(name, (sums.get(name) ?? 0n) + one.value[0]!);
+    }
+    expect(Object.fromEntries(sums)).toEqual({ walk: -9_007_199_254_740_993n, 'say, "hi"': -7n });
+    const nothing = await diff(`${cpu}{pod="none"}`, `${cpu}{pod="a"}`);
+    expect(nothing.err).toContain('no profiles of');
+  });
+
+  test('exemplars lists profiles with ids that profile takes, analyze what would be read', async () => {
+    const done = await query('exemplars', `${cpu}{}`, '--output=json');
+    const { exemplars, more } = JSON.parse(done.out) as {
+      exemplars: { value: string; profileId: string }[];
+      more: number;
+    };
+    expect([exemplars.length, more]).toEqual([1, 0]);
+    const { value, profileId } = exemplars[0]!;
+    const one = await query('profile', `${cpu}{}`, '--output=json', '--profile-id', profileId);
+    expect((JSON.parse(one.out) as { total: string }).total).toBe(value);
+    expect((await query('exemplars', `${cpu}{}`)).out).toContain(profileId);
+    expect((await query('exemplars', `${cpu}{}`, '--of=spans')).err).toContain('no profiles of');
+    const analysis = await query('analyze', `${cpu}{pod="a"}`, '--output=csv');
+    expect(analysis.out.split('\n')).toEqual([
+      'where,blocks,series,profiles,samples,index,sample pages,symbols',
+      'Short term storage,1,1,1,0,0,0,0',
+      'Long term storage,0,0,0,0,0,0,0',
+      '',
+    ]);
+  });
+
+  test('profile keeps the samples that flags choose', async () => {
+    const collapsed = async (...flags: string[]): Promise<string> =>
+      (await query('profile', `${cpu}{pod="a"}`, '--output=collapsed', ...flags)).out;
+    expect(await collapsed('--call-site', 'main;walk')).toBe('main;walk;walk 9007199254740993\n');
+    expect(await collapsed('--span', '0123456789abcdef')).toBe('');
+    const wrong = await query('profile', `${cpu}{}`, '--trace', '12');
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('trace_id_selector has "12"')]);
+    const pprof = await query('profile', `${cpu}{}`, '--call-site', 'main;walk', '-o', join(folder, 'walk.pb'));
+    expect(pprof.code).toBe(0);
+    const { sample } = fromBinary(ProfileSchema, gunzipSync(await readFile(join(folder, 'walk.pb'))));
+    expect(sample.map(({ value }) => value)).toEqual([[18_014_398_509_481_986n]]);
   });
 
   test('types tells each type and what it is made of', async () => {
@@ -235,7 +312,7 @@ describe('of any server', () => {
       expect(err).toContain(want);
       expect(code).toBeGreaterThan(0);
     };
-    await wrong('query takes profile, top, series, types, labels; found nothing');
+    await wrong('query takes profile, top, series, exemplars, types, labels, analyze; found nothing');
     await wrong('query types takes only flags, found "cpu"', 'types', 'cpu');
     await wrong("query top takes '<type>{selector}', the selector in quotes: found 2 words", 'top', cpu, '{}');
     await wrong('found 1 parts, want 5', 'series', 'cpu{}');

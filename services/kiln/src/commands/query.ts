@@ -1,4 +1,6 @@
 import { ConfigError, nearest } from '@kiln/config';
+import { analyzeAction } from '../query/analyze.ts';
+import { exemplarsAction } from '../query/exemplars.ts';
 import { labelsAction } from '../query/labels.ts';
 import { profileAction } from '../query/profile.ts';
 import { seriesAction } from '../query/series.ts';
@@ -6,7 +8,15 @@ import { topAction } from '../query/top.ts';
 import { typesAction } from '../query/types.ts';
 import type { Command, Terminal } from '../terminal.ts';
 
-const actions: readonly Command[] = [profileAction, topAction, seriesAction, typesAction, labelsAction];
+const actions: readonly Command[] = [
+  profileAction,
+  topAction,
+  seriesAction,
+  exemplarsAction,
+  typesAction,
+  labelsAction,
+  analyzeAction,
+];
 const names = actions.map(({ name }) => name);
 
 /** `kiln query`: everything that is asked of a running Kiln; each question is a file in `query/`. */

@@ -51,7 +51,7 @@ export function flameTree({ names = [], levels = [] }: FlameGraphJson): FlameNod
 }
 
 /** Every box, parents first. */
-export function* flameNodes(root: FlameNode): Generator<{ node: FlameNode; depth: number }> {
+export function* flameNodes<N extends { readonly children: N[] }>(root: N): Generator<{ node: N; depth: number }> {
   const open = [{ node: root, depth: 0 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     yield next;

@@ -9,14 +9,20 @@ const CHARACTER = 6.4;
 const NARROWEST = 0.05;
 
 /** A flame graph as one SVG that needs nothing else: root on top, names in the boxes, share and value when the pointer rests on one. */
-export function flameSvg(root: FlameNode, title: string, unit: string): string {
+export function flameSvg<N extends Omit<FlameNode, 'children'> & { readonly children: N[] }>(
+  root: N,
+  title: string,
+  unit: string,
+  look: Look<N> = { colour: (node) => colourOf(node.name), hover: (node) => hoverText(node, root, unit) },
+): string {
   let depths = 0;
   let boxes = '';
   for (const { node, depth } of flameNodes(root)) {
     const width = shareOf(node.total, root.total) * WIDTH;
     if (width < NARROWEST) continue;
     depths = Math.max(depths, depth);
-    boxes += box(node, root, shareOf(node.x, root.total) * WIDTH, HEAD + depth * ROW, width, unit);
+    const place = { x: shareOf(node.x, root.total) * WIDTH, y: HEAD + depth * ROW, width };
+    boxes += box(node.name, place, look.hover(node, root), look.colour(node, root));
   }
   const height = HEAD + (depths + 1) * ROW + 8;
   return `<?xml version="1.0" encoding="UTF-8"?>
@@ -28,16 +34,30 @@ ${boxes}</svg>
 `;
 }
 
-function box(node: FlameNode, root: FlameNode, x: number, y: number, width: number, unit: string): string {
+/** How a box is filled, and what is said when the pointer rests on it. */
+interface Look<N> {
+  readonly colour: (node: N, root: N) => string;
+  readonly hover: (node: N, root: N) => string;
+}
+
+function hoverText(node: Omit<FlameNode, 'children'>, root: Omit<FlameNode, 'children'>, unit: string): string {
   const share = (shareOf(node.total, root.total) * 100).toFixed(2);
   const own = node.self === 0n ? '' : `, itself ${amountText(node.self, unit)}`;
-  const hover = `${node.name}: ${share}%, ${amountText(node.total, unit)}${own}`;
+  return `${node.name}: ${share}%, ${amountText(node.total, unit)}${own}`;
+}
+
+function box(
+  name: string,
+  { x, y, width }: { x: number; y: number; width: number },
+  hover: string,
+  colour: string,
+): string {
   const room = Math.floor((width - 6) / CHARACTER);
-  const label = room < 3 ? '' : node.name.length <= room ? node.name : `${node.name.slice(0, room - 1)}…`;
+  const label = room < 3 ? '' : name.length <= room ? name : `${name.slice(0, room - 1)}…`;
   const text = label === '' ? '' : `<text x="${(x + 3).toFixed(1)}" y="${y + 12.5}">${escapeXml(label)}</text>`;
   return (
     `<g><title>${escapeXml(hover)}</title>` +
-    `<rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${colourOf(node.name)}"/>${text}</g>\n`
+    `<rect x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${colour}"/>${text}</g>\n`
   );
 }
 

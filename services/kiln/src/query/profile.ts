@@ -1,18 +1,18 @@
-import { writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
 import { flameBars } from '../flame/bars.ts';
 import { collapsedStacks } from '../flame/collapsed.ts';
 import { flameTree, type FlameGraphJson } from '../flame/flame-tree.ts';
 import { flameSvg } from '../flame/svg.ts';
 import type { Command, Terminal } from '../terminal.ts';
+import { chosenOf, chosenSettings, type Chosen } from './chosen.ts';
 import { mergedPprof } from './merged-pprof.ts';
 import { jsonText } from './output.ts';
 import { type Asker, askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
+import { writeResult } from './write-result.ts';
 
 interface ProfileFlags {
   readonly output: string;
@@ -47,13 +47,13 @@ const settings: SettingsFor<ProfileFlags> = {
     meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed all it gives',
   }),
 };
-const schema = { profile: settings, range: rangeSettings, remote: queryRemoteSettings };
+const schema = { profile: settings, range: rangeSettings, chosen: chosenSettings, remote: queryRemoteSettings };
 
 /** `kiln query profile`: one merged profile, in the terminal or in a file. */
 export const profileAction: Command = {
   name: 'profile',
   synopsis:
-    "'<type>{selector}' [--from now-1h] [--to now] [--output flamegraph|svg|collapsed|pprof|json] [-o FILE.svg]",
+    "'<type>{selector}' [--from now-1h] [--to now] [--span ID] [--output flamegraph|svg|collapsed|pprof|json] [-o FILE.svg]",
   summary: 'read one merged profile: bars in the terminal, or a file',
   help: () => `${selectionHelp}${helpText(schema)}`,
   run: profile,
@@ -64,40 +64,26 @@ const ALL_NODES = 1_048_576;
 
 async function profile(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
-  const { profile: wanted, range: times, remote } = loadConfig(schema, flags);
+  const { profile: wanted, range: times, chosen: chosenFlags, remote } = loadConfig(schema, flags);
+  const chosen = chosenOf(chosenFlags);
   const selection = selectionOf(flags.rest, 'profile');
   const range = rangeOf(times);
   const output = outputOf(wanted);
   const asker = { remote, terminal };
   const result =
     output === 'pprof'
-      ? gzipSync(await mergedPprof(asker, selection, range))
-      : await graph(asker, selection, range, { ...wanted, output });
-  const { file } = wanted;
-  if (file === '') {
-    if (output === 'pprof' && terminal.isScreen)
-      throw new ConfigError('pprof is no text for a screen: name a file with -o cpu.pb.gz');
-    terminal.out(result);
-  } else {
-    await write(file, result);
-    terminal.err(`wrote ${file}\n`);
-  }
+      ? gzipSync(await mergedPprof(asker, selection, range, chosen))
+      : await graph(asker, selection, range, { ...wanted, output, chosen });
+  await writeResult(result, wanted.file, terminal);
   return 0;
 }
 
-/** @throws KilnError when there is no folder to write into. */
-async function write(file: string, result: string | Uint8Array): Promise<void> {
-  try {
-    await writeFile(file, result);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new KilnError('invalid_argument', `${file} cannot be written: there is no folder ${dirname(file)}`, {
-      cause: error,
-    });
-  }
-}
-
-async function graph(asker: Asker, selection: Selection, range: Range, wanted: ProfileFlags): Promise<string> {
+async function graph(
+  asker: Asker,
+  selection: Selection,
+  range: Range,
+  wanted: ProfileFlags & { readonly chosen: Chosen },
+): Promise<string> {
   const { profileType, selector, unit } = selection;
   const { output, file } = wanted;
   const { terminal } = asker;
@@ -107,6 +93,7 @@ async function graph(asker: Asker, selection: Selection, range: Range, wanted: P
     start: range.startMs,
     end: range.endMs,
     maxNodes: wanted.maxNodes || (output === 'collapsed' ? ALL_NODES : 0),
+    ...wanted.chosen,
   });
   if (output === 'json') return jsonText(flamegraph);
   const root = flameTree(flamegraph);

@@ -1,0 +1,52 @@
+import { helpText, loadConfig, parseFlags, type SettingsFor } from '@kiln/config';
+import { amountText } from '@kiln/model';
+import { tableText } from '../table-text.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { csvText, jsonText, outputSetting } from './output.ts';
+import { askQuerierJson, queryRemoteSettings } from './querier.ts';
+import { rangeOf, rangeSettings } from './range.ts';
+import { selectionHelp, selectionOf } from './selection.ts';
+
+const settings: SettingsFor<{ readonly output: string }> = { output: outputSetting };
+const schema = { analyze: settings, range: rangeSettings, remote: queryRemoteSettings };
+
+/** `kiln query analyze`: what a query of that selection would have to look at. */
+export const analyzeAction: Command = {
+  name: 'analyze',
+  synopsis: "'<type>{selector}' [--from now-1h] [--to now] [--output table|json|csv]",
+  summary: 'tell what a query would have to look at, without reading samples',
+  help: () =>
+    `Bytes and samples are of the datasets that hold the selection: no query reads more.\n\n${selectionHelp}${helpText(schema)}`,
+  run: analyze,
+};
+
+/** querier.v1.QueryScope in protobuf JSON. */
+type ScopeJson = Readonly<Record<string, string | undefined>>;
+
+async function analyze(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const { analyze: wanted, range: times, remote } = loadConfig(schema, flags);
+  const { profileType, selector } = selectionOf(flags.rest, 'analyze');
+  const { startMs, endMs } = rangeOf(times);
+  const answer = await askQuerierJson<{ queryScopes?: ScopeJson[] }>({ remote, terminal }, 'AnalyzeQuery', {
+    start: startMs,
+    end: endMs,
+    query: `${profileType}${selector}`,
+  });
+  if (wanted.output === 'json') {
+    terminal.out(jsonText(answer));
+    return 0;
+  }
+  const numbers = ['blockCount', 'seriesCount', 'profileCount', 'sampleCount'];
+  const bytes = ['indexBytes', 'profileBytes', 'symbolBytes'];
+  const head = ['where', 'blocks', 'series', 'profiles', 'samples', 'index', 'sample pages', 'symbols'];
+  const show = (value: string, unit: string): string =>
+    wanted.output === 'csv' ? value : amountText(BigInt(value), unit);
+  const rows = (answer.queryScopes ?? []).map((scope) => [
+    scope['componentType'] ?? '',
+    ...numbers.map((name) => show(scope[name] ?? '0', 'count')),
+    ...bytes.map((name) => show(scope[name] ?? '0', 'bytes')),
+  ]);
+  terminal.out(wanted.output === 'csv' ? csvText([head, ...rows]) : tableText([head, ...rows]));
+  return 0;
+}

@@ -1,0 +1,97 @@
+import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { amountText } from '@kiln/model';
+import { tableText, timeText } from '../table-text.ts';
+import type { Command, Terminal } from '../terminal.ts';
+import { csvText, jsonText, outputSetting } from './output.ts';
+import { askQuerierJson, queryRemoteSettings } from './querier.ts';
+import { rangeOf, rangeSettings } from './range.ts';
+import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
+import { stepSeconds, stepsOf } from './steps.ts';
+
+interface ExemplarFlags {
+  readonly of: string;
+  readonly limit: number;
+  readonly output: string;
+}
+
+const settings: SettingsFor<ExemplarFlags> = {
+  of: setting({
+    key: 'of',
+    yaml: null,
+    type: 'string',
+    default: 'profiles',
+    choices: ['profiles', 'spans'],
+    meaning: 'What to list: profiles, or samples of spans',
+  }),
+  limit: setting({
+    key: 'limit',
+    yaml: null,
+    type: 'int',
+    default: 20,
+    unit: 'exemplars',
+    meaning: 'How many to list; 0 = all',
+  }),
+  output: outputSetting,
+};
+const schema = { exemplars: settings, range: rangeSettings, remote: queryRemoteSettings };
+
+/** `kiln query exemplars`: single profiles, or spans, to look into. */
+export const exemplarsAction: Command = {
+  name: 'exemplars',
+  synopsis:
+    "'<type>{selector}' [--of profiles|spans] [--limit 20] [--from now-1h] [--to now] [--output table|json|csv]",
+  summary: 'list single profiles or spans by what they cost, with the ids that query profile takes',
+  help: () =>
+    `The range is cut into 60 steps, the values into 20 sizes: of each step and size the largest is listed.\n\n${selectionHelp}${helpText(schema)}`,
+  run: exemplars,
+};
+
+interface ExemplarJson {
+  readonly timestamp?: string;
+  readonly value?: string;
+  readonly profileId?: string;
+  readonly spanId?: string;
+  readonly traceId?: string;
+}
+
+async function exemplars(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const flags = parseFlags(schema, argv);
+  const { exemplars: wanted, range: times, remote } = loadConfig(schema, flags);
+  const selection = selectionOf(flags.rest, 'exemplars');
+  const range = rangeOf(times);
+  const isSpans = wanted.of === 'spans';
+  const answer = await askQuerierJson<{ series?: { slots?: { exemplars?: ExemplarJson[] }[] }[] }>(
+    { remote, terminal },
+    'SelectHeatmap',
+    {
+      profileTypeID: selection.profileType,
+      labelSelector: selection.selector,
+      start: range.startMs,
+      end: range.endMs,
+      step: stepSeconds(stepsOf(range, 0)),
+      queryType: isSpans ? 'HEATMAP_QUERY_TYPE_SPAN' : 'HEATMAP_QUERY_TYPE_INDIVIDUAL',
+      exemplarType: isSpans ? 'EXEMPLAR_TYPE_SPAN' : 'EXEMPLAR_TYPE_INDIVIDUAL',
+    },
+  );
+  const all = (answer.series ?? []).flatMap(({ slots = [] }) => slots.flatMap((slot) => slot.exemplars ?? []));
+  if (all.length === 0) tellEmpty(selection, range, terminal);
+  const sorted = all.toSorted((a, b) => (BigInt(a.value ?? 0) > BigInt(b.value ?? 0) ? -1 : 1));
+  const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
+  if (wanted.output === 'json') {
+    terminal.out(jsonText({ exemplars: shown, more: sorted.length - shown.length }));
+    return 0;
+  }
+  const head = ['time', 'value', ...(isSpans ? ['span', 'trace'] : ['profile'])];
+  const show = (value: string): string => (wanted.output === 'csv' ? value : amountText(BigInt(value), selection.unit));
+  const rows = shown.map(({ timestamp = '0', value = '0', profileId = '', spanId = '', traceId = '' }) => [
+    timeText(Number(timestamp)),
+    show(value),
+    ...(isSpans ? [spanId, traceId] : [profileId]),
+  ]);
+  if (wanted.output === 'csv') terminal.out(csvText([head, ...rows]));
+  else if (rows.length > 0) {
+    const left = sorted.length - shown.length;
+    terminal.out(`${tableText([head, ...rows])}${left === 0 ? '' : `${left} more: --limit 0 lists all\n`}`);
+  }
+  return 0;
+}

@@ -1,0 +1,27 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ConfigError } from '@kiln/config';
+import { KilnError } from '@kiln/model';
+import type { Terminal } from '../terminal.ts';
+
+/**
+ * Writes what was asked for into the file, or, with no name for it, to the terminal.
+ * @throws ConfigError for bytes on a screen, KilnError when there is no folder to write into.
+ */
+export async function writeResult(result: string | Uint8Array, file: string, terminal: Terminal): Promise<void> {
+  if (file === '') {
+    if (typeof result !== 'string' && terminal.isScreen)
+      throw new ConfigError('pprof is no text for a screen: name a file with -o cpu.pb.gz');
+    terminal.out(result);
+    return;
+  }
+  try {
+    await writeFile(file, result);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new KilnError('invalid_argument', `${file} cannot be written: there is no folder ${dirname(file)}`, {
+      cause: error,
+    });
+  }
+  terminal.err(`wrote ${file}\n`);
+}
