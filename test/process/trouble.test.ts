@@ -265,7 +265,16 @@ describe.skipIf(!built)('a stop', { timeout: 60_000 }, () => {
       const dataDir = join(dir, step);
       const child = spawn(
         process.execPath,
-        [kilnMain, 'start', '--port', '0', '--data-dir', dataDir, '--ingester.cut-max-age=1s'],
+        [
+          kilnMain,
+          'start',
+          '--port',
+          '0',
+          '--data-dir',
+          dataDir,
+          '--ingester.cut-max-age=1s',
+          '--self-profiling.enabled=false',
+        ],
         {
           env: { ...process.env, KILN_TEST_DIE_AT: step },
           stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,13 +3,13 @@ import type { Clock, MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { InFlight } from '@kiln/rpc';
 import type { Metrics } from '@kiln/telemetry';
-import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
+import { RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
-import type { WriteLimits } from './reading.ts';
 import { PushTurns } from './push-turns.ts';
 import { Quota } from './quota.ts';
+import { writeLimits } from './write-limits.ts';
 import { PUSH_HTTP_PORTS, PushHttp, type PushHttpPorts } from './push.http.ts';
 
 export interface DistributorModulePorts {
@@ -76,39 +76,6 @@ export function distributorModule(
   };
 }
 
-function writeLimits(limits: Limits, isBackfill: boolean): WriteLimits {
-  const age = acceptedAge(isBackfill ? { ...limits, rejectOlderThanMs: 0 } : limits);
-  return {
-    maxLabelNameLength: limits.maxLabelNameLength,
-    maxLabelValueLength: limits.maxLabelValueLength,
-    maxLabelNamesPerSeries: limits.maxLabelNamesPerSeries,
-    maxSessionsPerSeries: limits.maxSessionsPerSeries,
-    disableLabelSanitization: limits.disableLabelSanitization,
-    maxProfileSizeBytes: limits.maxProfileSizeBytes,
-    maxStacktraceSamples: limits.maxProfileStacktraceSamples,
-    maxStacktraceSampleLabels: limits.maxProfileStacktraceSampleLabels,
-    maxStacktraceDepth: limits.maxProfileStacktraceDepth,
-    maxSymbolValueLength: limits.maxProfileSymbolValueLength,
-    rejectOlderThanMs: age.ms,
-    rejectOlderThanName: age.by,
-    rejectNewerThanMs: limits.rejectNewerThanMs,
-    ingestionBodyLimitBytes: bodyLimitBytes(limits),
-    relabelingRules: limits.ingestionRelabelingRules,
-    relabelingDefaults: limits.ingestionRelabelingDefaultRulesPosition,
-    sampleTypeRules: limits.sampleTypeRelabelingRules,
-    usageGroups: limits.distributorUsageGroups,
-    ingestionLimit: limits.ingestionLimit,
-    sampling: limits.distributorSampling,
-    maxSeries: maxSeries(limits),
-    tenantShards: limits.ingestionTenantShardSize,
-  };
-}
-
-/** There is one process, so what holds for it and what holds over all are one: the smaller that is on. */
-function maxSeries({ maxLocalSeriesPerTenant: local, maxGlobalSeriesPerTenant: global }: Limits): number {
-  return local === 0 || global === 0 ? Math.max(local, global) : Math.min(local, global);
-}
-
 function observer(metrics: Metrics): IntakeObserver {
   const profiles = metrics.counter({ name: 'kiln_distributor_profiles_total', help: 'Profiles stored.' });
   const bytes = metrics.counter({
@@ -116,12 +83,12 @@ function observer(metrics: Metrics): IntakeObserver {
     help: 'Uncompressed bytes of stored profiles.',
   });
   const refused = metrics.counter({
-    name: 'kiln_distributor_discarded_profiles_total',
+    name: 'kiln_discarded_profiles_total',
     help: 'Profiles refused, by reason.',
     labels: ['reason'],
   });
   const refusedBytes = metrics.counter({
-    name: 'kiln_distributor_discarded_bytes_total',
+    name: 'kiln_discarded_bytes_total',
     help: 'Bytes of refused profiles as received, by reason.',
     labels: ['reason'],
   });

@@ -6,3 +6,4 @@ export { Placer, type PlacerPorts } from './placer.ts';
 export { ProfileReader, type WriteCall } from './profile-reader.ts';
 export type { Reading, WriteLimits } from './reading.ts';
 export type { Reader } from './intake.ts';
+export { writeLimits } from './write-limits.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '@kiln/async';
-import type { TenantId } from '@kiln/model';
+import { KilnError, type Code, type TenantId } from '@kiln/model';
 import { errorFromData } from '@kiln/threads';
 import type { Distributor, Written } from './distributor.ts';
 import type { Admission } from './quota.ts';
@@ -40,6 +40,9 @@ export interface IntakePorts {
   readonly observe: IntakeObserver;
 }
 
+/** Codes that blame the request. */
+const REFUSALS = new Set<Code>(['invalid_argument', 'resource_exhausted', 'unimplemented']);
+
 /** A write from its body to the log: has it read elsewhere, holds the tenant to its rate, appends what is good. */
 export class Intake {
   readonly #ports: IntakePorts;
@@ -69,11 +72,22 @@ export class Intake {
     // No profile is smaller than its body: who is over the rate anyhow costs no reading.
     this.#refusable(tenant, 'rate_limited', body.bytes.length, () => rate.check(tenant, body.bytes.length));
     const isBackfill = call.form.kind === 'push' && call.form.isBackfill === true;
-    const { hasPass } = admission;
-    const reading = await reader.read(call, { ...limits(tenant, isBackfill), hasPass });
+    const asked = { ...limits(tenant, isBackfill), hasPass: admission.hasPass };
+    const reading = await this.counted(tenant, body.bytes.length, () => reader.read(call, asked));
     admission.settle(reading.usedPass);
     signal?.throwIfAborted();
     return this.store(tenant, reading, signal);
+  }
+
+  /** Reads a request, or a part of the way to it; what is refused as a whole is counted. @param bytes of it, as received. @throws what `read` throws. */
+  async counted<T>(tenant: TenantId, bytes: number, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      const { code, reason = 'unknown' } = KilnError.from(error);
+      if (REFUSALS.has(code)) this.#ports.observe.discarded(tenant, reason, bytes, []);
+      throw error;
+    }
   }
 
   /** Stores what was read of a request. @throws KilnError as `write`. */

@@ -83,9 +83,21 @@ async function edge(some: Partial<Limits> = {}) {
     appends,
     push: (headers: Record<string, string>, body = message) =>
       fetch(url, { method: 'POST', headers: { ...head, ...headers }, body: new Uint8Array(body) }),
+    metrics: () => metrics.text(),
     heldBytes: async () => Number(/kiln_distributor_in_flight_bytes (\d+)/.exec(await metrics.text())![1]),
   };
 }
+
+test('a push that cannot be read at all is counted by reason, with its bytes', async () => {
+  const { push, metrics } = await edge();
+  expect((await push({}, Uint8Array.of(0xff, 0xff))).status).toBe(400);
+  expect((await push({}, new Uint8Array(0))).status).toBe(400);
+  const text = await metrics();
+  const counted = [...text.matchAll(/^kiln_discarded_(profiles|bytes)_total\{reason="\w+"\} (\d+)$/gm)];
+  const sum = (what: string): number =>
+    counted.filter(([, of]) => of === what).reduce((all, [, , n]) => all + Number(n), 0);
+  expect([sum('profiles'), sum('bytes')]).toEqual([2, 2]);
+});
 
 describe('a push whose time is over', () => {
   test.each([

@@ -3,7 +3,7 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { answeredFor, UnaryCall, type InFlight } from '@kiln/rpc';
+import { answeredFor, UnaryCall, type Body, type Held, type InFlight } from '@kiln/rpc';
 import { readBody } from './body.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
@@ -74,7 +74,7 @@ export class PushHttp {
     using _turn = turns.enter(tenant);
     const held = inFlight.open();
     try {
-      const body = call.message(await readBody(request, intake.bodyLimitBytes(tenant), held, signal));
+      const body = call.message(await this.#body(tenant, request, held, signal));
       const form = {
         kind: 'push',
         isJson: call.isJson,
@@ -84,6 +84,12 @@ export class PushHttp {
     } finally {
       held.release();
     }
+  }
+
+  #body(tenant: TenantId, request: IncomingMessage, held: Held, signal?: AbortSignal): Promise<Body> {
+    const { intake } = this.#ports;
+    const announced = Number(request.headers['content-length'] ?? 0);
+    return intake.counted(tenant, announced, () => readBody(request, intake.bodyLimitBytes(tenant), held, signal));
   }
 
   /** The older path: one profile, its name and labels in the query (contract/pyroscope.md §3). */
@@ -108,7 +114,7 @@ export class PushHttp {
       } as const;
       // What its head says wrong is refused before the body is read.
       readIngestRequest(form.url, form.contentType, intake.nowNanos());
-      const body = await readBody(request, intake.bodyLimitBytes(tenant), held);
+      const body = await this.#body(tenant, request, held);
       return await intake.write({ tenant, body, form });
     } finally {
       held.release();

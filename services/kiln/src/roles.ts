@@ -5,9 +5,10 @@ import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import { Compactor, Room } from '@kiln/compactor';
 import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
-import { ActiveSeries, Distributor } from '@kiln/distributor';
+import { ActiveSeries, Distributor, writeLimits } from '@kiln/distributor';
 import { distributorModule } from '@kiln/distributor/module';
 import { Ingester } from '@kiln/ingester';
+import type { TenantId } from '@kiln/model';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
@@ -46,6 +47,8 @@ export interface Roles {
   readonly checks: readonly ReadyCheck[];
   /** What an operator should know that does not make them unready. */
   notes(): readonly string[];
+  /** Stores a push of the process itself, which comes by no port: no rate holds it. @throws KilnError as a push. */
+  push(tenant: TenantId, message: Uint8Array): Promise<void>;
   /** Stops them, readers of the log before the log; called after the last request is answered. */
   close(): Promise<void>;
 }
@@ -150,6 +153,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantOf: (header) => tenants.forWrite(header),
           tenantsOf: (header) => tenants.forRead(header),
           limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
+          log: log.with({ role: 'query-frontend' }),
           ledger,
           clock,
           metrics,
@@ -160,6 +164,13 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         { name: 'distributor', reason: () => distributor.notReady() },
         { name: 'ingester', reason: () => ingester.notReady() },
       ],
+      push: async (tenant, bytes) => {
+        room.check(tenant);
+        const form = { kind: 'push', isJson: false } as const;
+        const call = { tenant, body: { bytes, isGzip: false }, form };
+        const { records } = await reader.read(call, writeLimits(limitsOf(tenant), false));
+        await distributor.append(records);
+      },
       notes: () => [...ingester.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop(), room.stop(), stopCompactor(compactor, builder)]);

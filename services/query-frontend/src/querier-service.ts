@@ -3,6 +3,7 @@ import {
   diffGraph,
   finishQuery,
   type Answer,
+  type AnswerStats,
   type Query,
   type QueryRange,
   type StacktracesQuery,
@@ -57,6 +58,8 @@ export interface QueryContext extends UnaryContext {
   readonly tenants: readonly TenantId[];
   /** That nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /** Hears of every query that was answered for the call. */
+  took?(query: Query, stats: AnswerStats): void;
 }
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */

@@ -42,6 +42,16 @@ export interface QueryReply {
   readonly message: Uint8Array;
   readonly isGzip: boolean;
   readonly headers: Readonly<Record<string, string>>;
+  /** What its queries read, for the log. */
+  readonly took?: QueryTook;
+}
+
+/** The widest range of the queries of a call, Unix milliseconds, and what they read together. */
+export interface QueryTook {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly objects: number;
+  readonly bytes: number;
 }
 
 /** Who answers calls: `QueryCalls` in this thread, or one in another. */
@@ -72,7 +82,16 @@ export class QueryCalls implements QueryAnswerer {
   async answer(call: QueryCall, signal: AbortSignal): Promise<QueryReply> {
     const { tenants, headers, acceptsGzip } = call;
     const set: Record<string, string> = {};
+    let took: QueryTook | undefined;
     const context: QueryContext = {
+      took: ({ startMs, endMs }, { objects, bytes }) => {
+        took = {
+          startMs: Math.min(startMs, took?.startMs ?? startMs),
+          endMs: Math.max(endMs, took?.endMs ?? endMs),
+          objects: objects + (took?.objects ?? 0),
+          bytes: bytes + (took?.bytes ?? 0),
+        };
+      },
       tenants,
       signal,
       header: (name) => headers[name] ?? '',
@@ -80,7 +99,12 @@ export class QueryCalls implements QueryAnswerer {
     };
     const answer = await this.#message(call, context);
     const isGzip = acceptsGzip && answer.length >= WORTHWHILE && set['content-type'] !== BINARY;
-    return { message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer, isGzip, headers: set };
+    return {
+      message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer,
+      isGzip,
+      headers: set,
+      ...(took === undefined ? {} : { took }),
+    };
   }
 
   #message(call: QueryCall, context: QueryContext): Promise<Uint8Array> | Uint8Array {

@@ -69,6 +69,7 @@ async function start(...flags: string[]): Promise<{ kiln: Running; url: string }
     '--querier.threads=0',
     '--distributor.threads=0',
     '--compactor.threads=0',
+    '--self-profiling.enabled=false',
     '--log.level=error',
     ...flags,
   ]);
@@ -265,6 +266,7 @@ test('its settings are served as a file that starts another one alike', async ()
     compactor: { threads: 0 },
     ingester: { cut_max_bytes: '1MiB', workers: 0 },
     querier: { threads: 0 },
+    self_profiling: { enabled: false },
     limits: { retention_period: '7d' },
   });
   expect(await get(first.url, '/default')).toContain('retention_period: 30d\n');

@@ -6,7 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { diskTrouble, realDisk, type Disk } from '@kiln/disk';
-import { KilnError, type TenantId } from '@kiln/model';
+import { ANONYMOUS, KilnError, parseTenantId, type TenantId } from '@kiln/model';
 import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantLimits, TenantResolver, withoutOtherLimits } from '@kiln/tenant';
@@ -19,7 +19,8 @@ import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { httpOptions } from '../http-options.ts';
 import { followOverrides } from '../overrides-file.ts';
 import { withinMemory } from '../memory-plan.ts';
-import { openRoles } from '../roles.ts';
+import { openRoles, type Roles } from '../roles.ts';
+import { startSelfProfiling } from '../self/self-profiling.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
 
@@ -117,7 +118,14 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     limitsOf: (tenant: TenantId) => limits.of(tenant),
     dieAt,
   };
-  const roles = await openRoles(context);
+  let running: Roles | undefined;
+  const endSelfProfiling = startSelf(config, {
+    clock,
+    log: log.with({ role: 'self-profiling' }),
+    push: (tenant, message) => running?.push(tenant, message) ?? Promise.resolve(),
+  });
+  using _self = { [Symbol.dispose]: endSelfProfiling };
+  const roles = (running = await openRoles(context));
   try {
     const platform = await runPlatform({
       modules: roles.modules,
@@ -139,6 +147,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     const began = clock.nowMs();
     log.info('stopping', { why });
     await platform.stop();
+    endSelfProfiling();
     await roles.close();
     log.info('stopped', { ms: clock.nowMs() - began });
     return 0;
@@ -146,6 +155,16 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     await roles.close();
     throw error;
   }
+}
+
+/** Profiles the process into its own store, unless it is off. @returns what ends it. */
+function startSelf(
+  { auth, selfProfiling }: StartConfig,
+  { clock, log, push }: { clock: Clock; log: Logger; push: Roles['push'] },
+): () => void {
+  if (!selfProfiling.enabled) return () => undefined;
+  const tenant = auth.multitenancyEnabled ? parseTenantId(selfProfiling.tenant || 'kiln') : ANONYMOUS;
+  return startSelfProfiling(selfProfiling, { clock, log, push: (message) => push(tenant, message) });
 }
 
 const LOOK_MS = 20;

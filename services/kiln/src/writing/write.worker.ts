@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { seededRandom, systemClock } from '@kiln/async';
 import { Placer, ProfileReader, type WriteCall, type WriteLimits } from '@kiln/distributor';
 import { nodeCodecs } from '@kiln/ingester';
-import { Moved, movable, PortRpc } from '@kiln/threads';
+import { Moved, movable, PortRpc, profileThread } from '@kiln/threads';
 import type { WriteSetup } from './write-threads.ts';
 
 /** A thread that reads pushes: an edge. It holds nothing; limits come with each request, records go back, and the main thread knows which series are active. */
@@ -26,3 +26,4 @@ const reader = new ProfileReader({
   random: seededRandom(setup.seed),
   clock,
 });
+profileThread('write', clock);
