@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { pushRequest, tinyPprof } from '../../../../test/process/tiny-pprof.ts';
-import { Running } from '../test-terminal.test-support.ts';
+import { run, Running } from '../test-terminal.test-support.ts';
+
+vi.setConfig({ hookTimeout: 60_000, testTimeout: 60_000 }); // a start takes its time on a machine that others use too
 
 let folder: string;
 let kiln: Running;
@@ -68,7 +70,7 @@ const metric = async (line: string): Promise<string | undefined> =>
     .find((one) => one.startsWith(line))
     ?.slice(line.length + 1);
 
-describe('a limits file that changes while the process runs', { timeout: 60_000 }, () => {
+describe('a limits file that changes while the process runs', () => {
   it('brings relabelling rules; what they drop is answered 200 and counted; a bad rule leaves the last good ones', async () => {
     expect((await push('shop')).status).toBe(200);
     await limit(`ingestion_relabeling_rules:
@@ -132,4 +134,14 @@ distributor_sampling: { usage_groups: { shops: { probability: 0 } } }
     await limit('max_global_series_per_tenant: 0');
     expect((await push('till')).status).toBe(200);
   });
+});
+
+it('limits of Pyroscope in the file of settings are passed over, or refused where somebody would count on them', async () => {
+  const file = join(folder, 'kiln.yaml');
+  const start = () => run('start', `--config.file=${file}`, '--data-dir', join(folder, 'other'), '--port=x');
+  await writeFile(file, 'limits: { write_path: combined, recording_rules: [], max_label_name_length: 7 }');
+  expect((await start()).err).toContain('--server.http-listen-port is "x", must be a whole number');
+  await writeFile(file, 'limits: { s3_sse_type: SSE-S3 }');
+  const refused = `s3_sse_type in limits in ${file} is not obeyed here: there is no S3 here`;
+  expect((await run('start', `--config.file=${file}`)).err).toContain(refused);
 });
