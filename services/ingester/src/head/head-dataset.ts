@@ -85,10 +85,10 @@ export class HeadDataset {
    * @returns how many rows were added.
    */
   append(from: RecordDataset, symbols: Symbols, kept: Uint8Array, offset: number): number {
-    const { rows, profiles, series } = from;
+    const { rows, profiles, series, samples } = from;
     remapColumns.clear();
     const remap = new SymbolRemap(symbols, this.#symbols, remapColumns);
-    const samples = new PageRows(from.page, from.types.length, symbols.stacks.length);
+    samples.rewind();
     const first = this.#rows.length;
     const spanRows = from.spans === undefined ? undefined : new Int32Array(rows.length).fill(-1);
     for (let r = 0; r < rows.length; r++) {
