@@ -62,7 +62,7 @@ export function withinMemory(config: StartConfig, limitBytes: number = memoryLim
       ...distributor,
       inFlightMaxBytes: part(distributor.inFlightMaxBytes, 16, distributorDefaults.inFlightMaxBytes),
     },
-    compactor: { ...compactor, maxJobBytes: part(compactor.maxJobBytes, 32, compactorDefaults.maxJobBytes) },
+    compactor: { ...compactor, maxJobBytes: part(compactor.maxJobBytes, 64, compactorDefaults.maxJobBytes) },
     queryFrontend: {
       ...queryFrontend,
       maxConcurrent: Math.max(

@@ -272,7 +272,7 @@ const compactorSettings: SettingsFor<CompactorConfig> = {
     type: 'bytes',
     default: 0,
     meaning:
-      'Stored bytes that one job reads at most: bounds its memory, to about four times as much, and the size of a block. 0 = a thirty-second of what memory.ceiling leaves, at most 128 MiB',
+      'Stored bytes that one job reads at most: bounds its memory, to about eight times as much, and the size of a block. 0 = a sixty-fourth of what memory.ceiling leaves, at most 128 MiB',
   }),
   threads: setting({
     key: 'compactor.threads',
