@@ -9,6 +9,7 @@ import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { long, requireService } from '../support/services.ts';
 import { compareDiscovery, compareType, OracleMemo, type Ask, type Comparison } from './compare-answers.ts';
+import { compareMethods } from './compare-methods.ts';
 import { captureSends, fixtureSources, realSources, sendsOf, type Send } from './sends.ts';
 
 const TENANT = 'conformance';
@@ -128,6 +129,9 @@ async function compareTenant(comparison: Comparison, memo: OracleMemo, thorough:
     const full = thorough && (long || !/\.(?!ingest-form-gzip)(?:push|ingest)-/.test(service!));
     const codecs = long ? [true, false] : [i % 2 === 0];
     wrong.push(...(await compareType(comparison, memo, service!, type!, { codecs, full })));
+    const asked = { ...range, profileTypeId: type!, selector: `{service_name="${service}"}` };
+    if (full && thorough && (long || i % 6 === 0 || oracle.ids(tenant, asked).spans.length > 0))
+      wrong.push(...(await compareMethods(comparison, service!, type!)));
   }
   return wrong.slice(0, 20);
 }

@@ -134,20 +134,20 @@ export function hasTool(tool: Tool): boolean {
   );
 }
 
-/** Installs, or builds, unless it is in the cache, and runs for some seconds against a server. @throws Error with its output when it fails */
-export function runProgram(program: Program, url: string, seconds: number): Promise<void> {
+/** Installs, or builds, unless it is in the cache, and runs for some seconds against a server. @returns what it printed @throws Error with its output when it fails */
+export function runProgram(program: Program, url: string, seconds: number): Promise<string> {
   const { folder, variant, env } = program;
   return run(join(clients, folder, 'run.sh'), [url, String(seconds), ...(variant === '' ? [] : [variant])], {
     env: { ...env, PYROSCOPE_TENANT_ID: tenantOf(program), PYROSCOPE_APPLICATION_NAME: appOf(program) },
   });
 }
 
-/** Runs a command to its end. @throws Error with the end of its output when its code is not 0 */
+/** Runs a command to its end. @returns what it printed @throws Error with the end of its output when its code is not 0 */
 export function run(
   command: string,
   args: readonly string[],
   { cwd, env = {} }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<void> {
+): Promise<string> {
   return new Promise((done, fail) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -159,7 +159,7 @@ export function run(
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.on('error', fail);
     child.on('exit', (code) =>
-      code === 0 ? done() : fail(new Error(`${command} ended with ${code}:\n${output.slice(-4_000)}`)),
+      code === 0 ? done(output) : fail(new Error(`${command} ended with ${code}:\n${output.slice(-4_000)}`)),
     );
   });
 }

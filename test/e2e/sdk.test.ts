@@ -31,6 +31,7 @@ function sdks(generation: string, all: readonly Program[], seconds: number): voi
     let dir = '';
     let kiln: RunningKiln;
     let proxy: RecordingProxy;
+    let printed: readonly string[] = [];
 
     beforeAll(async () => {
       dir = await mkdtemp(join(tmpdir(), 'kiln-sdk-'));
@@ -39,7 +40,7 @@ function sdks(generation: string, all: readonly Program[], seconds: number): voi
         flags: ['--auth.multitenancy-enabled=true', '--ingester.cut-max-age=10s'],
       });
       proxy = await recordingProxy(kiln.url);
-      await Promise.all(programs.map((program) => runProgram(program, proxy.url, seconds)));
+      printed = await Promise.all(programs.map((program) => runProgram(program, proxy.url, seconds)));
       await sleep(1_500);
     }, INSTALL_AND_RUN_MS);
 
@@ -83,6 +84,49 @@ function sdks(generation: string, all: readonly Program[], seconds: number): voi
       const ask: Ask = (method, request, json) => query(kiln.url, method, request, { tenant, json });
       expect(await compareDiscovery({ ask, tenant, oracle, range: lastHour() })).toEqual([]);
     });
+
+    const spans = programs.find(({ name }) => name === 'go-spans');
+    test.skipIf(spans === undefined)(
+      'go-spans: the span and the trace that it prints select exactly its samples',
+      async () => {
+        const tenant = tenantOf(spans!);
+        const [, span, trace, attribute] =
+          /span ([0-9a-f]{16}) trace ([0-9a-f]{32}) attribute (\S*)/.exec(printed[programs.indexOf(spans!)]!) ?? [];
+        expect(attribute).toBe(span);
+        const oracle = oracleOf(
+          proxy.requests.filter(({ headers }) => headers['x-scope-orgid'] === tenant),
+          tenant,
+        );
+        const range = lastHour();
+        for (const kind of spans!.kinds) {
+          const asked = { ...range, profileTypeId: kind, selector: '{}' };
+          const request = { profileTypeID: kind, labelSelector: '{}', start: range.startMs, end: range.endMs };
+          const ask = async (method: string, more: object): Promise<unknown> => {
+            const answer = await query(kiln.url, method, { ...request, ...more }, { tenant, json: true });
+            return answer['flamegraph'];
+          };
+          const whole = oracle.flameGraph(tenant, asked).total;
+          const want = oracle.flameGraph(tenant, { ...asked, spanIds: [span!] });
+          expect(want.total * 5n > whole && want.total < whole, `${want.total} of ${whole}`).toBe(true);
+          const graph = {
+            names: want.names,
+            levels: want.levels.map((values) => ({ values: values.map(String) })),
+            total: `${want.total}`,
+            maxSelf: `${want.maxSelf}`,
+          };
+          expect(await ask('SelectMergeSpanProfile', { spanSelector: [span] })).toEqual(graph);
+          expect(await ask('SelectMergeStacktraces', { spanSelector: [span] })).toEqual(graph);
+          // Its library tells the trace since some version: then all samples of the span are of the trace.
+          if (oracle.ids(tenant, asked).traces.length > 0)
+            expect(await ask('SelectMergeStacktraces', { traceIdSelector: [trace] })).toEqual(graph);
+          // Outside of the span, and in another one: the rest, and nothing.
+          const half = await ask('SelectMergeStacktraces', { labelSelector: `{${spans!.half}}` });
+          expect(half).toEqual(graph);
+          const none = await ask('SelectMergeSpanProfile', { spanSelector: ['00000000000000ff'] });
+          expect(none).toMatchObject({ names: ['total'] });
+        }
+      },
+    );
 
     test('no tenant sees another', async () => {
       for (const [i, asked] of programs.entries()) {

@@ -5,6 +5,7 @@ export {
   type OraclePush,
   type OracleQuery,
   type OracleRange,
+  type OracleValue,
   type PprofStack,
   type Verdict,
 } from './oracle.ts';

@@ -4,6 +4,7 @@ import {
   encodeTree,
   flameGraph,
   minValue,
+  treeStacks,
   truncateTree,
   type FlameGraphAnswer,
   type TreeNode,
@@ -72,6 +73,18 @@ export interface OracleQuery extends OracleRange {
   readonly selector: string;
   /** 0 or absent: 8192. */
   readonly maxNodes?: number;
+  /** Samples of these spans, traces and of stacks that begin with these functions, root first; absent = all. */
+  readonly spanIds?: readonly string[];
+  readonly traceIds?: readonly string[];
+  readonly callSite?: readonly string[];
+}
+
+/** One profile's sum in one group, or one sample's of a span. `id` tells profiles apart; of a span it is its id, then its trace's, '' for none. */
+export interface OracleValue {
+  readonly group: [string, string][];
+  readonly timeMs: number;
+  readonly value: bigint;
+  readonly id: string;
 }
 
 /** A stack of an answer in pprof form, leaf first, as comparable text. */
@@ -85,6 +98,8 @@ interface StoredSeries {
   readonly labels: Labels;
   readonly typeId: string;
   readonly timeMs: number;
+  /** Counts stored profiles. */
+  readonly profile: number;
   readonly total: bigint;
   readonly samples: readonly { readonly sample: StoredSample; readonly value: bigint }[];
 }
@@ -97,6 +112,7 @@ const LEGACY_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 export class Oracle {
   readonly #rows = new Map<string, StoredSeries[]>();
   readonly #kept = new Map<string, number>();
+  #profiles = 0;
 
   /** One RawSample of `push.v1.PusherService/Push`. Refused ones leave nothing. */
   push(push: OraclePush): Verdict {
@@ -181,7 +197,7 @@ export class Oracle {
     const input = { message, uncompressedBytes: bytes.length, labels, receivedMs: push.receivedMs, limits };
     const ownTime = message.timeNanos > 0n && message.timeNanos % 1_000_000_000n !== 0n;
     const normalised = normalise(input);
-    const series = seriesOf(normalised);
+    const series = seriesOf(normalised, this.#profiles++);
     if (ownTime || (id !== undefined && id !== '')) {
       const key = createHash('sha256')
         .update(
@@ -211,9 +227,52 @@ export class Oracle {
     if (parts.length < 5 || parts.length > 6) throw new Refusal('invalid_profile_type', query.profileTypeId);
     const typeId = parts.slice(0, 5).join(':');
     const matchers = parseSelector(query.selector);
-    return this.#inRange(tenant, { startMs: query.startMs - reachBackMs, endMs: query.endMs }).filter(
-      (row) => row.typeId === typeId && matches(row.labels, matchers),
-    );
+    return this.#inRange(tenant, { startMs: query.startMs - reachBackMs, endMs: query.endMs })
+      .filter((row) => row.typeId === typeId && matches(row.labels, matchers))
+      .map((row) => chosen(row, query))
+      .filter(({ total }) => total > 0n);
+  }
+
+  /** The span and trace ids that samples of a query carry, sorted. */
+  ids(tenant: string, query: OracleQuery): { spans: string[]; traces: string[] } {
+    const samples = this.#select(tenant, query).flatMap((row) => row.samples.map(({ sample }) => sample));
+    const distinct = (ids: string[]): string[] => [...new Set(ids)].filter((id) => id !== '').sort();
+    return {
+      spans: distinct(samples.map(({ spanId }) => spanId)),
+      traces: distinct(samples.map(({ traceId }) => traceId)),
+    };
+  }
+
+  /** Single values (§5.13): one per profile and group, or one per sample with a span. */
+  values(
+    tenant: string,
+    query: OracleQuery & { readonly stepSeconds: number; readonly groupBy: readonly string[] },
+    of: 'profiles' | 'spans',
+  ): OracleValue[] {
+    const stepMs = Math.trunc(query.stepSeconds * 1_000);
+    const rows = this.#select(tenant, query, stepMs).filter(({ timeMs }) => timeMs > query.startMs - stepMs);
+    const found = new Map<string, OracleValue>();
+    for (const { labels, timeMs, profile, total, samples } of rows) {
+      const group = query.groupBy
+        .filter((name) => labels.has(name))
+        .map((name): [string, string] => [name, labels.get(name)!]);
+      if (of === 'profiles') {
+        const key = JSON.stringify([group, profile]);
+        const value = (found.get(key)?.value ?? 0n) + total;
+        found.set(key, { group, timeMs, value, id: String(profile) });
+        continue;
+      }
+      for (const { sample, value } of samples)
+        if (sample.spanId !== '')
+          found.set(String(found.size), { group, timeMs, value, id: sample.spanId + sample.traceId });
+    }
+    return [...found.values()];
+  }
+
+  /** Self value of every stack of function names on both sides, in the form of `decodeFlameGraph`. */
+  diff(tenant: string, left: OracleQuery, right: OracleQuery): [Map<string, bigint>, Map<string, bigint>] {
+    const [l, r] = [left, right].map((side) => treeStacks(this.#tree(tenant, { ...side, maxNodes: 1e9 }).roots));
+    return [l!, r!];
   }
 
   #inRange(tenant: string, { startMs, endMs }: OracleRange): StoredSeries[] {
@@ -255,10 +314,18 @@ export class Oracle {
   /** Points of §5.11 per group. */
   selectSeries(
     tenant: string,
-    query: OracleQuery & { readonly stepSeconds: number; readonly groupBy: readonly string[]; readonly limit?: number },
+    query: OracleQuery & {
+      readonly stepSeconds: number;
+      readonly groupBy: readonly string[];
+      readonly limit?: number;
+      readonly average?: boolean;
+    },
   ): { labels: [string, string][]; points: { timestamp: number; value: number }[] }[] {
     const stepMs = Math.trunc(query.stepSeconds * 1_000);
-    const groups = new Map<string, { labels: [string, string][]; sums: Map<number, bigint> }>();
+    const groups = new Map<
+      string,
+      { labels: [string, string][]; sums: Map<number, bigint>; rows: Map<number, number> }
+    >();
     const last = query.startMs + Math.floor((query.endMs - query.startMs) / stepMs) * stepMs;
     for (const row of this.#select(tenant, query, stepMs)) {
       if (row.timeMs <= query.startMs - stepMs || row.timeMs > last) continue;
@@ -267,15 +334,24 @@ export class Oracle {
         .filter((name) => row.labels.has(name))
         .map((name): [string, string] => [name, row.labels.get(name)!]);
       const key = JSON.stringify(labels);
-      if (!groups.has(key)) groups.set(key, { labels, sums: new Map() });
-      const { sums } = groups.get(key)!;
+      if (!groups.has(key)) groups.set(key, { labels, sums: new Map(), rows: new Map() });
+      const { sums, rows } = groups.get(key)!;
       sums.set(bucket, (sums.get(bucket) ?? 0n) + row.total);
+      rows.set(bucket, (rows.get(bucket) ?? 0) + 1);
     }
-    const series = [...groups.values()].map(({ labels, sums }) => ({
-      labels,
-      total: [...sums.values()].reduce((a, b) => a + b, 0n),
-      points: [...sums].sort(([a], [b]) => a - b).map(([timestamp, value]) => ({ timestamp, value: Number(value) })),
-    }));
+    const series = [...groups.values()].map(({ labels, sums, rows }) => {
+      const points = [...sums]
+        .sort(([a], [b]) => a - b)
+        .map(([timestamp, value]) => ({
+          timestamp,
+          value: query.average === true ? Number(value) / rows.get(timestamp)! : Number(value),
+        }));
+      const total =
+        query.average === true
+          ? points.reduce((sum, { value }) => sum + value, 0)
+          : [...sums.values()].reduce((a, b) => a + b, 0n);
+      return { labels, total, points };
+    });
     series.sort((a, b) => (a.total === b.total ? compareLabels(a.labels, b.labels) : a.total > b.total ? -1 : 1));
     const kept = query.limit !== undefined && query.limit > 0 ? series.slice(0, query.limit) : series;
     return kept.map(({ labels, points }) => ({ labels, points }));
@@ -377,7 +453,7 @@ function ingestParts(ingest: OracleIngest): { profile: Uint8Array; config: Sampl
 }
 
 /** One series per sample type that has a value (§4.5), its stored labels complete. */
-function seriesOf({ types, periodType, timeNanos, groups }: Normalised): StoredSeries[] {
+function seriesOf({ types, periodType, timeNanos, groups }: Normalised, profile: number): StoredSeries[] {
   const timeMs = Number(timeNanos / 1_000_000n);
   return groups.flatMap(({ labels, samples }) =>
     types.flatMap(({ type, unit }, t): StoredSeries[] => {
@@ -398,12 +474,27 @@ function seriesOf({ types, periodType, timeNanos, groups }: Normalised): StoredS
           labels: all,
           typeId,
           timeMs,
+          profile,
           total,
           samples: samples.map((sample) => ({ sample, value: sample.values[t]! })).filter((s) => s.value > 0n),
         },
       ];
     }),
   );
+}
+
+/** What a query's conditions on samples leave of a row. */
+function chosen(row: StoredSeries, { spanIds, traceIds, callSite }: OracleQuery): StoredSeries {
+  if (spanIds === undefined && traceIds === undefined && callSite === undefined) return row;
+  const samples = row.samples.filter(({ sample: { spanId, traceId, frames } }) => {
+    const names = frames.map(({ name }) => name).reverse();
+    return (
+      (spanIds === undefined || (spanId !== '' && spanIds.includes(spanId))) &&
+      (traceIds === undefined || (traceId !== '' && traceIds.includes(traceId))) &&
+      (callSite === undefined || callSite.every((name, depth) => names[depth] === name))
+    );
+  });
+  return { ...row, samples, total: samples.reduce((sum, { value }) => sum + value, 0n) };
 }
 
 function addStack(

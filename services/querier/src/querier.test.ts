@@ -145,8 +145,8 @@ describe('an answer', () => {
     };
     let reads = 0;
     const objects = Object.assign(reading(world.objects.getRange.bind(world.objects)), {
-      get: async (key: string) => {
-        const found = await world.objects.get(key);
+      get: async (wanted: string) => {
+        const found = await world.objects.get(wanted);
         if (reads++ === 0) await compact();
         return found;
       },

@@ -11,7 +11,7 @@ import {
 } from '@kiln/block';
 import { labelSet, parseTenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
-import { newQueryMerge, runQuery, type Query } from '@kiln/query';
+import { finishQuery, newQueryMerge, runQuery, type Query } from '@kiln/query';
 import { expect, test } from 'vitest';
 import { newStats, readParts } from './read-parts.ts';
 
@@ -63,7 +63,22 @@ function datasetOf(service: string): DatasetTables {
     },
     pages,
     symbols: symbols.symbols(),
-    spans: undefined,
+    spans: spansOf(value),
+  };
+}
+
+/** Every 500th row is of a span. */
+function spansOf(value: Float64Array): DatasetTables['spans'] {
+  const row = Uint32Array.from({ length: ROWS / 500 }, (_, i) => i * 500);
+  const id = BigUint64Array.from(row, (_, i) => BigInt(i % 5) + 1n);
+  return {
+    length: row.length,
+    row,
+    stack: new Uint32Array(row.length),
+    spanId: id,
+    traceIdHi: id,
+    traceIdLo: new BigUint64Array(row.length),
+    values: [{ lo: Float64Array.from(row, (at) => value[at]!), hi: undefined }],
   };
 }
 
@@ -86,48 +101,83 @@ const series = (selector: string): Query => ({
   limit: 0,
 });
 
-test(
-  'of a large part, what the query wants is fetched, and the answer is that of the whole part',
-  { timeout: 60_000 },
-  async () => {
-    const datasets = ['web', 'db', 'queue'].map(datasetOf);
-    const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
-    const objects: ObjectStore = memoryStore();
-    await objects.put('b', block.bytes);
-    const { off, len } = block.entry;
-    const tables = openPart(block.bytes.subarray(off, off + len), tenant, codecs).datasets.map((d) => d.tables());
-    const clock = new ManualClock(0);
-    const share = async (query: Query): Promise<number> => {
-      const stats = newStats();
-      const merge = newQueryMerge(query, {}, stats);
-      const options = { signal: new AbortController().signal, merge, concurrency: 1, stats, all: true };
-      const answer = await clock.run(
-        readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
-      );
-      expect([answer.gone, answer.damaged]).toEqual([[], []]);
-      expect(merge.toPartial()).toEqual(runQuery(query, tables));
-      expect([stats.objects, stats.rows]).toEqual([1, ROWS * 3]);
-      return stats.bytes / len;
-    };
-    expect(len).toBeGreaterThan(1024 * 1024);
-    const all = await share(graph('{}'));
-    const edge = await share(graph('{}', HOUR / 2));
-    const minutes = await share(graph('{}', HOUR / 2 - 1));
-    const one = await share(graph('{service_name="db"}'));
-    const pod = await share(graph('{service_name="db", pod="pod-040"}'));
-    const totals = await share(series('{service_name="db"}'));
-    const none = await share(graph('{service_name="nobody"}'));
-    const queries = [graph('{}', HOUR / 2 + 1), graph('{pod!="pod-099"}')];
-    for (const query of queries) await share(query);
-    expect(all).toBeLessThan(0.05);
-    expect(minutes).toBeLessThan(0.1);
-    expect(minutes).toBeGreaterThan(all);
-    expect(one).toBeLessThan(0.05);
-    // Of a range that ends within a bucket all pages, but no ids.
-    expect(edge).toBeGreaterThan(0.3);
-    expect(edge).toBeLessThan(0.65);
-    expect(pod).toBeLessThan(0.15);
-    expect(totals).toBeLessThan(0.12);
-    expect(none).toBeLessThan(0.05);
-  },
-);
+test('of a large part, what the query wants is fetched, and the answer is that of the whole part', async () => {
+  const datasets = ['web', 'db', 'queue'].map(datasetOf);
+  const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
+  const objects: ObjectStore = memoryStore();
+  await objects.put('b', block.bytes);
+  const { off, len } = block.entry;
+  const tables = openPart(block.bytes.subarray(off, off + len), tenant, codecs).datasets.map((d) => d.tables());
+  const clock = new ManualClock(0);
+  const share = async (query: Query): Promise<number> => {
+    const stats = newStats();
+    const merge = newQueryMerge(query, {}, stats);
+    const options = { signal: new AbortController().signal, merge, concurrency: 1, stats, all: true };
+    const answer = await clock.run(
+      readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
+    );
+    expect([answer.gone, answer.damaged]).toEqual([[], []]);
+    expect(merge.toPartial()).toEqual(runQuery(query, tables));
+    expect([stats.objects, stats.rows]).toEqual([1, ROWS * 3]);
+    return stats.bytes / len;
+  };
+  expect(len).toBeGreaterThan(1024 * 1024);
+  const all = await share(graph('{}'));
+  const edge = await share(graph('{}', HOUR / 2));
+  const minutes = await share(graph('{}', HOUR / 2 - 1));
+  const one = await share(graph('{service_name="db"}'));
+  const pod = await share(graph('{service_name="db", pod="pod-040"}'));
+  const totals = await share(series('{service_name="db"}'));
+  const none = await share(graph('{service_name="nobody"}'));
+  const span = await share({ ...graph('{}'), spanIds: ['0000000000000002'] } as Query);
+  const id = Buffer.from(datasets[0]!.rows.id.subarray(80, 88)).toString('hex');
+  const profile = await share({ ...graph('{service_name="web"}'), profileIds: [id] } as Query);
+  const heatmap: Query = {
+    kind: 'heatmap',
+    ...range,
+    selector: '{}',
+    of: 'spans',
+    stepMs: 60_000,
+    groupBy: [],
+    exemplars: true,
+    limit: 0,
+  };
+  const queries: Query[] = [
+    graph('{}', HOUR / 2 + 1),
+    graph('{pod!="pod-099"}'),
+    { ...graph('{}'), traceIds: ['0000000000000003'.padEnd(32, '0')] } as Query,
+    { ...graph('{pod="pod-040"}'), callSite: ['main'] } as Query,
+    { ...series('{pod="pod-040"}'), callSite: ['main'] } as Query,
+    { ...series('{pod="pod-040"}'), exemplars: 'profiles' } as Query,
+    { ...series('{pod="pod-040"}'), exemplars: 'spans', callSite: ['main'] } as Query,
+    heatmap,
+    { ...heatmap, of: 'profiles', selector: '{pod="pod-040"}' },
+    { kind: 'analyze', startMs: 0, endMs: HOUR, matchers: ['{service_name="db"}'] },
+    { kind: 'profileStats', startMs: 5, endMs: HOUR / 2 },
+  ];
+  for (const query of queries) await share(query);
+  expect(all).toBeLessThan(0.05);
+  expect(minutes).toBeLessThan(0.1);
+  expect(minutes).toBeGreaterThan(all);
+  expect(one).toBeLessThan(0.05);
+  // Of a range that ends within a bucket all pages, but no ids.
+  expect(edge).toBeGreaterThan(0.3);
+  expect(edge).toBeLessThan(0.65);
+  expect(pod).toBeLessThan(0.15);
+  expect(totals).toBeLessThan(0.12);
+  expect(none).toBeLessThan(0.05);
+  expect(span).toBeLessThan(0.8); // no page: the ids of rows are the most of it
+  expect(profile).toBeLessThan(0.3);
+});
+
+test('of a part that lies in the range, the catalog alone says how old it is', async () => {
+  const clock = new ManualClock(0);
+  const stats = newStats();
+  const query: Query = { kind: 'profileStats', startMs: 0, endMs: HOUR };
+  const merge = newQueryMerge(query, {}, stats);
+  const ref = { object: 'not there', off: 0, len: 1, rows: 1, tenant, minMs: 5, maxMs: HOUR };
+  const options = { signal: new AbortController().signal, merge, concurrency: 1, stats, all: true };
+  const answer = await clock.run(readParts({ objects: memoryStore(), codecs, clock }, tenant, query, [ref], options));
+  expect([answer, stats.requests]).toEqual([{ gone: [], damaged: [] }, 0]);
+  expect(finishQuery(query, merge.toPartial())).toEqual({ oldestMs: 5, newestMs: HOUR });
+});
