@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeTree, Oracle, querierMessages, stacksOfAnswer } from '../oracle/index.ts';
+import { captureBody, captureHeaders, profilecliCaptures } from '../support/captured.ts';
 import { connectPush } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { buildPprof, type BuiltSample } from '../support/profile-builder.ts';
@@ -109,16 +110,18 @@ function profiles(): { labels: [string, string][]; bytes: Uint8Array }[] {
 beforeAll(async () => {
   if (!built) return;
   dir = mkdtempSync(join(tmpdir(), 'kiln-grafana-'));
-  [kiln, tenants] = await Promise.all([
-    startKiln({ dataDir: join(dir, 'one') }),
-    startKiln({ dataDir: join(dir, 'many'), flags: ['--auth.multitenancy-enabled=true'] }),
-  ]);
+  kiln = await startKiln({ dataDir: join(dir, 'one'), timeoutMs: 90_000 });
+  tenants = await startKiln({
+    dataDir: join(dir, 'many'),
+    flags: ['--auth.multitenancy-enabled=true'],
+    timeoutMs: 90_000,
+  });
   for (const { labels, bytes } of profiles()) {
     oracle.push({ tenant: TENANT, labels, pprofBytes: bytes, receivedMs: now });
     const { status } = await connectPush(kiln.url, [{ labels, samples: [{ profile: bytes }] }]);
     if (status !== 200) throw new Error(`a push was answered ${status}`);
   }
-}, 60_000);
+}, 240_000);
 afterAll(async () => {
   if (!built) return;
   await Promise.all([kiln.stop(), tenants.stop()]);
@@ -333,6 +336,21 @@ describe.skipIf(!built)('Profiles Drilldown', { timeout: 60_000 }, () => {
     }
   });
 
+  test('learns that there is data, and what a query would read', async () => {
+    const stats = await drilldown(`${service}/GetProfileStats`, {});
+    const times = oracle.stored(TENANT).map(({ timeMs }) => timeMs);
+    expect(stats).toEqual({
+      status: 200,
+      body: {
+        dataIngested: true,
+        oldestProfileTime: String(Math.min(...times)),
+        newestProfileTime: String(Math.max(...times)),
+      },
+    });
+    const cost = await drilldown(`${service}/AnalyzeQuery`, { ...range, query: `${CPU}${API}` });
+    expect([cost.status, Object.keys(cost.body).toSorted()]).toEqual([200, ['queryImpact', 'queryScopes']]);
+  });
+
   test('keeps settings and ad hoc profiles, and finds no GitHub and no recording rules', async () => {
     const set = { setting: { name: 'pluginSettings', value: '{}' } };
     expect((await drilldown('settings.v1.SettingsService/Set', set)).status).toBe(200);
@@ -408,6 +426,19 @@ describe.skipIf(!built)("profilecli's canary", { timeout: 60_000 }, () => {
     expect([status, graph.names, graph.levels.length, graph.total]).toEqual([200, ['total', 'func1'], 2, '20']);
   });
 
+  test('is known to the stats, and its exemplar selects its profile', async () => {
+    const stats = await drilldown('querier.v1.QuerierService/GetProfileStats', {});
+    expect(stats).toMatchObject({ status: 200, body: { dataIngested: true } });
+    const asked = { ...select, step: 5, exemplarType: 'EXEMPLAR_TYPE_INDIVIDUAL' };
+    const { body } = await drilldown('querier.v1.QuerierService/SelectSeries', asked);
+    const [one, ...more] = body['series'] as { points: { exemplars: { profileId: string; value: string }[] }[] }[];
+    expect([more, one!.points.length, one!.points[0]!.exemplars]).toMatchObject([[], 1, [{ value: '30' }]]);
+    const profileIdSelector = [one!.points[0]!.exemplars[0]!.profileId];
+    const graph = await drilldown('querier.v1.QuerierService/SelectMergeStacktraces', { ...select, profileIdSelector });
+    const { names, levels } = graph.body['flamegraph'] as { names: []; levels: [] };
+    expect([names.length, levels.length]).toEqual([3, 3]);
+  });
+
   test('renders, and renders a difference, with three names on three levels', async () => {
     const rendered = await get('/pyroscope/render', { query, ...times });
     const diff = await get('/pyroscope/render-diff', {
@@ -422,6 +453,29 @@ describe.skipIf(!built)("profilecli's canary", { timeout: 60_000 }, () => {
       const { flamebearer } = JSON.parse(body.toString()) as { flamebearer: { names: []; levels: [] } };
       expect([status, flamebearer.names.length, flamebearer.levels.length]).toEqual([200, 3, 3]);
     }
+  });
+});
+
+const captured = profilecliCaptures();
+
+describe.skipIf(!built || captured.length === 0)('profilecli, as it was captured', { timeout: 60_000 }, () => {
+  test.each(captured)('$file is answered in its own protocol', async (capture) => {
+    const { method = 'POST', path = '', query = '' } = capture;
+    const headers = captureHeaders(capture);
+    const answer = await rawCall(kiln.url, {
+      transport: 'http1',
+      method,
+      path: query === '' ? path : `${path}?${query}`,
+      headers,
+      body: method === 'GET' ? '' : captureBody(capture),
+    });
+    const type = headers['content-type'];
+    // No recording rules are kept, as where Pyroscope keeps none.
+    expect(answer.status, answer.body.toString()).toBe(path.includes('RecordingRules') ? 404 : 200);
+    if (answer.status !== 200) return;
+    if (type !== undefined) expect(answer.headers['content-type']).toBe(type);
+    if (type === 'application/grpc') expect(answer.trailers['grpc-status']).toBe('0');
+    if (type === 'application/grpc-web+proto') expect(answer.body.toString('latin1')).toContain('grpc-status: 0');
   });
 });
 

@@ -31,6 +31,7 @@ export const importCommand: Command = {
   name: 'import',
   synopsis: 'DIR | FILE… [--label name=value] [--journal ./kiln-import.journal]',
   summary: 'backfill: send old pprof files at their own times, each once',
+  example: 'import ./profiles --label service_name=my-app',
   help: () =>
     `Reaches back as far as retention_period of the tenant. A file is sent again only when the journal does not know it, and the\n` +
     `server drops a copy of what it has.\n\n${helpText(schema)}`,

@@ -40,6 +40,7 @@ export const pushCommand: Command = {
   name: 'push',
   synopsis: 'FILE… [--label name=value] [--keep-time]',
   summary: 'send pprof files, stamped with the time of now',
+  example: 'push cpu.pb.gz --label service_name=my-app',
   help: () => helpText(schema),
   run: push,
 };

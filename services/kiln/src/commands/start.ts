@@ -29,6 +29,7 @@ export const startCommand: Command = {
   name: 'start',
   synopsis: '[--port 4040] [--data-dir ./data] [--config.file F]',
   summary: 'run every role in one process on a directory',
+  example: 'start --port 4040 --data-dir ./data',
   help: () =>
     `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema)}`,
   run: start,

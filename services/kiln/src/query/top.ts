@@ -44,6 +44,7 @@ export const topAction: Command = {
   name: 'top',
   synopsis: "'<type>{selector}' [--limit 20] [--sort self|total] [--from now-1h] [--to now] [--output table|json|csv]",
   summary: 'list the functions that cost most',
+  example: "query top 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --limit 10",
   help: () =>
     `self is what a function spent itself, total what was spent in it and in what it called; a stack counts once however\n` +
     `often it recurs in it. Sums are of the whole profile, nothing is cut off.\n\n${selectionHelp}${helpText(schema)}`,
