@@ -55,7 +55,7 @@ export function corpusRows(pushes: readonly Push[], effort: Effort): Row[] {
   ];
 }
 
-const SERVICES = 2_000;
+const SERVICES = 4_000;
 
 function ofService({ labels }: Push, i: number): Push['labels'] {
   return labels.map(({ name, value }) => ({ name, value: name === 'service_name' ? `service-${i}` : value }));
@@ -87,13 +87,13 @@ export function sizeRows(pushes: readonly Push[], slice: readonly Push[], small:
       'new symbols included',
     ),
     row(
-      'head of one profile of 50 samples, of 2,000 services',
+      'head of one profile of 50 samples, of 4,000 services',
       [many.byteLength / SERVICES],
       'B',
       8_192,
-      `the last 64 as they came; alone it is ${one.byteLength} B, its strings ${parse(small)!.symbols.strings.bytes.length} B`,
+      `the last 256 as they came; alone it is ${one.byteLength} B, its strings ${parse(small)!.symbols.strings.bytes.length} B`,
     ),
-    row('block of one profile of 50 samples, of 2,000 services', [block / SERVICES], 'B', 8_192),
+    row('block of one profile of 50 samples, of 4,000 services', [block / SERVICES], 'B', 8_192),
     row('L0 bytes per profile, 15 s of 20 pods', [object.length / slice.length], 'B'),
     row('L0 bytes over pushed gzip bytes, same', [object.length / pushed], '×', 0.1),
   ];

@@ -3,8 +3,11 @@ import type { TenantId } from '@kiln/model';
 import { HeadDataset, type HeadParts } from './head-dataset.ts';
 import { RestingDataset } from './resting-dataset.ts';
 
-/** New datasets that wait for a second record before they are put to rest: fewer than this many never rest, and cost nothing. */
-const AWAKE = 64;
+/**
+ * New datasets that wait for a second record before they are put to rest. To rest and to wake takes about as long as ten records do, so a fleet of this
+ * many services in each partition never rests; awake they take some 8 MiB.
+ */
+const AWAKE = 256;
 /** A larger one stays as it is: it would save less than decoding it again costs. */
 const REST_MAX_BYTES = 256 * 1024;
 
