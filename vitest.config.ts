@@ -36,6 +36,7 @@ export default defineConfig({
           experimental: { viteModuleRunner: false },
           execArgv: ['--conditions=source'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
     ],
