@@ -41,6 +41,7 @@ export default defineConfig({
           experimental: { viteModuleRunner: false },
           execArgv: ['--conditions=source'],
           testTimeout: TEST_MS,
+          hookTimeout: TEST_MS,
         },
       },
     ],

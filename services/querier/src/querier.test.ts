@@ -135,9 +135,9 @@ describe('an answer', () => {
     const { off, len, rows, minMs, maxMs } = tenants[0]!;
     const taken = [{ log: log.log, from: -1, end: 0 }];
     // The part of the cut, as a block.
-    const key = blockKey(a, 0, 'ab'.repeat(16));
-    await world.objects.put(key, (await world.objects.get(object!))!.bytes);
-    const block = { object: key, level: 1, size: off + len, off, len, rows, minMs, maxMs } as const;
+    const copy = blockKey(a, 0, 'ab'.repeat(16));
+    await world.objects.put(copy, (await world.objects.get(object!))!.bytes);
+    const block = { object: copy, level: 1, size: off + len, off, len, rows, minMs, maxMs } as const;
     const job = { rev: 0, taken, blocks: [block], quarantine: [], gaps: [], goneLogs: new Set<never>() };
     const compact = async (): Promise<void> => {
       expect((await commitBlocks(world.catalog, a, job)).outcome).toBe('committed');
