@@ -76,7 +76,14 @@ export class SelectSeriesMerge implements QueryMerge {
       // Rows are decoded here, before the first is added.
       const totals = types.map((type) => ({ type, sums: rowTotals(tables, type, selection) }));
       const spans = this.#query.exemplars === 'spans' ? spanEntries(tables, selection) : undefined;
-      read.push({ tables, rows: tables.rows, totals, spans, mask: matchSeries(tables, selection) });
+      read.push({
+        tables,
+        rows: tables.rows,
+        series: tables.series,
+        totals,
+        spans,
+        mask: matchSeries(tables, selection),
+      });
     }
     for (const { tables, rows, totals, spans, mask } of read)
       for (const { type, sums } of totals) {
