@@ -212,16 +212,17 @@ function cellsOf(answer: Json): Map<string, bigint> {
     labels?: { name?: string; value?: string }[];
     slots?: { timestamp?: string; counts?: number[]; yMin?: number[] }[];
   }[];
-  return new Map(
-    series.flatMap(({ labels = [], slots = [] }) =>
-      slots.flatMap(({ timestamp, counts = [], yMin = [] }) =>
-        counts.flatMap((count, cell) => {
-          const key = keyOf(labels.map((label) => [label.name ?? '', label.value ?? '']));
-          return count === 0 ? [] : [[`${key} ${timestamp} from ${yMin[cell]}`, BigInt(count)] as const];
-        }),
-      ),
-    ),
-  );
+  const cells = new Map<string, bigint>();
+  for (const { labels = [], slots = [] } of series) {
+    const key = keyOf(labels.map((label) => [label.name ?? '', label.value ?? '']));
+    for (const { timestamp, counts = [], yMin = [] } of slots)
+      for (const [cell, count] of counts.entries()) {
+        // Lower bounds are whole: cells of a narrow range may share one.
+        const at = `${key} ${timestamp} from ${yMin[cell]}`;
+        if (count > 0) cells.set(at, (cells.get(at) ?? 0n) + BigInt(count));
+      }
+  }
+  return cells;
 }
 
 function wantedCells(values: readonly OracleValue[], range: { startMs: number }): Map<string, bigint> {

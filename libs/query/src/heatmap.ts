@@ -5,9 +5,10 @@ import { collectValues, idsOf } from './collect-values.ts';
 import { isLarger, rightEdge, toExemplar, type Exemplar } from './exemplars.ts';
 import { compareLabelLists, readLabelLists, writeLabelLists } from './label-codec.ts';
 import type { QueryLimits } from './limits.ts';
+import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type HeatmapQuery } from './query.ts';
 import { rowTotals } from './row-totals.ts';
-import { compileProfileSelection, matchSeries, matchTypes } from './selection.ts';
+import { compileProfileSelection, matchSeries, matchTypes, type Selection } from './selection.ts';
 import { SeriesGroups } from './series-groups.ts';
 import { SeriesTable } from './series-table.ts';
 import { ValueTable } from './value-table.ts';
@@ -52,22 +53,9 @@ export function runHeatmap(
   datasets: Iterable<DatasetTables>,
   limits: QueryLimits = {},
 ): Uint8Array {
-  const selection = compileProfileSelection(query, rowRange(query));
-  const groups = new SeriesTable(limits);
-  const values = new ValueTable(query.of, limits);
-  for (const tables of datasets) {
-    for (const type of matchTypes(tables, selection)) {
-      const source = {
-        rows: tables.rows,
-        sums: rowTotals(tables, type, selection),
-        type,
-        ...idsOf(tables, query.of, selection),
-      };
-      const own = new SeriesGroups(tables, type, matchSeries(tables, selection), query.groupBy, groups);
-      collectValues(values, source, selection, own);
-    }
-  }
-  return encode(groups, values);
+  const merge = new HeatmapMerge(query, limits);
+  merge.addDatasets(datasets);
+  return merge.toPartial();
 }
 
 export function mergeHeatmap(
@@ -75,10 +63,51 @@ export function mergeHeatmap(
   partials: readonly Uint8Array[],
   limits: QueryLimits = {},
 ): Uint8Array {
-  const groups = new SeriesTable(limits);
-  const values = new ValueTable(query.of, limits);
-  for (const partial of partials) decode(query, partial, groups, values);
-  return encode(groups, values);
+  const merge = new HeatmapMerge(query, limits);
+  for (const partial of partials) merge.addPartial(partial);
+  return merge.toPartial();
+}
+
+/** One table of values of datasets and partials. */
+export class HeatmapMerge implements QueryMerge {
+  readonly #query: HeatmapQuery;
+  readonly #selection: Selection;
+  readonly #groups: SeriesTable;
+  readonly #values: ValueTable;
+
+  constructor(query: HeatmapQuery, limits: QueryLimits = {}) {
+    this.#query = query;
+    this.#selection = compileProfileSelection(query, rowRange(query));
+    this.#groups = new SeriesTable(limits);
+    this.#values = new ValueTable(query.of, limits);
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>): void {
+    const selection = this.#selection;
+    const read = [];
+    for (const tables of datasets) {
+      const types = matchTypes(tables, selection);
+      if (types.length === 0) continue;
+      // Everything is decoded here, before the first value is added.
+      const { rows, series } = tables;
+      const carried = idsOf(tables, this.#query.of, selection);
+      const sources = types.map((type) => ({ rows, sums: rowTotals(tables, type, selection), type, ...carried }));
+      read.push({ tables, series, sources, mask: matchSeries(tables, selection) });
+    }
+    for (const { tables, sources, mask } of read)
+      for (const source of sources) {
+        const groups = new SeriesGroups(tables, source.type, mask, this.#query.groupBy, this.#groups);
+        collectValues(this.#values, source, selection, groups);
+      }
+  }
+
+  addPartial(partial: Uint8Array): void {
+    decode(this.#query, partial, this.#groups, this.#values);
+  }
+
+  toPartial(): Uint8Array {
+    return encode(this.#groups, this.#values);
+  }
 }
 
 /** Series of the most values first, then by labels. @throws KilnError `out_of_range` for an exemplar above int64, CorruptDataError for a damaged partial. */

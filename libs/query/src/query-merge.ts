@@ -1,4 +1,5 @@
 import type { DatasetTables } from '@kiln/block';
+import { HeatmapMerge } from './heatmap.ts';
 import type { QueryLimits } from './limits.ts';
 import { checkQuery, type Query } from './query.ts';
 import type { RunStats } from './run-stats.ts';
@@ -25,6 +26,7 @@ export function newQueryMerge(query: Query, limits: QueryLimits = {}, stats?: Ru
   checkQuery(query);
   if (query.kind === 'stacktraces') return new StacktracesMerge(query, limits, stats);
   if (query.kind === 'selectSeries') return new SelectSeriesMerge(query, limits);
+  if (query.kind === 'heatmap') return new HeatmapMerge(query, limits);
   return new FoldedPartials(query, limits, stats);
 }
 
