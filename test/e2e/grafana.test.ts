@@ -338,13 +338,13 @@ describe.skipIf(!built)('Profiles Drilldown', { timeout: 60_000 }, () => {
 
   test('learns that there is data, and what a query would read', async () => {
     const stats = await drilldown(`${service}/GetProfileStats`, {});
-    const times = oracle.stored(TENANT).map(({ timeMs }) => timeMs);
+    const stamps = oracle.stored(TENANT).map(({ timeMs }) => timeMs);
     expect(stats).toEqual({
       status: 200,
       body: {
         dataIngested: true,
-        oldestProfileTime: String(Math.min(...times)),
-        newestProfileTime: String(Math.max(...times)),
+        oldestProfileTime: String(Math.min(...stamps)),
+        newestProfileTime: String(Math.max(...stamps)),
       },
     });
     const cost = await drilldown(`${service}/AnalyzeQuery`, { ...range, query: `${CPU}${API}` });
