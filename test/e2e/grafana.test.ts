@@ -338,13 +338,13 @@ describe.skipIf(!built)('Profiles Drilldown', { timeout: 60_000 }, () => {
 
   test('learns that there is data, and what a query would read', async () => {
     const stats = await drilldown(`${service}/GetProfileStats`, {});
-    const stored = oracle.stored(TENANT).map(({ timeMs }) => timeMs);
+    const stamps = oracle.stored(TENANT).map(({ timeMs }) => timeMs);
     expect(stats).toEqual({
       status: 200,
       body: {
         dataIngested: true,
-        oldestProfileTime: String(Math.min(...stored)),
-        newestProfileTime: String(Math.max(...stored)),
+        oldestProfileTime: String(Math.min(...stamps)),
+        newestProfileTime: String(Math.max(...stamps)),
       },
     });
     const cost = await drilldown(`${service}/AnalyzeQuery`, { ...range, query: `${CPU}${API}` });
@@ -593,6 +593,47 @@ describe.skipIf(!built || !hasTool('go'))('Go’s own tools', { timeout: 120_000
     writeFileSync(join(dir, 'main.go'), 'package main\n\nfunc main() { println(1) }\n');
     run(['build', '-pgo=default.pgo', '-o', 'program', '.'], dir);
   });
+});
+
+describe.skipIf(!built)('statuses of reads by GET', { timeout: 60_000 }, () => {
+  const render = '/pyroscope/render';
+  const query = `${CPU}${API}`;
+  const times = { from: String(range.start), until: String(range.end) };
+
+  test.each([
+    [200, { query, ...times }],
+    [200, { query }],
+    [200, { query, ...times, aggregation: 'whatever', maxNodes: 'many', format: 'json' }],
+    [200, { query: `{__name__="${CPU}"}`, from: 'now-1h', until: 'nonsense' }],
+    [400, { query, ...times, from: '0' }],
+    [400, { query, ...times, until: '0' }],
+    [400, { query, from: times.until, until: times.from }],
+    [400, { ...times }],
+    [400, { query: '', ...times }],
+    [400, { query: '{service_name="api"}', ...times }],
+    [400, { query: 'process_cpu:cpu{}', ...times }],
+    [400, { query: `${CPU}{a=`, ...times }],
+    [400, { query, ...times, maxNodes: '-1' }],
+    [400, { query, ...times, maxNodes: '1000000000' }],
+  ])('/pyroscope/render is %d for %j', async (status, parameters) => {
+    const answer = await get(render, parameters as Record<string, string>);
+    expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/json']);
+    if (status === 400) expect(JSON.parse(answer.body.toString())).toMatchObject({ code: 'invalid_argument' });
+  });
+
+  test.each(['/pyroscope/render', '/pyroscope/render-diff', '/pyroscope/label-values', '/api/v1/top', '/pprof'])(
+    '%s takes GET and HEAD alone, and a tenant where they are kept apart',
+    async (path) => {
+      for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+        const { status, headers } = await rawCall(kiln.url, { transport: 'http1', method, path });
+        expect([status, headers['allow']], method).toEqual([405, 'GET, HEAD']);
+      }
+      const asked = (headers: Record<string, string>): Promise<RawAnswer> =>
+        rawCall(tenants.url, { transport: 'http1', method: 'GET', path, headers });
+      expect((await asked({})).status).toBe(401);
+      expect((await asked({ 'x-scope-orgid': 'a||b' })).status).toBe(400);
+    },
+  );
 });
 
 describe.skipIf(!built)('the forms of answers', { timeout: 60_000 }, () => {

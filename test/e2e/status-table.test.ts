@@ -177,7 +177,7 @@ const rows: readonly Row[] = [
   { ...call('Nothing', 'a method that is not there', {}, 'unimplemented', /no method .*Nothing/), status: 404 },
   {
     what: 'a service that is not there',
-    path: '/settings.v1.SettingsService/Get',
+    path: '/settings.v1.RecordingRulesService/ListRecordingRules',
     body: {},
     code: 'unimplemented',
     status: 404,
