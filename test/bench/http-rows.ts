@@ -71,7 +71,7 @@ export async function httpRows(pushes: readonly Push[], { rounds }: Effort): Pro
   ];
 }
 
-async function postAll(url: string, pushes: readonly Push[], agent: Agent): Promise<void> {
+export async function postAll(url: string, pushes: readonly Push[], agent: Agent): Promise<void> {
   let next = 0;
   const client = async (): Promise<void> => {
     while (next < pushes.length) {

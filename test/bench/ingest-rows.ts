@@ -4,6 +4,7 @@ import { gunzipSized } from '../../services/distributor/src/body.ts';
 import { interleave, ratio, row, type Effort, type Row } from './measure.ts';
 import {
   append,
+  blockOf,
   gunzipAll,
   ingestAll,
   newHead,
@@ -54,6 +55,12 @@ export function corpusRows(pushes: readonly Push[], effort: Effort): Row[] {
   ];
 }
 
+const SERVICES = 4_000;
+
+function ofService({ labels }: Push, i: number): Push['labels'] {
+  return labels.map(({ name, value }) => ({ name, value: name === 'service_name' ? `service-${i}` : value }));
+}
+
 /** Head and level-0 bytes; sizes do not vary, so one round tells. */
 export function sizeRows(pushes: readonly Push[], slice: readonly Push[], small: Push): Row[] {
   const head = newHead();
@@ -67,6 +74,8 @@ export function sizeRows(pushes: readonly Push[], slice: readonly Push[], small:
     append(head, toRecord(profile, i), i);
   }
   const one = ingestAll([small]);
+  const many = ingestAll(Array.from({ length: SERVICES }, (_, i) => ({ ...small, labels: ofService(small, i) })));
+  const block = blockOf(many).length;
   const object = seal(ingestAll(slice));
   const pushed = slice.reduce((sum, { gzip }) => sum + gzip.length, 0);
   return [
@@ -78,12 +87,13 @@ export function sizeRows(pushes: readonly Push[], slice: readonly Push[], small:
       'new symbols included',
     ),
     row(
-      'head of one profile of 50 samples',
-      [one.byteLength],
+      'head of one profile of 50 samples, of 4,000 services',
+      [many.byteLength / SERVICES],
       'B',
       8_192,
-      `${samplesOf(parse(small)!)} samples; its strings alone are ${parse(small)!.symbols.strings.bytes.length} B`,
+      `the last 256 as they came; alone it is ${one.byteLength} B, its strings ${parse(small)!.symbols.strings.bytes.length} B`,
     ),
+    row('block of one profile of 50 samples, of 4,000 services', [block / SERVICES], 'B', 8_192),
     row('L0 bytes per profile, 15 s of 20 pods', [object.length / slice.length], 'B'),
     row('L0 bytes over pushed gzip bytes, same', [object.length / pushed], '×', 0.1),
   ];

@@ -14,6 +14,7 @@ import { openLoopRows } from './open-loop.ts';
 import { benchRanges, fullRanges } from './range-rows.ts';
 import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { readmeTable } from './readme-table.ts';
+import { selfRows } from './self-rows.ts';
 import { tableHead, tableLine } from './table.ts';
 
 /*
@@ -136,6 +137,7 @@ checkObject(object);
 add(objectRows(object, hour, 'process_cpu:cpu:nanoseconds:cpu:nanoseconds', effort));
 add(seriesRows(effort));
 add(await httpRows(pushes, effort));
+add(await selfRows(pushes, effort));
 
 if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, ...effort, rows: all }, null, 1)}\n`);
 if (readme) process.stdout.write(readmeTable(all));

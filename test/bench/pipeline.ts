@@ -1,6 +1,14 @@
 import { gunzipSync } from 'node:zlib';
 import { ColumnArena } from '@kiln/bytes';
-import { decodeRecord, RecordBuilder, RecordReader, writeSegment, type RecordDataset } from '@kiln/block';
+import {
+  decodeRecord,
+  mergeDatasets,
+  RecordBuilder,
+  RecordReader,
+  writeBlock,
+  writeSegment,
+  type RecordDataset,
+} from '@kiln/block';
 import { normalizePprof, PprofReader } from '@kiln/formats';
 import { makeLogId, parseTenantId, type Label, type Profile, type TenantId } from '@kiln/model';
 import { gunzipSized } from '../../services/distributor/src/body.ts';
@@ -99,6 +107,14 @@ export function seal(head: Head): Uint8Array {
   const logId = makeLogId('0123456789abcdef', 0);
   const tenants = [{ tenant, datasets: head.tables(tenant) }];
   return writeSegment({ logId, start: -1, end: 0, blockId: new Uint8Array(16), tenants, ids: none }, nodeCodecs).bytes;
+}
+
+/** The block of an hour that a merge makes of the head. */
+export function blockOf(head: Head): Uint8Array {
+  const datasets = [...head.tables(tenant)].flatMap((tables) => [
+    ...mergeDatasets([tables], () => 0, 7, nodeCodecs).windows.values(),
+  ]);
+  return writeBlock({ level: 1, blockId: new Uint8Array(16), tenant, datasets }, nodeCodecs).bytes;
 }
 
 /** G: what everything is measured against. */

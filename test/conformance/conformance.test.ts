@@ -7,6 +7,7 @@ import { Oracle, type Verdict } from '../oracle/index.ts';
 import { capturedPrefix, dataDir, whyNoData } from '../support/captured.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { long, requireService } from '../support/services.ts';
 import { compareDiscovery, compareType, OracleMemo, type Ask, type Comparison } from './compare-answers.ts';
 import { compareMethods } from './compare-methods.ts';
@@ -22,7 +23,7 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
   const dir = mkdtempSync(join(tmpdir(), 'kiln-conformance-'));
   // Jobs are small, so that there are many and their blocks are merged.
   const flags = [
-    '--auth.multitenancy-enabled=true',
+    manyTenants,
     '--ingester.cut-max-age=2s',
     '--compactor.interval=1h',
     '--compactor.max-job-bytes=64KiB',
@@ -30,12 +31,15 @@ describe.skipIf(!built)('a running server answers as the oracle', { timeout: 1_8
   const oracle = new Oracle();
   const neighbour = new Oracle();
   const memo = new OracleMemo();
+  const neighbours = new MarkedTenants(dir);
   let kiln: RunningKiln;
 
   beforeAll(async () => {
     kiln = await startKiln({ dataDir: dir, flags });
+    await neighbours.push(kiln.url);
   });
   afterAll(async () => {
+    await neighbours.look(kiln);
     await kiln.stop();
     rmSync(dir, { recursive: true, force: true });
   });
@@ -93,7 +97,7 @@ test.skipIf(!built || !hasData)('what clients sent below a prefix, to a server o
   const dir = mkdtempSync(join(tmpdir(), 'kiln-prefix-'));
   const kiln = await startKiln({
     dataDir: dir,
-    flags: ['--auth.multitenancy-enabled=true', `--server.path-prefix=${capturedPrefix}`],
+    flags: [manyTenants, `--server.path-prefix=${capturedPrefix}`],
   });
   try {
     const oracle = new Oracle();

@@ -13,8 +13,6 @@ import { corpus } from '../support/corpus.ts';
 import { drawnPprof } from '../support/profile-builder.ts';
 
 const TENANT = 'in-process' as TenantId;
-/** Differences after which no more is asked. */
-const ENOUGH = 5;
 const range = { startMs: RECEIVED_MS - 120_000, endMs: RECEIVED_MS + 1_000 };
 
 const codecs: Codecs = {
@@ -30,14 +28,17 @@ interface Push {
 
 /**
  * The product without its services, decode → normalise → record → head and segment → query, against the oracle. Half of the profiles lie in a head,
- * half in a segment that was read back. @returns the first differences, as sentences
+ * half in a segment that was read back.
+ * @param enough differences after which no more is compared.
+ * @returns the first differences, as sentences
  */
-export function compareInProcess(): string[] {
+export function compareInProcess(enough = 5): string[] {
   const oracle = new Oracle();
   const wrong: string[] = [];
   const halves = [newHead(), newHead()];
   let offset = 0;
   for (const { labels, pprof } of pushes()) {
+    if (wrong.length >= enough) return wrong;
     const verdict = oracle.push({ tenant: TENANT, labels, pprofBytes: pprof, receivedMs: RECEIVED_MS });
     const said = 'stored' in verdict ? 'stored' : `${verdict.code} ${verdict.reasons.join('|')}`;
     const found = storeInto(halves[offset % 2]!, { labels, pprof }, offset);
@@ -58,7 +59,7 @@ export function compareInProcess(): string[] {
         sources.map((datasets) => runQuery(query, datasets)),
       ),
     );
-  return [...wrong, ...compareAnswers(oracle, ask)];
+  return [...wrong, ...compareAnswers(oracle, ask, enough - wrong.length)];
 }
 
 function newHead(): Head {
@@ -134,10 +135,14 @@ function throughSegment(head: Head): DatasetTables[] {
   return openPart(bytes.slice(off, off + len), TENANT, codecs).datasets.map((dataset) => dataset.tables());
 }
 
-function compareAnswers(oracle: Oracle, ask: <Q extends Query>(query: Q) => ResultOf[Q['kind']]): string[] {
+function compareAnswers(
+  oracle: Oracle,
+  ask: <Q extends Query>(query: Q) => ResultOf[Q['kind']],
+  enough: number,
+): string[] {
   const wrong: string[] = [];
   const check = (what: string, got: () => unknown, want: () => unknown): void => {
-    if (wrong.length >= ENOUGH) return;
+    if (wrong.length >= enough) return;
     const [a, b] = [text(got), text(want)];
     if (a !== b) wrong.push(`${what}: ${around(a, b)}, the oracle has ${around(b, a)}`);
   };
@@ -270,7 +275,8 @@ function around(a: string, b: string): string {
 }
 
 if (import.meta.main) {
-  const wrong = compareInProcess();
-  for (const sentence of wrong.slice(0, 5)) process.stdout.write(`${sentence}\n`);
+  // For planted faults: noticed is noticed.
+  const wrong = compareInProcess(1);
+  for (const sentence of wrong) process.stdout.write(`${sentence}\n`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
 }

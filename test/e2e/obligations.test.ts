@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tinyPprof } from '../process/tiny-pprof.ts';
 import { connectPush, ingestBody, profileForm, query, rawQuery, type SeriesToPush } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { rawCall, transports } from '../support/rpc-call.ts';
 import { requireService } from '../support/services.ts';
 
@@ -20,16 +21,20 @@ type Json = Record<string, unknown>;
 let dir = '';
 let kiln: RunningKiln;
 let tenants: RunningKiln;
+let neighbours: MarkedTenants;
 beforeAll(async () => {
   if (!built) return;
   dir = mkdtempSync(join(tmpdir(), 'kiln-obligations-'));
   [kiln, tenants] = await Promise.all([
     startKiln({ dataDir: join(dir, 'one'), flags: ['--server.path-prefix=/base'] }),
-    startKiln({ dataDir: join(dir, 'many'), flags: ['--auth.multitenancy-enabled=true'] }),
+    startKiln({ dataDir: join(dir, 'many'), flags: [manyTenants] }),
   ]);
+  neighbours = new MarkedTenants(join(dir, 'many'));
+  await neighbours.push(tenants.url);
 });
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(tenants);
   await Promise.all([kiln.stop(), tenants.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });

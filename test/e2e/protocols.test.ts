@@ -12,6 +12,7 @@ import { tinyPprof } from '../process/tiny-pprof.ts';
 import { bufCurl, buildSchema, hasBuf } from '../support/buf-curl.ts';
 import { pushBytes, pushJson, readAnswer, type SeriesToPush } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { protocols, rpcCall, transports, type RpcAnswer, type RpcRequest } from '../support/rpc-call.ts';
 import { long, requireService } from '../support/services.ts';
 import { holdUpload } from './hold-upload.ts';
@@ -39,15 +40,19 @@ const fewTypes = sources.filter(({ name }) => /go-cpu|unicode|python-cpu|rust-cp
 let dir = '';
 let schema = '';
 let kiln: RunningKiln;
+let neighbours: MarkedTenants;
 beforeAll(async () => {
   if (!built) return;
   dir = mkdtempSync(join(tmpdir(), 'kiln-protocols-'));
   schema = join(dir, 'schema.binpb');
   if (buf) buildSchema(schema);
-  kiln = await startKiln({ dataDir: join(dir, 'data'), flags: ['--auth.multitenancy-enabled=true'] });
+  kiln = await startKiln({ dataDir: join(dir, 'data'), flags: [manyTenants] });
+  neighbours = new MarkedTenants(join(dir, 'data'));
+  await neighbours.push(kiln.url);
 });
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(kiln);
   await kiln.stop();
   rmSync(dir, { recursive: true, force: true });
 });

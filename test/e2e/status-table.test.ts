@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tinyPprof } from '../process/tiny-pprof.ts';
 import { profileForm, pushBytes } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { protocols, rawCall, rpcCall, transports } from '../support/rpc-call.ts';
 import { requireService } from '../support/services.ts';
 
@@ -19,13 +20,17 @@ const range = { start: now - 60_000, end: now };
 
 let dir = '';
 let kiln: RunningKiln;
+let neighbours: MarkedTenants;
 beforeAll(async () => {
   if (!built) return;
   dir = mkdtempSync(join(tmpdir(), 'kiln-status-'));
-  kiln = await startKiln({ dataDir: dir, flags: ['--auth.multitenancy-enabled=true'] });
+  kiln = await startKiln({ dataDir: dir, flags: [manyTenants] });
+  neighbours = new MarkedTenants(dir);
+  await neighbours.push(kiln.url);
 });
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(kiln);
   await kiln.stop();
   rmSync(dir, { recursive: true, force: true });
 });

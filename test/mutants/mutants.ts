@@ -10,6 +10,7 @@ const block = 'libs/block/src';
 const ingester = 'services/ingester/src';
 const querier = 'services/querier/src';
 const compactor = 'services/compactor/src';
+const distributor = 'services/distributor/src';
 
 /** One that no longer fits its file fails: rewrite it beside the code that changed. One that nobody notices is a hole in the tests. */
 export const mutants: readonly Mutant[] = [
@@ -67,42 +68,42 @@ export const mutants: readonly Mutant[] = [
     file: `${ingester}/partition-state.ts`,
     from: 'this.#lostIds = lost;\n    for (const part of kept) this.ids.load(part, this.appendMs);',
     to: 'this.#lostIds = lost;',
-    noticedBy: `${ingester}/partition.test.ts`,
+    noticedBy: `${ingester}/partition-copies.test.ts`,
   },
   {
     name: 'ids not read when others got further',
     file: `${ingester}/partition-state.ts`,
     from: 'this.appendMs = Math.max(this.appendMs, chain.tip?.aMax ?? 0);\n      for (const part of kept) this.ids.load(part, this.appendMs);',
     to: 'this.appendMs = Math.max(this.appendMs, chain.tip?.aMax ?? 0);',
-    noticedBy: `${ingester}/partition.test.ts`,
+    noticedBy: `${ingester}/partition-cuts.test.ts`,
   },
   {
     name: 'rows are not let go when others got further',
     file: `${ingester}/partition-state.ts`,
     from: 'if (this.growing !== undefined && this.growing.end <= chain.E) this.growing = undefined;',
     to: '',
-    noticedBy: `${ingester}/partition.test.ts`,
+    noticedBy: `${ingester}/partition-cuts.test.ts`,
   },
   {
     name: 'head not filtered by W',
     file: `${ingester}/partition-answer.ts`,
     from: 'const after = Math.max(from, committed);',
     to: 'const after = committed;',
-    noticedBy: `${ingester}/partition.test.ts`,
+    noticedBy: `${ingester}/partition-answer.test.ts`,
   },
   {
     name: 'an owner never says that the reader is stale',
     file: `${ingester}/partition.ts`,
     from: 'if (chain.T > from) {',
     to: 'if (chain.T > from + 1e9) {',
-    noticedBy: `${ingester}/partition.test.ts`,
+    noticedBy: `${ingester}/partition-answer.test.ts`,
   },
   {
     name: 'an answer does not wait for the end of the log',
     file: `${ingester}/partition.ts`,
     from: 'if (consumed < upTo) throw this.#behind(upTo);',
     to: '',
-    noticedBy: `${ingester}/partition.test.ts`,
+    noticedBy: `${ingester}/partition-answer.test.ts`,
   },
   {
     name: 'the part of a neighbour',
@@ -163,8 +164,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a part counted twice',
     file: `${querier}/read-parts.ts`,
-    from: 'if (partial.length > 0) partials.push(partial);',
-    to: 'if (partial.length > 0) partials.push(partial, partial);',
+    from: 'merge.addDatasets(datasets);',
+    to: 'merge.addDatasets([...datasets, ...datasets]);',
     noticedBy: 'simulation',
   },
   {
@@ -275,8 +276,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'truncate before merge',
     file: 'libs/query/src/stacktraces.ts',
-    from: '  return encodeTree(tree);\n}\n\n/** Associative',
-    to: '  return encodeTree(query.maxNodes > 0 && tree.length > query.maxNodes ? new FunctionTree(limits) : tree);\n}\n\n/** Associative',
+    from: 'return encodeTree(this.#tree);',
+    to: 'return encodeTree(this.#tree.length > 5 ? new FunctionTree() : this.#tree);',
     noticedBy: 'libs/query/src/run.test.ts',
   },
   {
@@ -289,8 +290,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no fsync of data in the log',
     file: 'libs/partition-log/src/file-partition.ts',
-    from: "await this.#file.sync('log-data');",
-    to: '',
+    from: "await this.#file.writeDurably(frames, position, 'log-data');",
+    to: 'await this.#file.write(frames, position);',
     noticedBy: 'libs/partition-log/src/power-loss.test.ts',
   },
   {
@@ -313,5 +314,47 @@ export const mutants: readonly Mutant[] = [
     from: 'await this.#file.write(frames, position);',
     to: 'for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs }); await this.#file.write(frames, position);',
     noticedBy: 'libs/partition-log/src/power-loss.test.ts',
+  },
+  {
+    name: 'heads take what others hold below the memory ceiling',
+    file: `${ingester}/budget.ts`,
+    from: 'ceilingBytes - (usedBytes - this.#headBytes())',
+    to: 'ceilingBytes + 0 * usedBytes',
+    noticedBy: `${ingester}/budget.test.ts`,
+  },
+  {
+    name: 'pushes are taken at the memory ceiling',
+    file: 'libs/rpc/src/in-flight.ts',
+    from: 'if (!this.#ledger.fits(more)) throw',
+    to: 'if (!this.#ledger.fits(-Infinity)) throw',
+    noticedBy: 'libs/rpc/src/in-flight.test.ts',
+  },
+  {
+    name: 'a resting dataset wakes without its rows',
+    file: `${ingester}/head/head.ts`,
+    from: 'dataset.adopt(resting.tables(-1)!);',
+    to: 'void resting.tables(-1);',
+    noticedBy: `${ingester}/head/head.test.ts`,
+  },
+  {
+    name: 'parts of a profile that rules moved share an id',
+    file: `${distributor}/batch.ts`,
+    from: 'isMoved: i > 0',
+    to: 'isMoved: i > 99',
+    noticedBy: `${distributor}/intake.test.ts`,
+  },
+  {
+    name: 'values of a dropped sample type keep a sample',
+    file: 'libs/formats/src/sample-types.ts',
+    from: 'if (of[type]! < 0) continue;',
+    to: 'if (of[type]! < -1) continue;',
+    noticedBy: 'libs/formats/src/relabeling.test.ts',
+  },
+  {
+    name: 'a new series above the limit is stored',
+    file: `${distributor}/active-series.ts`,
+    from: 'known.count + weight > limit',
+    to: 'known.count > limit',
+    noticedBy: `${distributor}/active-series.test.ts`,
   },
 ];

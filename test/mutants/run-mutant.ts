@@ -5,7 +5,8 @@ import type { Mutant } from './mutants.ts';
 const SEEDS = 24;
 
 export function copyForMutants(): SourceCopy {
-  return new SourceCopy(['libs', 'services', 'test/sim', 'test/support', 'vitest.config.ts']);
+  // The transform of the services asks for their tsconfig.
+  return new SourceCopy(['libs', 'services', 'test/sim', 'test/support', 'tsconfig.base.json', 'vitest.config.ts']);
 }
 
 /** Plants a mutant in the copy and runs its suite. @returns why the suite did not notice it, undefined when it did. */

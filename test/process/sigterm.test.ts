@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { streamCall } from '../support/rpc-call.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { long, requireService } from '../support/services.ts';
@@ -15,6 +16,7 @@ import { pushRequest, tinyPprof } from './tiny-pprof.ts';
 
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
 const PUSH = '/push.v1.PusherService/Push';
+const TENANT = 'loaded';
 const rounds = long ? 100 : 4;
 
 /** What became of a push. Refused is safe: nothing of it was taken, or the answer says to send it again. */
@@ -27,20 +29,26 @@ test.skipIf(!built)(
     const dataDir = mkdtempSync(join(tmpdir(), 'kiln-sigterm-'));
     const random = seededRandom('sigterm');
     const startedMs = Date.now();
+    const neighbours = new MarkedTenants(dataDir);
     const lost: string[] = [];
     let stored = 0n;
     let refused = 0;
     try {
       for (let round = 0; round <= rounds; round++) {
-        const kiln = await startKiln({ dataDir, timeoutMs: 120_000 });
+        const kiln = await startKiln({ dataDir, flags: [manyTenants], timeoutMs: 120_000 });
         const start = startedMs - 60_000;
         const asked = { profileTypeID: 'process_cpu:cpu:ns::', labelSelector: '{}', start, end: Date.now() + 60_000 };
         const total = async (): Promise<bigint> => {
-          const { flamegraph } = await query(kiln.url, 'SelectMergeStacktraces', asked, { json: true });
+          const { flamegraph } = await query(kiln.url, 'SelectMergeStacktraces', asked, {
+            tenant: TENANT,
+            json: true,
+          });
           return BigInt((flamegraph as { total?: string }).total ?? 0);
         };
         await expect.poll(total, { timeout: 20_000 }).toBe(stored);
+        await neighbours.push(kiln.url);
         if (round === rounds) {
+          await neighbours.look(kiln);
           await kiln.stop();
           break;
         }
@@ -65,6 +73,7 @@ test.skipIf(!built)(
         const tookMs = performance.now() - began;
         isOver = true;
         await Promise.all(loads);
+        await neighbours.lookAround(kiln.output());
         expect([code, pushed > 10, tookMs < 20_000]).toEqual([0, true, true]);
       }
       process.stdout.write(`sigterm: ${rounds} rounds, ${stored} stored, ${refused} refused\n`);
@@ -87,7 +96,11 @@ function http1Client(url: string): Client {
   return {
     push: (body) =>
       new Promise((resolve) => {
-        const headers = { 'content-type': 'application/proto', 'content-length': String(body.length) };
+        const headers = {
+          'content-type': 'application/proto',
+          'content-length': String(body.length),
+          'x-scope-orgid': TENANT,
+        };
         const sent = httpRequest(url + PUSH, { method: 'POST', agent, headers }, (response) => {
           text(response).then(
             (said) => resolve(outcomeOf(response.statusCode!, response.headers['retry-after'], said)),
@@ -115,7 +128,13 @@ function http2Client(url: string): Client {
       if (session.closed || session.destroyed) session = connectHttp2(url).on('error', () => undefined);
       const head = Buffer.alloc(5);
       head.writeUInt32BE(body.length, 1);
-      const headers = { ':method': 'POST', ':path': PUSH, 'content-type': 'application/grpc', te: 'trailers' };
+      const headers = {
+        ':method': 'POST',
+        ':path': PUSH,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        'x-scope-orgid': TENANT,
+      };
       try {
         const answer = await streamCall(session, headers, Buffer.concat([head, body]));
         const status = answer.trailers['grpc-status'] ?? answer.headers['grpc-status'];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { kilnIsBuilt, kilnMain, startKiln } from '../support/kiln-process.ts';
+import { MarkedTenants } from '../support/marked-tenants.ts';
 import { requireService } from '../support/services.ts';
 import { anyTime, frozenV1, readSums } from './frozen.ts';
 
@@ -45,6 +46,10 @@ describe.skipIf(!built)('a directory whose log is lost', { timeout: 120_000 }, (
     // Two rounds of the fixture were cut, each to this service; the third, to the other one, was only in the log.
     expect(sums['search process_cpu:wall:nanoseconds:wall:nanoseconds']).toMatch(/^60000000 over/);
     expect(sums['checkout process_cpu:wall:nanoseconds:wall:nanoseconds']).toBeUndefined();
+    const neighbours = new MarkedTenants(dataDir);
+    await neighbours.push(server.url);
+    await neighbours.look(server);
     expect(await server.stop()).toBe(0);
+    await neighbours.lookAround(server.output());
   });
 });

@@ -36,6 +36,13 @@ export function capturesInScope(): Capture[] {
   );
 }
 
+/** What profilecli asked: reads by Connect, gRPC over HTTP/1.1, gRPC-Web and GET. */
+export function profilecliCaptures(): Capture[] {
+  if (dataDir === undefined) return [];
+  const index = JSON.parse(readFileSync(resolve(dataDir, 'captured/index.json'), 'utf8')) as Capture[];
+  return index.filter(({ client }) => client === 'profilecli');
+}
+
 /** The raw body of a capture. */
 export function captureBody({ file }: Capture): Uint8Array {
   return new Uint8Array(readFileSync(resolve(dataDir!, 'captured', file)));

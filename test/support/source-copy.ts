@@ -75,5 +75,5 @@ export class SourceCopy {
 
 /** Whether a program failed because the fault keeps sources from loading: that proves nothing. */
 export function didNotLoad(said: string): boolean {
-  return /SyntaxError|ERR_MODULE_NOT_FOUND|No test files found/.test(said);
+  return /SyntaxError|ERR_MODULE_NOT_FOUND|No test files found|Failed Suites/.test(said);
 }

@@ -39,30 +39,54 @@ export function readUintsInto(
   limit: number,
   what: string,
 ): void {
-  const { bytes, end } = r;
+  const { end, view } = r;
   const to = from + length;
-  const last = end - 1;
   let at = r.position;
   let largest = 0;
-  for (let i = from; i < to; i++) {
-    const low = bytes[at]!;
-    const high = at < last ? bytes[at + 1]! : 0x80;
-    let value: number;
-    if ((low & high) < 0x80 && at < last) {
-      // One byte or two, which comes next being as good as random: no branch for it.
-      const isTwo = low >> 7;
-      value = (low & 0x7f) | ((high << 7) & -isTwo);
-      at += 1 + isTwo;
-    } else {
-      r.position = at;
-      value = r.varint();
-      at = r.position;
+  for (let i = from; i < to;) {
+    if (i + 4 <= to && at + 4 <= end) {
+      const four = view.getInt32(at, true);
+      if ((four & 0x80808080) === 0) {
+        // Four of one byte each: distances and lengths mostly are.
+        const a = four & 0x7f;
+        const b = (four >> 8) & 0x7f;
+        const c = (four >> 16) & 0x7f;
+        const d = four >> 24;
+        column[i] = a;
+        column[i + 1] = b;
+        column[i + 2] = c;
+        column[i + 3] = d;
+        if (a > largest) largest = a;
+        if (b > largest) largest = b;
+        if (c > largest) largest = c;
+        if (d > largest) largest = d;
+        i += 4;
+        at += 4;
+        continue;
+      }
+      // Two of one byte or two each, which comes next being as good as random: no branch for it.
+      const isTwo = (four >>> 7) & 1;
+      const rest = four >>> (8 + 8 * isTwo);
+      const isNextTwo = (rest >>> 7) & 1;
+      if ((((four & (four >>> 8)) | (rest & (rest >>> 8))) & 0x80) === 0) {
+        const a = (four & 0x7f) | ((four >>> 1) & 0x3f80 & -isTwo);
+        const b = (rest & 0x7f) | ((rest >>> 1) & 0x3f80 & -isNextTwo);
+        column[i] = a;
+        column[i + 1] = b;
+        if (a > largest) largest = a;
+        if (b > largest) largest = b;
+        i += 2;
+        at += 2 + isTwo + isNextTwo;
+        continue;
+      }
     }
-    column[i] = value;
+    r.position = at;
+    const value = r.varint();
+    at = r.position;
+    column[i++] = value;
     if (value > largest) largest = value;
   }
   r.position = at;
-  if (at > end) r.fail(`${what} numbers beyond the end`);
   if (length > 0 && largest >= limit) r.fail(`${what} ${largest} of ${limit}`);
 }
 
@@ -170,16 +194,29 @@ export function writeExact(w: ByteWriter, { lo, hi }: ExactColumn, from: number,
   if (wide) for (let i = from; i < to; i++) w.varint(hi![i]!);
 }
 
-/** Fills rows from .. to of `lo`; returns the high parts of those rows, undefined when all are 0. */
+/** Hot: once per row. Fills rows from .. to of `lo`; returns the high parts of those rows, undefined when all are 0. */
 export function readExact(r: ByteReader, lo: Float64Array, from: number, to: number): Float64Array | undefined {
   const wide = r.u8();
   if (wide > 1) r.fail(`exact column of form ${wide}, known are 0 and 1`);
   if (to - from > r.left) r.fail(`${to - from} numbers, ${r.left} bytes left`);
+  const { bytes, end } = r;
+  let at = r.position;
   for (let i = from; i < to; i++) {
-    const value = r.varint();
-    if (value >= 2 ** 52) r.fail(`low part ${value}, limit 2^52`);
+    // As in readInts.
+    let value = at + 2 < end ? bytes[at]! : LONG;
+    let next = at + 1;
+    if (value > 127 && value < LONG) value += (bytes[next++]! - 1) * 128;
+    if (value > 0x3fff && value < LONG) value += (bytes[next++]! - 1) * 0x4000;
+    if (value >= LONG) {
+      r.position = at;
+      value = r.varint();
+      next = r.position;
+      if (value >= 2 ** 52) r.fail(`low part ${value}, limit 2^52`);
+    }
     lo[i] = value;
+    at = next;
   }
+  r.position = at;
   if (wide === 0) return undefined;
   const hi = new Float64Array(to - from);
   for (let i = 0; i < hi.length; i++) hi[i] = r.varint();

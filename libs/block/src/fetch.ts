@@ -7,7 +7,8 @@ import { KIND } from './versions.ts';
 /*
  * A reader of a large part fetches what it needs step by step (design: engine.md §7, "GETs"):
  *   missingContents   until it is undefined: the table of contents, then `openPart`
- *   missingSections   of the datasets that it wants, all at once; once more for the rows of those whose roll-ups do not answer all
+ *   missingSections   of the datasets that it wants, all at once; again for the finer roll-ups of those whose coarse ones do not answer all, and for
+ *                     the rows of those that need them still
  *   missingPages      of the pages that it wants
  * All are pure: they say which ranges, the caller fetches them and adds them to the part's bytes.
  */
@@ -19,15 +20,17 @@ const TAIL_BYTES = 64 * 1024;
 const GAP_BYTES = 64 * 1024;
 
 /**
- * Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; of rows and where their pages are; of symbols
- * alone; of span and trace ids with their samples' values.
+ * Sections that are fetched together: of series and totals; of stacks, from roll-ups where there are any; finer roll-ups; of rows and where their pages
+ * are; ids of rows; symbols alone; span and trace ids with their samples' values.
  */
-export type SectionSet = 'series' | 'stacks' | 'rows' | 'symbols' | 'spans';
+export type SectionSet = 'series' | 'stacks' | 'fine' | 'rows' | 'ids' | 'symbols' | 'spans';
 
 const SECTIONS: Readonly<Record<SectionSet, readonly number[]>> = {
-  series: [KIND.rowIndex, KIND.series],
+  series: [KIND.rowTotals, KIND.series],
   stacks: [KIND.series, KIND.rollup, KIND.symbols],
-  rows: [KIND.pageDirectory, KIND.rowIndex],
+  fine: [KIND.fineRollup],
+  rows: [KIND.pageDirectory, KIND.rowTotals],
+  ids: [KIND.rowIndex],
   symbols: [KIND.symbols],
   spans: [KIND.spans],
 };
@@ -46,10 +49,13 @@ export function missingSections(
   datasets: readonly PartDataset[],
   ...sets: readonly SectionSet[]
 ): Place[] {
-  const kinds = sets.flatMap((set) => SECTIONS[set]);
   const wanted = datasets.flatMap(({ sections }) => {
-    const byRow = sets.includes('stacks') && !sections.some(({ kind }) => kind === KIND.rollup);
-    return sections.filter(({ kind }) => kinds.includes(kind) || (byRow && SECTIONS.rows.includes(kind)));
+    const has = (kind: number): boolean => sections.some((section) => section.kind === kind);
+    const more = sets.includes('stacks') && !has(KIND.rollup) ? SECTIONS.rows : [];
+    const kinds = new Set([...sets.flatMap((set) => SECTIONS[set]), ...more]);
+    // Rows are in PINDEX, with ids that few queries want, where the ids are less than a section of their own.
+    if (kinds.has(KIND.rowTotals) && !has(KIND.rowTotals)) kinds.add(KIND.rowIndex);
+    return sections.filter(({ kind }) => kinds.has(kind));
   });
   return bytes.missing(wanted, GAP_BYTES);
 }

@@ -1,4 +1,4 @@
-export { writeBlock, type Block, type BlockContent } from './block.ts';
+export { BlockWriter, writeBlock, type Block, type BlockContent, type BlockHead } from './block.ts';
 export { mergeDatasets, type MergedDatasets } from './compact/merge-datasets.ts';
 export type { DatasetCounts, SectionPlace } from './contents.ts';
 export {
@@ -17,7 +17,8 @@ export { PageBuilder } from './page/page-builder.ts';
 export { SampleSorter } from './page/sample-sorter.ts';
 export { PAGE_BYTES, SealedPage } from './page/sealed-page.ts';
 export { PageRows } from './page/page-rows.ts';
-export { openPart, type Part, type PartDataset, type StoredTables } from './part.ts';
+export { openPart, PartWriter, type Part, type PartDataset } from './part.ts';
+export type { StoredTables } from './stored-tables.ts';
 export { PartBytes } from './part-bytes.ts';
 export type { Place } from './region.ts';
 export { decodeRecord, RecordReader, type LogRecord, type RecordDataset } from './record/record.ts';

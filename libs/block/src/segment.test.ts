@@ -17,6 +17,9 @@ import { codecs, plainProfile, type PlainProfile } from './testing.test-support.
 import { verifyObject } from './verify.ts';
 import { KIND } from './versions.ts';
 
+// The long forms take minutes.
+vi.setConfig({ testTimeout: 600_000 });
+
 vi.setConfig({ testTimeout: 60_000 });
 
 const logId = parseLogId('0123456789abcdef-3');

@@ -1,6 +1,6 @@
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import { startObject, writeDirectory, type TenantEntry } from './directory.ts';
-import { writePart } from './part.ts';
+import { PartWriter } from './part.ts';
 import { writeRegion } from './region.ts';
 import { encodeIds, IDS_OWNER } from './sections/kept-ids.ts';
 import type { Codecs, DatasetTables, KeptIds } from './tables.ts';
@@ -12,7 +12,7 @@ export interface SegmentContent {
   readonly end: number;
   /** 16 bytes. */
   readonly blockId: Uint8Array;
-  /** Each tenant once; a tenant without datasets is left out. */
+  /** Each tenant once; a tenant without datasets is left out. Each dataset is asked for when the one before was written. */
   readonly tenants: Iterable<{ readonly tenant: TenantId; readonly datasets: Iterable<DatasetTables> }>;
   readonly ids: KeptIds;
 }
@@ -32,8 +32,12 @@ export function writeSegment(content: SegmentContent, codecs: Codecs): Segment {
   const w = startObject(blockId);
   const entries: TenantEntry[] = [];
   for (const { tenant, datasets } of tenants) {
-    const held = [...datasets];
-    if (held.length > 0) entries.push(writePart(w, tenant, held, 0, codecs));
+    let part: PartWriter | undefined;
+    for (const tables of datasets) {
+      part ??= new PartWriter(w, tenant, 0, codecs);
+      part.add(tables);
+    }
+    if (part !== undefined) entries.push(part.finish());
   }
   entries.sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
   for (let i = 1; i < entries.length; i++)

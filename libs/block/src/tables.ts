@@ -65,6 +65,8 @@ export interface DatasetTables {
   readonly spans: DatasetSpans | undefined;
   /** Of levels 1 and 2, the coarsest step first; each step divides the one before. Whoever makes a dataset leaves them to the writer of a block. */
   readonly rollups?: readonly Rollup[];
+  /** Of finer steps, which divide those of `rollups`: looked at where these leave something. */
+  readonly fineRollups?: readonly Rollup[];
   /** Of a dataset that is stored. */
   readonly stored?: StoredSizes;
 }

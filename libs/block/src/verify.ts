@@ -4,6 +4,7 @@ import { readDirectory, type Directory, type TenantEntry } from './directory.ts'
 import { mergePage } from './page/merge-page.ts';
 import { PageRows } from './page/page-rows.ts';
 import { openPart, type PartDataset } from './part.ts';
+import type { StoredTables } from './stored-tables.ts';
 import { readIds } from './sections/kept-ids.ts';
 import type { Codecs, DatasetTables, Page, Rollup, RowColumns } from './tables.ts';
 import { checkVersion, OBJECT_MAGIC } from './versions.ts';
@@ -42,7 +43,7 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
       check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => {
         verifyTables(tables, dataset);
         if (directory.level > 0) verifyOrder(tables.rows);
-        for (const rollup of tables.rollups) verifyRollup(tables, rollup);
+        for (const rollup of [...tables.rollups, ...tables.fineRollups]) verifyRollup(tables, rollup);
       });
     });
   }
@@ -168,13 +169,15 @@ function compareEntry({ rows, minMs, maxMs }: TenantEntry, datasets: readonly Pa
   expectEqual('last time', found.maxMs, maxMs);
 }
 
-function verifyTables(tables: DatasetTables, { counts, minMs, maxMs }: PartDataset): void {
+function verifyTables(tables: StoredTables, { counts, minMs, maxMs }: PartDataset): void {
   const { types, rows, pages, symbols, spans, series } = tables;
   expectEqual('series', series.length, counts.series);
   expectEqual('stacks', symbols.stacks.length, counts.stacks);
   for (let row = 0; row < rows.length; row++)
     if (rows.timeMs[row]! < minMs || rows.timeMs[row]! > maxMs)
       throw new KilnError('data_loss', `row ${row} of ${rows.timeMs[row]} ms, outside ${minMs} to ${maxMs}`);
+  const index = tables.rowIndex;
+  if (index !== rows) compareRows(index, rows);
   let samples = 0;
   for (const page of pages) {
     const decoded = new PageRows(
@@ -189,6 +192,18 @@ function verifyTables(tables: DatasetTables, { counts, minMs, maxMs }: PartDatas
   }
   expectEqual('samples', samples, counts.samples);
   if (spans !== undefined && spans.length === 0) throw new KilnError('data_loss', 'a section of spans without any');
+}
+
+/** TOTALS repeats PINDEX. */
+function compareRows(index: RowColumns, rows: RowColumns): void {
+  const total = ({ lo, hi }: ExactColumn, row: number): bigint => exactToBigInt(lo[row]!, hi?.[row] ?? 0);
+  for (let row = 0; row < rows.length; row++) {
+    const same =
+      rows.series[row] === index.series[row] &&
+      rows.timeMs[row] === index.timeMs[row] &&
+      rows.totals.every((column, t) => total(column, row) === total(index.totals[t]!, row));
+    if (!same) throw new KilnError('data_loss', `row ${row} differs in the two sections that have it`);
+  }
 }
 
 function compareTotal({ rows }: DatasetTables, row: number, type: number, samples: PageRows): void {

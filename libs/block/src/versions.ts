@@ -3,14 +3,14 @@ import { KilnError } from '@kiln/model';
 
 /** Layout version of objects. A reader refuses a newer major; a newer minor only adds what an older reader may skip. */
 export const MAJOR = 1;
-export const MINOR = 1;
+export const MINOR = 2;
 
 export const OBJECT_MAGIC = 0x314b4250; // "PBK1"
 export const REGION_MAGIC = 0x4752; // "RG"
 export const PART_MAGIC = 0x544b4250; // "PBKT"
 export const FOOTER_MAGIC = 0x464b4250; // "PBKF"
 
-/** Kinds of regions. 1 to 9 are sections of a dataset; a reader skips those it does not know by their length. */
+/** Kinds of regions. 1 to 9, 13 and 14 are sections of a dataset; a reader skips those it does not know by their length. */
 export const KIND = {
   samples: 1,
   pageDirectory: 2,
@@ -25,6 +25,9 @@ export const KIND = {
   contents: 10,
   directory: 11,
   ids: 12,
+  /** Of level 1 and 2, as rollup. */
+  rowTotals: 13,
+  fineRollup: 14,
 } as const;
 
 /** @throws KilnError `failed_precondition` for a newer major version, CorruptDataError for one that never was. */

@@ -6,14 +6,15 @@ export class ByteReader {
   readonly format: string;
   readonly end: number;
   position: number;
-  readonly #view: DataView;
+  /** Of `bytes`, for loops that read four at once. */
+  readonly view: DataView;
 
   constructor(bytes: Uint8Array, format: string, position = 0, end: number = bytes.length) {
     this.bytes = bytes;
     this.format = format;
     this.position = position;
     this.end = end;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get left(): number {
@@ -29,19 +30,19 @@ export class ByteReader {
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2), true);
+    return this.view.getUint16(this.#take(2), true);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
+    return this.view.getUint32(this.#take(4), true);
   }
 
   u64(): bigint {
-    return this.#view.getBigUint64(this.#take(8), true);
+    return this.view.getBigUint64(this.#take(8), true);
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#take(8), true);
+    return this.view.getFloat64(this.#take(8), true);
   }
 
   /** A view of the next `count` bytes. */

@@ -100,16 +100,31 @@ export class ByteWriter {
   varints(column: Uint32Array, length: number): void {
     let at = this.#grow(length * 5);
     const bytes = this.#bytes;
-    for (let i = 0; i < length; i++) {
-      let rest = column[i]!;
-      if (rest < 0x4000) {
-        // One byte or two, which comes next being as good as random: no branch for it.
-        const isTwo = (0x7f - rest) >>> 31;
-        bytes[at] = (rest & 0x7f) | (isTwo << 7);
-        bytes[at + 1] = rest >>> 7;
-        at += 1 + isTwo;
-        continue;
+    const view = this.#view;
+    for (let i = 0; i < length;) {
+      if (i + 4 <= length) {
+        const a = column[i]!;
+        const b = column[i + 1]!;
+        const c = column[i + 2]!;
+        const d = column[i + 3]!;
+        const any = a | b | c | d;
+        if ((any & ~0x7f) === 0) {
+          view.setInt32(at, a | (b << 8) | (c << 16) | (d << 24), true);
+          at += 4;
+          i += 4;
+          continue;
+        }
+        if ((any & ~0x3fff) === 0) {
+          // One byte or two, which comes next being as good as random: no branch for it.
+          at = putShort(view, at, a);
+          at = putShort(view, at, b);
+          at = putShort(view, at, c);
+          at = putShort(view, at, d);
+          i += 4;
+          continue;
+        }
       }
+      let rest = column[i++]!;
       while (rest > 0x7f) {
         bytes[at++] = (rest & 0x7f) | 0x80;
         rest >>>= 7;
@@ -171,6 +186,13 @@ export class ByteWriter {
     this.#length = need;
     return at;
   }
+}
+
+/** Hot. Writes two bytes, of which the second is overwritten when a number below 2^14 takes only one. */
+function putShort(view: DataView, at: number, value: number): number {
+  const isTwo = (0x7f - value) >>> 31;
+  view.setUint16(at, (value & 0x7f) | (isTwo << 7) | ((value >>> 7) << 8), true);
+  return at + 1 + isTwo;
 }
 
 const encoder = new TextEncoder();

@@ -9,6 +9,7 @@ export { commitCut, type Cut, type Segment } from './cut.ts';
 export { duplicateWindowMs, MAX_DUPLICATE_WINDOW_MS } from './duplicate-window.ts';
 export type { Gap } from './gap.ts';
 export {
+  adHocPrefix,
   blockKey,
   clusterKey,
   damagedPartKey,
@@ -38,3 +39,4 @@ export {
 } from './tenant-index.ts';
 export { listTenants } from './list-tenants.ts';
 export { deleteTrimmed, raiseTrim } from './trim-log.ts';
+export { deleteSetting, putSetting, readSettings, type TenantSetting } from './tenant-settings.ts';

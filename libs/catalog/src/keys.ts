@@ -79,6 +79,16 @@ export function keyRev(tenant: TenantId, key: string): number | undefined {
   return found === null ? undefined : Number(found[1]);
 }
 
+/** What tools keep for a tenant. Not below `tenantsPrefix`: who keeps settings need not have profiles. */
+export function settingsKey(tenant: TenantId): string {
+  return `settings/${tenantPathSegment(tenant)}`;
+}
+
+/** Where the ad hoc profiles of a tenant lie. */
+export function adHocPrefix(tenant: TenantId): string {
+  return `adhoc/${tenantPathSegment(tenant)}/`;
+}
+
 function whole(value: number, least: number): number {
   if (!Number.isSafeInteger(value) || value < least)
     throw new RangeError(`${value} in a key, want a whole number from ${least}`);

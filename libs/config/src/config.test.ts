@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import {
   changedTree,
+  ConfigError,
   fileTree,
   formatBytes,
   formatDuration,
@@ -50,11 +51,18 @@ const schema = {
   push: {
     labels: setting({ key: 'label', yaml: null, type: 'repeated', default: [], meaning: 'Labels.' }),
     names: setting({ key: 'names', type: 'list', default: [], meaning: 'Names.' }),
+    shares: setting({ key: 'shares', type: 'data', default: '{}', meaning: 'Shares.', read: readShares }),
   },
   limits: {
     rate: setting({ key: 'distributor.rate-mb', yaml: 'limits.rate_mb', type: 'float', default: 0, meaning: 'Rate.' }),
   },
 };
+
+/** What counts, spelled in one way: names in order. */
+function readShares(tree: unknown, where: string): unknown {
+  if (typeof tree !== 'object' || tree === null) throw new ConfigError(`${where} is no shares by name`);
+  return Object.fromEntries(Object.entries(tree).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 const load = (argv: string[], tree?: unknown) =>
   loadConfig(schema, parseFlags(schema, argv), tree === undefined ? undefined : { name: 'kiln.yaml', tree });
@@ -93,6 +101,13 @@ describe('values', () => {
     expect(load(['--port=1', '--port=2']).server.port).toBe(2);
   });
 
+  test('with parts are checked by their setting and held as one text, from the file as from a flag', () => {
+    expect(load([]).push.shares).toBe('{}');
+    expect(load([], { shares: { b: 1, a: 2 } }).push.shares).toBe('{"a":2,"b":1}');
+    expect(load(['--shares={"b":1,"a":2}']).push.shares).toBe('{"a":2,"b":1}');
+    expect(load([], { shares: null }).push.shares).toBe('{}');
+  });
+
   test('an empty file and an empty section change nothing', () => {
     expect(load([], null)).toEqual(load([]));
     expect(load([], { server: null })).toEqual(load([]));
@@ -128,6 +143,8 @@ describe('a mistake is a sentence', () => {
   sentence([], 'ingester in kiln.yaml must hold settings by name', { ingester: 5 });
   sentence([], 'kiln.yaml must hold settings by name', ['a']);
   sentence([], 'ingester.cut_max_age in kiln.yaml is "5", must be a duration', { ingester: { cut_max_age: 5 } });
+  sentence(['--shares=a=1'], '--shares is "a=1", must be JSON');
+  sentence([], 'shares in kiln.yaml is no shares by name', { shares: 5 });
   sentence([], 'ingester.cut_max_age in kiln.yaml is a list, must be a duration', { ingester: { cut_max_age: [] } });
 });
 
@@ -162,7 +179,13 @@ describe('quantities', () => {
 
 describe('settings as the tree of a file', () => {
   test('are read back as they were', () => {
-    const argv = ['--port=1', '--ingester.cut-max-age=1500ms', '--ingester.cut-max-bytes=5000', '--names=a,b'];
+    const argv = [
+      '--port=1',
+      '--ingester.cut-max-age=1500ms',
+      '--ingester.cut-max-bytes=5000',
+      '--names=a,b',
+      '--shares={"a":[1]}',
+    ];
     for (const config of [load([]), load([...argv, '--auth.multitenancy-enabled', '--distributor.rate-mb=1.5'])]) {
       expect(load([], fileTree(schema, config))).toEqual(config);
       expect(load([], changedTree(schema, config))).toEqual(config);
@@ -172,6 +195,7 @@ describe('settings as the tree of a file', () => {
       ingester: { cut_max_age: '1s500ms', cut_max_bytes: 5000 },
       multitenancy_enabled: false,
       names: ['a', 'b'],
+      shares: { a: [1] },
     });
   });
 

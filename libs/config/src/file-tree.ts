@@ -41,6 +41,7 @@ function put(tree: Record<string, unknown>, path: readonly string[], value: unkn
 /** Durations and sizes as people write them; a size without a unit is a number. */
 function shown(one: Setting, value: Value): unknown {
   if (one.isSecret) return value === '' ? '' : MASK;
+  if (one.type === 'data' && typeof value === 'string') return JSON.parse(value);
   if (isList(one) || (one.type !== 'duration' && one.type !== 'bytes')) return value;
   const text = formatValue(one, value);
   return /^\d+$/.test(text) ? Number(text) : text;

@@ -9,6 +9,7 @@ export {
   setting,
   settingsOf,
   type Config,
+  type ReadData,
   type Schema,
   type Setting,
   type SettingSpec,

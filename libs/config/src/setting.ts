@@ -10,6 +10,8 @@ export interface SettingValues {
   readonly list: readonly string[];
   /** One text per flag; commas are part of it. */
   readonly repeated: readonly string[];
+  /** JSON text of something with parts, checked and spelled by the setting's `read`: equal values are equal texts. */
+  readonly data: string;
 }
 
 export type SettingType = keyof SettingValues;
@@ -35,7 +37,14 @@ export interface Setting<T extends SettingType = SettingType> {
   readonly choices: readonly string[] | undefined;
   /** Never shown: a password, a key. */
   readonly isSecret: boolean;
+  readonly read: ReadData | undefined;
 }
+
+/**
+ * Checks a value with parts, as it was parsed from YAML or JSON, and returns what counts of it: plain data with every part in its place. `data` only.
+ * @param where who wrote it, for the sentence. @throws ConfigError naming the part.
+ */
+export type ReadData = (tree: unknown, where: string) => unknown;
 
 /** What is written down for a setting; the rest follows. */
 export interface SettingSpec<T extends SettingType> {
@@ -53,6 +62,8 @@ export interface SettingSpec<T extends SettingType> {
   readonly max?: number;
   readonly choices?: readonly string[];
   readonly isSecret?: boolean;
+  /** `data` only, and needed there. */
+  readonly read?: ReadData;
 }
 
 /** The settings of a configuration that is written down as an interface: a number may be a duration (ms), a size (bytes) or a count. */
@@ -62,7 +73,7 @@ export type SettingsFor<T> = {
     : T[K] extends number
       ? Setting<'duration'> | Setting<'bytes'> | Setting<'int'> | Setting<'float'>
       : T[K] extends string
-        ? Setting<'string'>
+        ? Setting<'string'> | Setting<'data'>
         : Setting<'list'> | Setting<'repeated'>;
 };
 
@@ -83,6 +94,7 @@ const units: Readonly<Record<SettingType, string>> = {
   string: '',
   list: 'comma list',
   repeated: 'may be repeated',
+  data: 'JSON',
 };
 
 /** Describes a setting. */
@@ -99,6 +111,7 @@ export function setting<T extends SettingType>(spec: SettingSpec<T>): Setting<T>
     max: spec.max,
     choices: spec.choices,
     isSecret: spec.isSecret ?? false,
+    read: spec.read,
   };
 }
 

@@ -14,6 +14,7 @@ const forms: Readonly<Record<SettingType, string>> = {
   string: 'a text',
   list: 'a list separated by commas',
   repeated: 'a list',
+  data: 'JSON',
 };
 
 /**
@@ -22,6 +23,7 @@ const forms: Readonly<Record<SettingType, string>> = {
  * @throws ConfigError naming what was found, what is allowed and the setting.
  */
 export function parseValue(setting: Setting, text: string, where: string): Value {
+  if (setting.type === 'data') return spelled(setting, parseJson(text, where), where);
   const value = readers[setting.type](text);
   if (value === undefined) throw new ConfigError(`${where} is ${JSON.stringify(text)}, must be ${forms[setting.type]}`);
   if (typeof value === 'number') checkRange(setting, value, where);
@@ -31,8 +33,9 @@ export function parseValue(setting: Setting, text: string, where: string): Value
   return value;
 }
 
-/** As `parseValue`, for a value of a YAML file: a number where a unit is needed is refused, a list may be a sequence. */
+/** As `parseValue`, for a value of a YAML file: a number where a unit is needed is refused, a list may be a sequence, data is itself. */
 export function parseYamlValue(setting: Setting, value: unknown, where: string): Value {
+  if (setting.type === 'data') return value === null ? String(setting.default) : spelled(setting, value, where);
   if (Array.isArray(value) && isList(setting)) return value.map((item) => scalar(item, setting, where));
   return parseValue(setting, scalar(value, setting, where), where);
 }
@@ -58,7 +61,20 @@ const readers: Readonly<Record<SettingType, (text: string) => Value | undefined>
   string: (text) => text,
   list: (text) => (text === '' ? [] : text.split(',').map((item) => item.trim())),
   repeated: (text) => [text],
+  data: (text) => text,
 };
+
+function spelled(setting: Setting, tree: unknown, where: string): string {
+  return JSON.stringify(setting.read === undefined ? tree : setting.read(tree, where));
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new ConfigError(`${where} is ${JSON.stringify(text.slice(0, 100))}, must be ${forms.data}`);
+  }
+}
 
 function checkRange(setting: Setting, value: number, where: string): void {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting;

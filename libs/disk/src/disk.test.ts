@@ -21,6 +21,20 @@ afterAll(() => rm(folder, { recursive: true }));
 /** What the log and the objects rely on, of the real disk and of its double. */
 function diskContract(which: string, make: () => Promise<{ disk: Disk; root: string }>): void {
   describe(`the disk contract: ${which}`, () => {
+    test('what is written durably lies beside what was only written, also in a file that is read at the same time', async () => {
+      const { disk, root } = await make();
+      const path = joinPath(root, 'd');
+      const file = await disk.open(path, 'create');
+      await Promise.all([file.writeDurably(text('one'), 0, 'x'), file.writeDurably(text('two'), 3, 'x')]);
+      await file.write(text('!'), 6);
+      expect(plain(await disk.readFile(path))).toBe('onetwo!');
+      await file.truncate(4);
+      await file.writeDurably(text('T'), 3);
+      await file.close();
+      expect(plain(await disk.readFile(path))).toBe('oneT');
+      expect(await codeOf(file.writeDurably(text('x'), 0))).toBe('EBADF');
+    });
+
     test('a file is read back as it was written, at any position', async () => {
       const { disk, root } = await make();
       const path = joinPath(root, 'f');

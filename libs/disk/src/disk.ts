@@ -1,4 +1,4 @@
-/** An open file. Reads and writes are positional; nothing is durable before `sync`. */
+/** An open file. Reads and writes are positional; nothing is durable before `sync`, but what `writeDurably` wrote. */
 export interface DiskFile {
   /** Writes all of `bytes`; after an error any part of them may be there. */
   write(bytes: Uint8Array, position: number): Promise<void>;
@@ -9,6 +9,11 @@ export interface DiskFile {
    * sync that succeeds says nothing of it. `site` names the call, so that a test can take it away.
    */
   sync(site?: string): Promise<void>;
+  /**
+   * `write`, then `sync` for what it wrote, in one step: each step of a file costs two wake-ups of a thread. After an error it is as after an error
+   * of either.
+   */
+  writeDurably(bytes: Uint8Array, position: number, site?: string): Promise<void>;
   truncate(length: number): Promise<void>;
   size(): Promise<number>;
   close(): Promise<void>;

@@ -180,7 +180,7 @@ export class MemoryDisk implements Disk {
       else node.now.write(bytes, position);
       node.pending.push({ seq: ++this.#seq, position, bytes });
     };
-    return {
+    const file: DiskFile = {
       write: async (bytes, position) => {
         const copy = bytes.slice();
         try {
@@ -210,6 +210,10 @@ export class MemoryDisk implements Disk {
         }
         if (!this.#ignores(site)) node.sync(seq);
       },
+      writeDurably: async (bytes, position, site) => {
+        await file.write(bytes, position);
+        await file.sync(site);
+      },
       truncate: async (length) => {
         await call('truncate');
         // As on Linux: nothing to do, also when the platter still has the length of before a failed sync.
@@ -223,6 +227,7 @@ export class MemoryDisk implements Disk {
         closed = true;
       },
     };
+    return file;
   }
 
   /** Takes its time, and ends here when the process is dead. */

@@ -1,3 +1,4 @@
+import { constants, write as writeTo } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import type { Disk, DiskFile } from './disk.ts';
 
@@ -6,7 +7,7 @@ const FLAGS = { r: 'r', rw: 'r+', create: 'wx+' } as const;
 /** The disk of this machine. */
 export function realDisk(): Disk {
   return {
-    open: async (path, mode) => realFile(await open(path, FLAGS[mode])),
+    open: async (path, mode) => realFile(await open(path, FLAGS[mode]), path),
     readFile: (path) => readFile(path),
     mkdir: async (path) => void (await mkdir(path, { recursive: true })),
     readDir: async (path) => {
@@ -28,8 +29,17 @@ export function realDisk(): Disk {
   };
 }
 
-function realFile(handle: FileHandle): DiskFile {
-  return {
+function realFile(handle: FileHandle, path: string): DiskFile {
+  /** The same file, opened so that the system itself syncs every write. */
+  let durable: Promise<FileHandle> | undefined;
+  const openOnce = (): Promise<FileHandle> => {
+    durable ??= openDurable(handle, path).catch((error: unknown) => {
+      durable = undefined;
+      throw error;
+    });
+    return durable;
+  };
+  const file: DiskFile = {
     write: async (bytes, position) => {
       for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
@@ -46,8 +56,45 @@ function realFile(handle: FileHandle): DiskFile {
       return done;
     },
     sync: () => handle.datasync(),
+    writeDurably: async (bytes, position) => {
+      if (!SYNCS_WRITES) {
+        await file.write(bytes, position);
+        await file.sync();
+        return;
+      }
+      const { fd } = await openOnce();
+      for (let done = 0; done < bytes.length;) done += await writeSome(fd, bytes, done, position + done);
+    },
     truncate: (length) => handle.truncate(length),
     size: async () => (await handle.stat()).size,
-    close: () => handle.close(),
+    close: async () => {
+      const opened = durable;
+      durable = undefined;
+      await (await opened?.catch(() => undefined))?.close();
+      await handle.close();
+    },
   };
+  return file;
+}
+
+/** O_DSYNC of other systems is less than fdatasync there, or missing: macOS does not make the drive write it down. */
+const SYNCS_WRITES = process.platform === 'linux';
+
+/** @throws Error when the path leads to another file by now. */
+async function openDurable(handle: FileHandle, path: string): Promise<FileHandle> {
+  const mine = await handle.stat({ bigint: true });
+  const durable = await open(path, constants.O_WRONLY | constants.O_DSYNC);
+  const other = await durable.stat({ bigint: true });
+  if (mine.ino === other.ino && mine.dev === other.dev) return durable;
+  await durable.close();
+  throw Object.assign(new Error(`ESTALE: another file lies at '${path}'`), { code: 'ESTALE', syscall: 'open', path });
+}
+
+/** By callback: a FileHandle's own `write` takes as long as the system call. @returns how many bytes were written. */
+function writeSome(fd: number, bytes: Uint8Array, from: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    writeTo(fd, bytes, from, bytes.length - from, position, (error, written) =>
+      error === null ? resolve(written) : reject(error),
+    ),
+  );
 }

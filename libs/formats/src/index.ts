@@ -2,7 +2,7 @@ export { describeIngest, type IngestedPprof, type IngestSource } from './ingest/
 export { parseIngestName, type IngestName } from './ingest/ingest-name.ts';
 export { metricNameFor, parseSampleTypeConfig, type SampleTypeConfig } from './ingest/sample-type-config.ts';
 export { parseTimeParam } from './ingest/time-param.ts';
-export { checkLabels } from './labels.ts';
+export { checkLabels, type Relabeling } from './labels.ts';
 export type { Language } from './language.ts';
 export type { ProfileLimits } from './limits.ts';
 export { normalizePprof, type DroppedSamples, type Normalized, type NormalizeRequest } from './normalize.ts';

@@ -14,7 +14,7 @@ const pairs = (text: string): Label[] =>
 function stored(pushed: string, sample = '', some: Partial<ProfileLimits> = {}): string {
   try {
     return new SeriesLabels(pairs(pushed), { ...limits, ...some })
-      .with(pairs(sample))
+      .with(pairs(sample))!
       .map(({ name, value }) => `${name}=${value}`)
       .join(',');
   } catch (error) {

@@ -1,4 +1,4 @@
-import { KilnError, labelSet, type Label, type LabelSet } from '@kiln/model';
+import { KilnError, labelSet, RelabelRules, type Label, type LabelSet } from '@kiln/model';
 import type { ProfileLimits } from './limits.ts';
 
 /** Labels that the server derives when asked; what a client sends under these names would lie, so it is not stored. */
@@ -24,29 +24,43 @@ export function checkLabels(labels: readonly Label[], limits: ProfileLimits): vo
   new SeriesLabels(labels, limits).with([]);
 }
 
+/** What rewrites labels on their way in (contract/pyroscope.md §4.5). */
+export interface Relabeling {
+  /** The operator's rules, applied to every series after the labels of its samples are added. */
+  readonly rules: RelabelRules;
+  /** Where the default rules stand: the names of godeltaprof lose their prefix, and a `wall` profile whose `__type__` is `cpu` is a `process_cpu`. */
+  readonly defaults: 'first' | 'last' | 'disabled';
+  /** The operator's rules that decide which of a profile's sample types are kept: they see `__type__` and `__unit__` beside the push's labels. */
+  readonly sampleTypes: RelabelRules;
+}
+
+const NO_RULES = RelabelRules.read([], 'no rules');
+const DEFAULT_RELABELING: Relabeling = { rules: NO_RULES, defaults: 'first', sampleTypes: NO_RULES };
+
 /**
  * The labels of one push, by the rules of contract/pyroscope.md §4.1 step 1, §4.2, §4.5 and §4.6: `service_name` filled in, equal copies collapsed,
- * default relabelling, session reduced.
+ * session reduced, relabelled.
  */
 export class SeriesLabels {
-  readonly service: string;
-  /** `__name__` after relabelling. */
-  readonly name: string;
+  /** Whether rules may move a series to another service or name, or drop it. */
+  readonly hasRules: boolean;
   readonly #own: ReadonlyMap<string, string>;
   readonly #limits: ProfileLimits;
+  readonly #relabeling: Relabeling;
   /** Those of the push that were found sound: not looked at again for each series of its samples. */
   #sound: ReadonlyMap<string, string> = new Map();
 
   /** @throws KilnError `invalid_argument` for a name with two values. */
-  constructor(pushed: readonly Label[], limits: ProfileLimits) {
+  constructor(pushed: readonly Label[], limits: ProfileLimits, relabeling: Relabeling = DEFAULT_RELABELING) {
     const own = collapse(pushed);
     if (!own.has('service_name')) own.set('service_name', UNKNOWN_SERVICE);
     reduceSession(own, limits.maxSessionsPerSeries);
-    relabel(own);
+    this.hasRules = relabeling.rules.length > 0;
+    // Without other rules the default ones depend on the push's own labels alone.
+    if (!this.hasRules && relabeling.defaults !== 'disabled') applyDefaults(own);
     this.#own = own;
     this.#limits = limits;
-    this.service = own.get('service_name')!;
-    this.name = own.get('__name__') ?? '';
+    this.#relabeling = relabeling;
   }
 
   /** The value of a label as pushed, '' when absent. */
@@ -54,11 +68,19 @@ export class SeriesLabels {
     return this.#own.get(name) ?? '';
   }
 
+  /** Whether the rules for sample types keep one. */
+  keepsType(type: string, unit: string): boolean {
+    const { sampleTypes } = this.#relabeling;
+    return (
+      sampleTypes.length === 0 || sampleTypes.apply(new Map([...this.#own, ['__type__', type], ['__unit__', unit]]))
+    );
+  }
+
   /**
-   * The labels under which samples with these labels are stored; of a name in both the push's value counts.
+   * The labels under which samples with these labels are stored; of a name in both the push's value counts. Undefined when a rule drops them.
    * @throws KilnError `invalid_argument` with a reason of §4.2.
    */
-  with(sample: readonly Label[]): LabelSet {
+  with(sample: readonly Label[]): LabelSet | undefined {
     const limits = this.#limits;
     const merged = new Map<string, string>();
     // Of a sample label that comes twice the last value counts.
@@ -66,8 +88,9 @@ export class SeriesLabels {
     for (const [name, value] of merged) if (value === '') merged.delete(name);
     for (const [name, value] of this.#own) merged.set(name, value);
     if (!this.#own.has(SESSION)) reduceSession(merged, limits.maxSessionsPerSeries);
+    if (this.hasRules && !this.#relabel(merged)) return undefined;
     checkSet(merged, this.#sound, limits);
-    this.#sound = this.#own;
+    if (!this.hasRules) this.#sound = this.#own;
     const stored = new Map<string, string>();
     for (const [name, value] of merged) {
       if (DERIVED.has(name) || SPOKEN.has(name)) continue;
@@ -77,6 +100,14 @@ export class SeriesLabels {
       stored.set(key, value);
     }
     return labelSet(Array.from(stored, ([name, value]) => ({ name, value })));
+  }
+
+  #relabel(labels: Map<string, string>): boolean {
+    const { rules, defaults } = this.#relabeling;
+    if (defaults === 'first') applyDefaults(labels);
+    if (!rules.apply(labels)) return false;
+    if (defaults === 'last') applyDefaults(labels);
+    return true;
   }
 }
 
@@ -92,13 +123,13 @@ function collapse(labels: readonly Label[]): Map<string, string> {
   return kept;
 }
 
-/** The default rules: godeltaprof's names lose their prefix, and a wall profile that says it counts CPU time is a CPU profile. */
-function relabel(labels: Map<string, string>): void {
+function applyDefaults(labels: Map<string, string>): void {
   const name = labels.get('__name__') ?? '';
   if (name.startsWith(DELTA_PREFIX)) {
     labels.set('__name_replaced__', name);
     labels.set('__delta__', 'false');
-    labels.set('__name__', name.slice(DELTA_PREFIX.length));
+    if (name === DELTA_PREFIX) labels.delete('__name__');
+    else labels.set('__name__', name.slice(DELTA_PREFIX.length));
   }
   if (labels.get('__name__') === 'wall' && labels.get('__type__') === 'cpu') labels.set('__name__', 'process_cpu');
 }
@@ -131,6 +162,8 @@ function checkSet(
   if (!labels.has('__name__')) {
     throw refuse('invalid_labels', 'label __name__ is missing: it names the kind of profile, for example process_cpu');
   }
+  if (!labels.has('service_name'))
+    throw refuse('missing_labels', 'label service_name is missing: a relabelling rule removes it');
   for (const [name, value] of labels) if (sound.get(name) !== value) checkLabel(name, value, limits);
 }
 

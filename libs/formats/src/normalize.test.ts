@@ -113,7 +113,7 @@ describe('what was changed on the way', () => {
     const message = draw(['x/y'], ['a 1', 'b -1', 'c 0', 'd 0', 'e 3', 'a;b;c 1', 'a;b;c 2']);
     message.location![4] = { id: 5, mappingId: 1 };
     const { droppedSamples, truncatedStacks, language } = run(message, { limits: { maxStacktraceDepth: 2 } });
-    expect(droppedSamples).toEqual({ negative: 1, zero: 2, invalid: 1 });
+    expect(droppedSamples).toEqual({ negative: 1, zero: 2, invalid: 1, relabelled: 0 });
     expect(truncatedStacks).toBe(2);
     expect(language).toBeUndefined();
   });

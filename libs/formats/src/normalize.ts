@@ -1,13 +1,14 @@
 import { ColumnArena } from '@kiln/bytes';
-import type { Label, LabelSet, Profile, ValueType } from '@kiln/model';
+import { labelValue, type Label, type LabelSet, type Profile, type SampleGroup } from '@kiln/model';
 import { rowsWithShapes } from './go-names.ts';
-import { SeriesLabels } from './labels.ts';
+import { SeriesLabels, type Relabeling } from './labels.ts';
 import { languageOf, type Language } from './language.ts';
 import type { ProfileLimits } from './limits.ts';
 import { checkPprof } from './pprof/check.ts';
-import { KEPT, NEGATIVE, textOf, type Pprof, type PprofPaths, type PprofSamples } from './pprof/pprof.ts';
+import { KEPT, NEGATIVE, ZERO, type Pprof, type PprofPaths, type PprofSamples } from './pprof/pprof.ts';
 import { SampleGroups, type KeptSamples, type ValueColumns } from './sample-groups.ts';
 import { SampleLabels } from './sample-labels.ts';
+import { keptTypes, stateByTypes } from './sample-types.ts';
 import { room } from './scratch.ts';
 import { SymbolResolver, type FunctionNames } from './symbol-resolver.ts';
 import { SymbolsBuilder } from './symbols/symbols-builder.ts';
@@ -21,6 +22,8 @@ export interface NormalizeRequest {
   readonly receivedMs: number;
   /** How function names are made; `as sent` unless the way in says otherwise. */
   readonly names?: FunctionNames;
+  /** What rewrites the labels; the default rules alone unless told. */
+  readonly relabeling?: Relabeling | undefined;
   /** Where the symbol table is made, good until it is cleared; in memory of its own unless told. */
   readonly arena?: ColumnArena;
 }
@@ -29,6 +32,8 @@ export interface NormalizeRequest {
 export interface Normalized {
   /** Undefined when nothing is left to store: a profile without samples is no error. */
   readonly profile: Profile | undefined;
+  /** What rules have moved from it to other services or names: the same profile, with other groups. */
+  readonly moved: readonly Profile[];
   /** Stacks cut at max_profile_stacktrace_depth. */
   readonly truncatedStacks: number;
   /** Strings cut at max_profile_symbol_value_length. */
@@ -46,6 +51,8 @@ export interface DroppedSamples {
   readonly zero: number;
   /** A location that is missing, empty, or refers to nothing. */
   readonly invalid: number;
+  /** A relabelling rule drops their series, or rules drop every sample type. */
+  readonly relabelled: number;
 }
 
 /**
@@ -64,6 +71,8 @@ export function normalizePprof(pprof: Pprof, request: NormalizeRequest): Normali
 const INVALID = -1;
 const UNUSED = -2;
 const CHOSEN = -3;
+/** Of a sample, beside KEPT, NEGATIVE and ZERO: a rule drops it. */
+const RELABELLED = 3;
 const LARGE_BYTES = 2 * 1024 * 1024;
 
 class Normalizer {
@@ -78,12 +87,14 @@ class Normalizer {
   #keptIds = new Int32Array(64);
 
   normalize(pprof: Pprof, request: NormalizeRequest): Normalized {
-    const { labels, limits, receivedMs, names = 'as sent', arena = new ColumnArena() } = request;
-    const series = new SeriesLabels(labels, limits);
-    const alone = series.with([]);
-    const { bytes } = pprof;
+    const { labels, limits, receivedMs, names = 'as sent', relabeling, arena = new ColumnArena() } = request;
+    const series = new SeriesLabels(labels, limits, relabeling);
+    // What can be said of the labels alone is said first.
+    let alone = series.hasRules ? undefined : series.with([]);
+    const { bytes, samples } = pprof;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const timeNanos = checkPprof(pprof, view, limits, receivedMs);
+    if (series.hasRules && !samples.hasTexts) alone = series.with([]);
     const language = languageOf(pprof, series.value('pyroscope_spy'));
     const resolver = this.#resolver;
     const rules = {
@@ -93,34 +104,33 @@ class Normalizer {
       buildIdOf: buildIdOf(series),
     };
     resolver.begin(pprof, view, rules, arena);
-    const sampleLabels = pprof.samples.hasTexts
-      ? new SampleLabels(pprof, series, (text) => resolver.cut(text))
-      : undefined;
-    const { kept, truncatedStacks, droppedSamples } = this.#keep(pprof, limits.maxStacktraceDepth, sampleLabels);
-    const { types, columns } = valueTypes(pprof);
-    const profile: Profile | undefined =
+    const sampleLabels = samples.hasTexts ? new SampleLabels(pprof, series, (text) => resolver.cut(text)) : undefined;
+    const { types, columns } = keptTypes(pprof, series);
+    const isDropped = (sample: number): boolean =>
+      sampleLabels === undefined ? alone === undefined : sampleLabels.isDropped(sample);
+    const state = stateOf(pprof, columns, series.hasRules ? isDropped : undefined);
+    const { kept, truncatedStacks, droppedSamples } = this.#keep(pprof, state, limits.maxStacktraceDepth, sampleLabels);
+    const { durationNanos } = pprof;
+    const profiles =
       kept.length === 0
-        ? undefined
-        : {
-            service: series.service,
-            name: series.name,
-            types,
-            timeNanos,
-            durationNanos: pprof.durationNanos,
-            groups: this.#sum(kept, pprof, columns, sampleLabels, alone),
-            symbols: this.#symbols.build(resolver.locationRow),
-          };
-    return { profile, truncatedStacks, truncatedStrings: resolver.truncated, droppedSamples, language };
+        ? []
+        : byDataset(
+            { types, timeNanos, durationNanos, symbols: this.#symbols.build(resolver.locationRow) },
+            this.#sum(kept, pprof, columns, sampleLabels, alone),
+          );
+    const [profile, ...moved] = profiles;
+    return { profile, moved, truncatedStacks, truncatedStrings: resolver.truncated, droppedSamples, language };
   }
 
   /** Hot: once per sample. Which samples are kept, with their stacks and groups. */
   #keep(
     pprof: Pprof,
+    state: Uint8Array,
     maxDepth: number,
     labels: SampleLabels | undefined,
   ): { kept: KeptSamples; truncatedStacks: number; droppedSamples: DroppedSamples } {
-    const { length, path, paths, state } = pprof.samples;
-    this.#choosePaths(pprof.samples);
+    const { length, path, paths } = pprof.samples;
+    this.#choosePaths(pprof.samples, state);
     this.#placePaths(paths, maxDepth);
     if (!this.#resolver.resolveUsed()) {
       // Rare: once more without the paths that turned out invalid, so that nothing of them is left in the tables.
@@ -144,11 +154,13 @@ class Normalizer {
     let negative = 0;
     let zero = 0;
     let invalid = 0;
+    let relabelled = 0;
     let hasIds = false;
     for (let sample = 0; sample < length; sample++) {
       if (state[sample] !== KEPT) {
         if (state[sample] === NEGATIVE) negative++;
-        else zero++;
+        else if (state[sample] === ZERO) zero++;
+        else relabelled++;
         continue;
       }
       const row = path[sample]!;
@@ -173,12 +185,12 @@ class Normalizer {
     return {
       kept: { length: kept, sample: keptSample, stack: keptStack, group: keptGroup, idEntry: keptIds, hasIds, stacks },
       truncatedStacks,
-      droppedSamples: { negative, zero, invalid },
+      droppedSamples: { negative, zero, invalid, relabelled },
     };
   }
 
   /** Notes the paths of samples that their values do not rule out. */
-  #choosePaths({ length, path, paths, state }: PprofSamples): void {
+  #choosePaths({ length, path, paths }: PprofSamples, state: Uint8Array): void {
     this.#pathStack = room(this.#pathStack, paths.length).fill(UNUSED, 0, paths.length);
     const pathStack = this.#pathStack;
     for (let sample = 0; sample < length; sample++) if (state[sample] === KEPT) pathStack[path[sample]!] = CHOSEN;
@@ -210,12 +222,30 @@ class Normalizer {
     pprof: Pprof,
     columns: ValueColumns,
     labels: SampleLabels | undefined,
-    alone: LabelSet,
+    alone: LabelSet | undefined,
   ): Profile['groups'] {
     return labels === undefined
-      ? this.#groups.sum(kept, pprof.samples, columns, [alone], NO_IDS)
+      ? this.#groups.sum(kept, pprof.samples, columns, [alone!], NO_IDS)
       : this.#groups.sum(kept, pprof.samples, columns, labels.groups, labels.idWords);
   }
+}
+
+/** What becomes of the samples: by their values as they were read, then by rules. */
+function stateOf(
+  pprof: Pprof,
+  columns: ValueColumns,
+  isDropped: ((sample: number) => boolean) | undefined,
+): Uint8Array {
+  const { samples } = pprof;
+  const hasDropped = columns.of.includes(-1);
+  if (!hasDropped && isDropped === undefined) return samples.state;
+  const state = hasDropped ? stateByTypes(pprof, columns) : samples.state.slice(0, samples.length);
+  for (let sample = 0; sample < samples.length; sample++) {
+    if (state[sample] === KEPT && isDropped?.(sample) === true) state[sample] = RELABELLED;
+    // No type is kept that could have a value.
+    else if (samples.state[sample] === KEPT && columns.names.length === 0) state[sample] = RELABELLED;
+  }
+  return state;
 }
 
 const shared = new Normalizer();
@@ -228,28 +258,18 @@ function rootSide(frameStart: Int32Array, row: number, maxDepth: number): number
   return maxDepth > 0 ? Math.max(from, frameStart[row + 1]! - maxDepth) : from;
 }
 
-/** Types with the period type they were sampled by; a type that the file names twice is one. */
-function valueTypes(pprof: Pprof): { types: ValueType[]; columns: ValueColumns } {
-  const { periodType, sampleTypes } = pprof;
-  const period = {
-    periodType: periodType === undefined ? '' : textOf(pprof, periodType.type),
-    periodUnit: periodType === undefined ? '' : textOf(pprof, periodType.unit),
-  };
-  const types: ValueType[] = [];
-  const of = new Int32Array(sampleTypes.length);
-  const known = new Map<string, number>();
-  for (const [i, sampleType] of sampleTypes.entries()) {
-    const type = textOf(pprof, sampleType.type);
-    const unit = textOf(pprof, sampleType.unit);
-    const key = `${type.length}:${type}${unit}`;
-    let column = known.get(key);
-    if (column === undefined) {
-      column = types.push({ type, unit, ...period }) - 1;
-      known.set(key, column);
-    }
-    of[i] = column;
+/** A profile for each service and name among its series: rules may have moved some to others. */
+function byDataset(common: Omit<Profile, 'service' | 'name' | 'groups'>, groups: Profile['groups']): Profile[] {
+  const datasets = new Map<string, { service: string; name: string; groups: SampleGroup[] }>();
+  for (const group of groups) {
+    const service = labelValue(group.series, 'service_name');
+    const name = labelValue(group.series, '__name__');
+    const key = `${service.length}:${service}${name}`;
+    const dataset = datasets.get(key) ?? { service, name, groups: [] };
+    dataset.groups.push(group);
+    datasets.set(key, dataset);
   }
-  return { types, columns: { of, names: types.map(({ type, unit }) => `${type}/${unit}`) } };
+  return Array.from(datasets.values(), (dataset) => ({ ...common, ...dataset }));
 }
 
 /** How mappings get their build id when the labels name a source repository (contract/pyroscope.md §4.1 step 10). */

@@ -27,7 +27,7 @@ export interface KeptSamples {
 
 /** Where the values of a file's types go: types that are named twice share a column. */
 export interface ValueColumns {
-  /** Column of each of the file's types. */
+  /** Column of each of the file's types; -1 for one that is dropped. */
   readonly of: Int32Array;
   /** How an error names each column. */
   readonly names: readonly string[];
@@ -243,7 +243,9 @@ function addValues(
 ): void {
   const types = columnOf.length;
   for (let type = 0; type < types; type++) {
-    const { lo, hi } = into[columnOf[type]!]!;
+    const column = columnOf[type]!;
+    if (column < 0) continue;
+    const { lo, hi } = into[column]!;
     const sum = lo[row]! + samples.lo[sample * types + type]!;
     const carry = sum >= SPILL ? 1 : 0;
     lo[row] = sum - carry * SPILL;

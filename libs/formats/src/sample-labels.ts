@@ -11,6 +11,10 @@ const TRACE_ID = 3;
 const PROFILE_ID = 4;
 const meanings: Readonly<Record<string, number>> = { span_id: SPAN_ID, profile_id: PROFILE_ID, trace_id: TRACE_ID };
 
+/** Instead of a group: the label list has none yet, or a rule drops its samples. */
+const PENDING = -2;
+const DROPPED = -1;
+
 /** Words of an id entry: span id, then both halves of the trace id, each 64 bits, low word first. */
 export const ID_WORDS = 6;
 
@@ -33,6 +37,8 @@ export class SampleLabels {
   #listSample = new Int32Array(16);
   #listHash = new Int32Array(16);
   #listGroup = new Int32Array(16);
+  /** Of lists without a group yet. */
+  readonly #pending = new Map<number, LabelSet>();
   #slots = new Int32Array(64);
 
   constructor(pprof: Pprof, series: SeriesLabels, cut: (text: string) => string) {
@@ -47,8 +53,19 @@ export class SampleLabels {
     return this.#groups.sets;
   }
 
-  /** Hot: once per sample. The group of a sample by its plain string labels. */
+  /** Hot: once per sample. The group of a sample by its plain string labels; of one that is not dropped. */
   groupOf(sample: number): number {
+    const list = this.#listOf(sample);
+    const group = this.#listGroup[list]!;
+    return group >= 0 ? group : this.#settle(list);
+  }
+
+  /** Whether a relabelling rule drops a sample. */
+  isDropped(sample: number): boolean {
+    return this.#listGroup[this.#listOf(sample)] === DROPPED;
+  }
+
+  #listOf(sample: number): number {
     const { labelStart, labelKey, labelText } = this.#pprof.samples;
     const to = labelStart[sample + 1]!;
     let hash = 0x2c1b3c6d;
@@ -63,7 +80,7 @@ export class SampleLabels {
     let probes = 0;
     for (let list = this.#slots[slot]! - 1; list >= 0; list = this.#slots[slot]! - 1) {
       if (this.#listHash[list] === hash && this.#hasSameLabels(sample, this.#listSample[list]!)) {
-        return this.#listGroup[list]!;
+        return list;
       }
       if (++probes > MAX_PROBES) refuseCollisions('sample labels');
       slot = (slot + 1) & mask;
@@ -135,13 +152,21 @@ export class SampleLabels {
       this.#listHash = room(this.#listHash, list + 1);
       this.#listGroup = room(this.#listGroup, list + 1);
     }
-    // Labels that lose against the push's own leave lists that are one series.
-    const group = this.#groups.number(this.#series.with(this.#plainLabels(sample)));
+    const labels = this.#series.with(this.#plainLabels(sample));
+    if (labels !== undefined) this.#pending.set(list, labels);
     this.#listSample[list] = sample;
     this.#listHash[list] = hash;
-    this.#listGroup[list] = group;
+    this.#listGroup[list] = labels === undefined ? DROPPED : PENDING;
     this.#slots[slot] = list + 1;
     if (this.#lists * 2 > this.#slots.length) this.#rehash();
+    return list;
+  }
+
+  /** Gives a list its group: only one with a sample that is stored has any. Labels that lose against the push's own leave lists that are one series. */
+  #settle(list: number): number {
+    const group = this.#groups.number(this.#pending.get(list)!);
+    this.#pending.delete(list);
+    this.#listGroup[list] = group;
     return group;
   }
 

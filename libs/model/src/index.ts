@@ -26,6 +26,7 @@ export type {
   ValueType,
 } from './profile.ts';
 export { parseProfileTypeId, profileTypeId, type ProfileType } from './profile-type.ts';
+export { RelabelRules } from './relabel.ts';
 export { formatSelector, parseSelector } from './selector.ts';
 export {
   ANONYMOUS,

@@ -45,6 +45,8 @@ let agent = PyroscopeAgentBuilder::new("${at}", "my-app", 100, "pyroscope-rs", "
 <tr><td><code>POST /push.v1.PusherService/Push</code></td><td>profiles, by Connect, gRPC and gRPC-Web</td></tr>
 <tr><td><code>POST /ingest</code>, <code>/pyroscope/ingest</code></td><td>one profile, its name and labels in the query</td></tr>
 <tr><td><code>POST /querier.v1.QuerierService/…</code></td><td>${READS.join(', ')}; by Connect, gRPC and gRPC-Web</td></tr>
+<tr><td><code>GET /api/v1/flamegraph</code>, <code>/api/v1/top</code>, <code>/pprof</code></td><td>reads without RPC: JSON, and a file for <code>go tool pprof</code></td></tr>
+<tr><td><code>GET /pyroscope/render</code>, <code>/pyroscope/render-diff</code>, <code>/pyroscope/label-values</code></td><td>reads of older clients</td></tr>
 <tr><td><code>GET /ready</code>, <code>/metrics</code>, <code>/api/v1/status/…</code></td><td>operation, below</td></tr>
 </table>
 

@@ -22,6 +22,8 @@ export interface ConfigPages {
   readonly diff: string;
   /** What holds when nobody sets anything. */
   readonly defaults: string;
+  /** The limits of tenants that differ from those of the process, all of them or only where they differ; absent: nothing sets any. */
+  readonly runtime?: (onlyDifferences: boolean) => string;
 }
 
 /** What the routes of operation read. */
@@ -86,6 +88,13 @@ export class OperationsHttp {
     send(response, 200, PLAIN, this.#operations.config.defaults);
   }
 
+  @RawGet('/runtime_config')
+  runtimeConfig(request: IncomingMessage, response: ServerResponse): void {
+    const { runtime } = this.#operations.config;
+    const isDiff = new URL(request.url ?? '/', 'http://kiln').searchParams.get('mode') === 'diff';
+    send(response, 200, PLAIN, runtime === undefined ? NO_RUNTIME_CONFIG : runtime(isDiff));
+  }
+
   @RawGet('/')
   page(request: IncomingMessage, response: ServerResponse): void {
     const { scheme, pathPrefix, build } = this.#operations;
@@ -98,6 +107,7 @@ export class OperationsHttp {
   }
 }
 
+const NO_RUNTIME_CONFIG = 'no file of limits by tenant is set (runtime-config.file)\n';
 const PLAIN = 'text/plain; charset=utf-8';
 
 function isReason(line: string): boolean {

@@ -175,8 +175,7 @@ export class FilePartition implements OpenLog {
       const { offset, position } = this.#end;
       written = true;
       this.#overhang = true;
-      await this.#file.write(frames, position);
-      await this.#file.sync('log-data');
+      await this.#file.writeDurably(frames, position, 'log-data');
       this.#overhang = false;
       mark(this.#segments.at(-1)!, this.#end);
       this.#end = { offset: offset + batch.length, position: position + frames.length };

@@ -5,6 +5,31 @@ import { atMost, refusePoints, type QueryLimits } from './limits.ts';
 /** Time steps of a chunk. More would waste memory when points are far apart, fewer would cost a look-up more often. */
 export const CHUNK = 8;
 
+/*
+ * The same constants for the loops of this module: one that is imported or exported is not part of the compiled code but looked up and checked at each use.
+ */
+const STEPS = 8 satisfies typeof CHUNK;
+const LIMIT: number = SPILL;
+const NONE = -2 satisfies typeof NO_GROUP;
+
+/** Rows of one value type as points are made of them. */
+export interface PointRows {
+  readonly length: number;
+  readonly series: Uint32Array;
+  readonly timeMs: Float64Array;
+  /** The values; high parts are for `PointTable.add`. */
+  readonly lo: Float64Array;
+  /** By series: its group, UNKNOWN_GROUP or NO_GROUP. */
+  readonly groupOf: Int32Array;
+  /** First and last time of the rows that are wanted, the right edge of bucket 0, length of a bucket, ms: four doubles, which an array keeps as such. */
+  readonly span: Float64Array;
+}
+
+/** Of a series whose rows are not wanted. */
+export const NO_GROUP = -2;
+/** Of a series whose group was not needed yet. */
+export const UNKNOWN_GROUP = -1;
+
 /**
  * Sums by (group, bucket); a bucket is the number of a time step, a whole double. Buckets that lie side by side share a chunk:
  * bucket b is entry b % CHUNK of chunk number floor(b / CHUNK) of its group, and chunk i has entries i * CHUNK and on.
@@ -46,18 +71,66 @@ export class PointTable {
     if (need * 2 > this.#slots.length) this.#rehash(need);
   }
 
-  /** Hot: once per row. The time does not depend on how many groups there are. */
+  /**
+   * Hot: once per row. As `add` of one row behind the other, up to the first that needs more than a look: of a group that is unknown, of another chunk than
+   * the last of its group, with a sum that carries, with a point above the limit. No call in this loop: behind one, V8 checks every array again.
+   * @param rows those in the span that have a value and a group are added, the others passed over.
+   * @returns the row that `add` has to be asked for; `rows.length` when there is none.
+   */
+  addRows({ length, series, timeMs, lo, groupOf, span }: PointRows, from: number): number {
+    const startMs = span[0]!;
+    const endMs = span[1]!;
+    const firstMs = span[2]!;
+    const stepMs = span[3]!;
+    const { chunkGroup, chunkNumber, mask, rows } = this;
+    const sums = this.lo;
+    const lastOf = this.#lastOf;
+    const groups = lastOf.length;
+    const most = this.#maxPoints;
+    let points = this.#points;
+    let row = from;
+    for (; row < length; row++) {
+      const time = timeMs[row]!;
+      if (time < startMs || time > endMs) continue;
+      const low = lo[row]!;
+      if (low === 0) continue;
+      const group = groupOf[series[row]!]!;
+      if (group === NONE) continue;
+      if (group < 0 || group >= groups) break;
+      const bucket = time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs);
+      const number = Math.floor(bucket / STEPS);
+      const chunk = lastOf[group]!;
+      if (chunkNumber[chunk] !== number || chunkGroup[chunk] !== group) break;
+      const i = (bucket - number * STEPS) | 0;
+      const at = chunk * STEPS + i;
+      const sum = sums[at]! + low;
+      if (sum >= LIMIT) break;
+      const seen = mask[chunk]!;
+      const bit = 1 << i;
+      if ((seen & bit) === 0) {
+        if (points >= most) break;
+        points++;
+        mask[chunk] = seen | bit;
+      }
+      sums[at] = sum;
+      if (rows !== undefined) rows[at] = rows[at]! + 1;
+    }
+    this.#points = points;
+    return row;
+  }
+
+  /** Hot: once per row that `addRows` leaves. The time does not depend on how many groups there are. */
   add(group: number, bucket: number, lo: number, hi: number): void {
-    const number = Math.floor(bucket / CHUNK);
-    this.addTo(this.chunk(group, number), bucket - number * CHUNK, lo, hi, 1);
+    const number = Math.floor(bucket / STEPS);
+    this.addTo(this.chunk(group, number), bucket - number * STEPS, lo, hi, 1);
   }
 
   /** Hot: adds to entry `i` of a chunk what `rows` rows sum up to. @throws KilnError `resource_exhausted` for more points than the limit. */
   addTo(chunk: number, i: number, lo: number, hi: number, rows: number): void {
-    const at = chunk * CHUNK + i;
+    const at = chunk * STEPS + i;
     const sum = this.lo[at]! + lo;
-    if (sum >= SPILL || hi !== 0) this.#addHigh(at, sum, hi);
-    else this.lo[at] = sum;
+    if (sum < LIMIT && hi === 0) this.lo[at] = sum;
+    else this.#addHigh(at, sum, hi);
     const seen = this.mask[chunk]!;
     const bit = 1 << i;
     if ((seen & bit) === 0) {
@@ -100,8 +173,8 @@ export class PointTable {
 
   #addHigh(at: number, sum: number, hi: number): void {
     this.hi ??= new Float64Array(this.lo.length);
-    const carry = sum >= SPILL ? 1 : 0;
-    this.lo[at] = sum - carry * SPILL;
+    const carry = sum >= LIMIT ? 1 : 0;
+    this.lo[at] = sum - carry * LIMIT;
     this.hi[at] = this.hi[at]! + hi + carry;
   }
 

@@ -11,14 +11,16 @@ import {
   type DatasetHead,
   type Selection,
 } from './selection.ts';
-import { isRolledUp, planStacks } from './stack-sums.ts';
+import { isRolledUp, needsFineRollups, planStacks } from './stack-sums.ts';
 
 /** What a query reads of stored datasets, so that a reader fetches no more. What it leaves out does not change the query's partial. */
 export interface Reads {
   readonly sections: readonly SectionSet[];
   /** Whether the dataset can add to the answer, as far as its table of contents tells. */
   wants(dataset: DatasetHead): boolean;
-  /** Whether rows are read of a dataset whose `sections` are at hand, beside its roll-ups: then its rows and pages are needed too. */
+  /** Whether finer roll-ups are read of a dataset whose `sections` are at hand. */
+  needsFineRollups(tables: StoredTables): boolean;
+  /** Whether rows are read of a dataset whose roll-ups are at hand as far as they are needed, beside its roll-ups: then its rows and pages are needed too. */
   needsRows(tables: StoredTables): boolean;
   /** The pages that are read of a dataset whose rows are at hand. */
   pages(tables: StoredTables): readonly StoredPage[];
@@ -28,12 +30,14 @@ export interface Reads {
 export function readsOf(query: Query): Reads {
   const selection = selectionOf(query);
   const common = { wants: (dataset: DatasetHead) => matchTypes(dataset, selection).length > 0 };
-  const noRows = { needsRows: () => false, pages: () => [] };
+  const ids = readsIds(query, selection) ? (['ids'] as const) : [];
+  const noRows = { needsFineRollups: () => false, needsRows: () => false, pages: () => [] };
   if (query.kind === 'stacktraces' || query.kind === 'pprof') {
-    if (asksForSpans(query)) return { ...common, ...noRows, sections: ['series', 'symbols', 'spans'] };
+    if (asksForSpans(query)) return { ...common, ...noRows, sections: ['series', 'symbols', 'spans', ...ids] };
     return {
       ...common,
-      sections: ['stacks'],
+      sections: ['stacks', ...ids],
+      needsFineRollups: (tables) => needsFineRollups(tables, selection),
       needsRows: (tables) => !isRolledUp(tables, selection),
       pages: (tables) => planStacks(tables, selection)?.pages ?? [],
     };
@@ -41,28 +45,36 @@ export function readsOf(query: Query): Reads {
   if (query.kind === 'averageStacks') {
     return {
       ...common,
-      sections: ['stacks'],
+      ...noRows,
+      sections: ['stacks', ...ids],
       needsRows: () => true,
       pages: (tables) => averagePages(tables, selection),
     };
   }
   if (query.kind === 'profileStats')
-    return { ...common, sections: [], needsRows: (tables) => reachesOut(query, tables), pages: () => [] };
+    return { ...common, ...noRows, sections: [], needsRows: (tables) => reachesOut(query, tables) };
   const spans = readsSpans(query) ? (['spans'] as const) : [];
   if (readsRowSamples(query)) {
     return {
       ...common,
-      sections: ['series', 'rows', 'symbols', ...spans],
+      ...noRows,
+      sections: ['series', 'rows', 'symbols', ...ids, ...spans],
       needsRows: () => true,
       pages: (tables) => pagesOfRows(tables, selection),
     };
   }
-  return { ...common, ...noRows, sections: ['series', ...spans] };
+  return { ...common, ...noRows, sections: ['series', ...ids, ...spans] };
 }
 
 /** Whether the totals of rows do not answer a query about totals. */
 function readsRowSamples(query: Query): boolean {
   return query.kind === 'selectSeries' && query.callSite !== undefined && query.callSite.length > 0;
+}
+
+/** Whether it matters which profile a row is of. */
+function readsIds(query: Query, { samples }: Selection): boolean {
+  const shown = query.kind === 'heatmap' ? query.of : query.kind === 'selectSeries' ? query.exemplars : undefined;
+  return samples.profiles !== undefined || shown === 'profiles';
 }
 
 function readsSpans(query: Query): boolean {

@@ -93,7 +93,7 @@ describe('a query over a dataset with roll-ups', () => {
     ({ spanMs, rows, steps }) => {
       const model = modelOf(spanMs, rows, rows);
       const tables = stored(model);
-      expect(tables.rollups!.map(({ stepMs }) => stepMs)).toEqual(steps);
+      expect([...tables.rollups!, ...tables.fineRollups!].map(({ stepMs }) => stepMs)).toEqual(steps);
       const time = fc.oneof(
         fc.integer({ min: START - HOUR, max: START + spanMs + HOUR }),
         fc.integer({ min: -300, max: (spanMs + HOUR) / 15_000 }).chain((n) => {

@@ -22,6 +22,11 @@ export interface Cover {
 /** Nothing is covered. */
 export const NO_COVER: Cover = { buckets: [], fromMs: 0, toMs: 0 };
 
+/** Roll-ups that sum all rows of minMs to maxMs, both inclusive. */
+interface RolledUp extends Pick<DatasetTables, 'minMs' | 'maxMs'> {
+  readonly rollups: DatasetTables['rollups'] | undefined;
+}
+
 /** Whether buckets hold all rows of the range that they were chosen for. */
 export function isCovered({ fromMs, toMs }: Pick<Cover, 'fromMs' | 'toMs'>, { startMs, endMs }: QueryRange): boolean {
   return fromMs <= startMs && endMs < toMs;
@@ -31,10 +36,7 @@ export function isCovered({ fromMs, toMs }: Pick<Cover, 'fromMs' | 'toMs'>, { st
  * The largest buckets that lie inside a range, then smaller ones around them (design: engine.md §7). What is left of the range is two ragged
  * edges, or all of it. A bucket at an end of the dataset lies inside when its rows do.
  */
-export function coverRange(
-  { rollups = [], minMs, maxMs }: Pick<DatasetTables, 'rollups' | 'minMs' | 'maxMs'>,
-  { startMs, endMs }: QueryRange,
-): Cover {
+export function coverRange({ rollups = [], minMs, maxMs }: RolledUp, { startMs, endMs }: QueryRange): Cover {
   const start = startMs <= minMs ? -Infinity : startMs;
   const end = endMs >= maxMs ? Infinity : endMs + 1;
   const all = start === -Infinity && end === Infinity;

@@ -4,15 +4,15 @@ import type { ExactColumn } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import type { QueryLimits } from './limits.ts';
-import { CHUNK, PointTable } from './point-table.ts';
+import { type CHUNK, NO_GROUP, PointTable, UNKNOWN_GROUP } from './point-table.ts';
 import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { rowTotals } from './row-totals.ts';
 import { compileProfileSelection, matchSeries, matchTypes, type Selection } from './selection.ts';
-import { SeriesGroups, UNWANTED } from './series-groups.ts';
+import { SeriesGroups } from './series-groups.ts';
 import { SeriesTable } from './series-table.ts';
 import { toTimeSeries, type TimeSeries } from './time-series.ts';
-import { collectValues, spanEntries } from './collect-values.ts';
+import { collectValues, idsOf } from './collect-values.ts';
 import { ValueTable } from './value-table.ts';
 
 /*
@@ -26,6 +26,8 @@ import { ValueTable } from './value-table.ts';
  * No points are no bytes.
  */
 const VERSION = 2;
+/** For the loops of this module: a constant that is imported is not part of the compiled code but looked up and checked at each use. */
+const STEPS = 8 satisfies typeof CHUNK;
 const FORMAT = 'select series partial';
 
 /** Sums of row totals by group and time step. */
@@ -73,24 +75,20 @@ export class SelectSeriesMerge implements QueryMerge {
     for (const tables of datasets) {
       const types = matchTypes(tables, selection);
       if (types.length === 0) continue;
-      // Rows are decoded here, before the first is added.
-      const totals = types.map((type) => ({ type, sums: rowTotals(tables, type, selection) }));
-      const spans = this.#query.exemplars === 'spans' ? spanEntries(tables, selection) : undefined;
-      read.push({
-        tables,
-        rows: tables.rows,
-        series: tables.series,
-        totals,
-        spans,
-        mask: matchSeries(tables, selection),
-      });
-    }
-    for (const { tables, rows, totals, spans, mask } of read)
-      for (const { type, sums } of totals) {
+      const mask = matchSeries(tables, selection);
+      const { rows } = tables;
+      // What a dataset decodes when it is asked for is asked for here, before the first row is added.
+      const carried = this.#values === undefined ? undefined : idsOf(tables, this.#values.of, selection);
+      for (const type of types) {
+        const { lo, hi } = rowTotals(tables, type, selection);
         const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
-        addRows(this.#points, rows, sums, selection, groups, this.#query);
-        if (this.#values !== undefined) collectValues(this.#values, { rows, sums, spans, type }, selection, groups);
+        read.push({ rows, sums: { lo, hi }, groups, carried, type });
       }
+    }
+    for (const { rows, sums, groups, carried, type } of read) {
+      addRows(this.#points, rows, sums, selection, groups, this.#query);
+      if (carried !== undefined) collectValues(this.#values!, { rows, sums, type, ...carried }, selection, groups);
+    }
   }
 
   addPartial(partial: Uint8Array): void {
@@ -116,20 +114,21 @@ function valuesOf({ exemplars }: SelectSeriesQuery, limits?: QueryLimits): Value
   return exemplars === undefined ? undefined : new ValueTable(exemplars, limits);
 }
 
-/** Hot: once per row. */
+/** Hot: once per row, most of them in `PointTable.addRows`. */
 function addRows(
   points: PointTable,
   { length, series, timeMs }: RowColumns,
   { lo, hi }: ExactColumn,
-  selection: Selection,
+  { startMs, endMs }: Selection,
   groups: SeriesGroups,
   query: SelectSeriesQuery,
 ): void {
-  const { startMs, endMs } = selection;
-  const groupOf = groups.groupOf;
-  const firstMs = query.startMs;
-  const stepMs = query.stepMs;
+  const { groupOf } = groups;
+  const span = Float64Array.of(startMs, endMs, query.startMs, query.stepMs);
+  const source = { length, series, timeMs, lo, groupOf, span };
   for (let row = 0; row < length; row++) {
+    if (hi === undefined) row = points.addRows(source, row);
+    if (row === length) return;
     const time = timeMs[row]!;
     if (time < startMs || time > endMs) continue;
     const low = lo[row]!;
@@ -137,18 +136,16 @@ function addRows(
     if (low === 0 && high === 0) continue;
     const ref = series[row]!;
     let group = groupOf[ref]!;
-    if (group < 0) {
-      if (group === UNWANTED) continue;
-      group = groups.find(ref);
-    }
-    points.add(group, time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs), low, high);
+    if (group === NO_GROUP) continue;
+    if (group === UNKNOWN_GROUP) group = groups.find(ref);
+    points.add(group, time <= query.startMs ? 0 : Math.ceil((time - query.startMs) / query.stepMs), low, high);
   }
 }
 
 function encode(groups: SeriesTable, points: PointTable, values: ValueTable | undefined): Uint8Array {
   const { chunks, chunkGroup, chunkNumber, mask } = points;
   if (chunks === 0) return new Uint8Array(0);
-  const writer = new ByteWriter(64 + chunks * (CHUNK * 8 + 8));
+  const writer = new ByteWriter(64 + chunks * (STEPS * 8 + 8));
   writer.u8(VERSION);
   writeLabelLists(writer, groups.lists);
   writer.varint(chunks);
@@ -157,7 +154,7 @@ function encode(groups: SeriesTable, points: PointTable, values: ValueTable | un
     writer.zigzag(chunkNumber[chunk]! - number);
     group = chunkGroup[chunk]!;
     number = chunkNumber[chunk]!;
-    writeChunk(writer, points, chunk * CHUNK, mask[chunk]!);
+    writeChunk(writer, points, chunk * STEPS, mask[chunk]!);
   }
   values?.write(writer);
   return writer.toBytes();
@@ -166,13 +163,13 @@ function encode(groups: SeriesTable, points: PointTable, values: ValueTable | un
 /** Hot: once per point. The sums and rows of the bits of a mask in the entries from `first` on. */
 function writeChunk(writer: ByteWriter, { lo, hi, rows }: PointTable, first: number, mask: number): void {
   let highMask = 0;
-  if (hi !== undefined) for (let i = 0; i < CHUNK; i++) if (hi[first + i]! > 0) highMask |= 1 << i;
+  if (hi !== undefined) for (let i = 0; i < STEPS; i++) if (hi[first + i]! > 0) highMask |= 1 << i;
   writer.u8(mask);
   writer.u8(highMask);
-  for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.f64(lo[first + i]!);
+  for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) writer.f64(lo[first + i]!);
   if (highMask !== 0)
-    for (let i = 0; i < CHUNK; i++) if ((highMask & (1 << i)) !== 0) writeHigh(writer, hi![first + i]!);
-  if (rows !== undefined) for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
+    for (let i = 0; i < STEPS; i++) if ((highMask & (1 << i)) !== 0) writeHigh(writer, hi![first + i]!);
+  if (rows !== undefined) for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
 }
 
 /** Adds a partial to groups, points and values. */
@@ -197,7 +194,7 @@ function decode(
     const mask = reader.u8();
     const highMask = reader.u8();
     if (group < 0 || group >= target.length) reader.fail(`group ${group} of ${target.length}`);
-    if (number < 0 || mask === 0 || number * CHUNK + (31 - Math.clz32(mask)) > lastBucket) {
+    if (number < 0 || mask === 0 || number * STEPS + (31 - Math.clz32(mask)) > lastBucket) {
       reader.fail(`time steps ${mask} of chunk ${number}, the last step is ${lastBucket}`);
     }
     if ((highMask & ~mask) !== 0) reader.fail(`high parts ${highMask} of time steps ${mask}`);
@@ -210,10 +207,10 @@ function decode(
 /** Hot: once per point. Adds the sums and rows of the bits of a mask to a chunk. */
 function readChunk(reader: ByteReader, points: PointTable, chunk: number, mask: number, highMask: number): void {
   const countsRows = points.rows !== undefined;
-  for (let i = 0; i < CHUNK; i++) if ((mask & (1 << i)) !== 0) points.addTo(chunk, i, readLow(reader), 0, 0);
-  for (let i = 0; i < CHUNK; i++) if ((highMask & (1 << i)) !== 0) points.addTo(chunk, i, 0, readHigh(reader), 0);
+  for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) points.addTo(chunk, i, readLow(reader), 0, 0);
+  for (let i = 0; i < STEPS; i++) if ((highMask & (1 << i)) !== 0) points.addTo(chunk, i, 0, readHigh(reader), 0);
   if (!countsRows) return;
-  for (let i = 0; i < CHUNK; i++) {
+  for (let i = 0; i < STEPS; i++) {
     if ((mask & (1 << i)) === 0) continue;
     const rows = reader.varint();
     if (rows === 0) reader.fail('a point of no rows');

@@ -1,12 +1,13 @@
 import type { DatasetTables } from '@kiln/block';
 import { labelValue, type Label } from '@kiln/model';
 import { allLabels, virtualLabels } from './label-sets.ts';
+import { NO_GROUP, UNKNOWN_GROUP } from './point-table.ts';
 import { isVirtualLabel } from './selection.ts';
 import type { SeriesTable } from './series-table.ts';
 
 /** The groups of a dataset's series, found when a row asks for them, so that only groups with rows exist. */
 export class SeriesGroups {
-  /** By series: a group, UNWANTED, or UNKNOWN so far. */
+  /** By series: a group, NO_GROUP, or UNKNOWN_GROUP so far. */
   readonly groupOf: Int32Array;
   readonly #tables: DatasetTables;
   readonly #virtual: readonly Label[];
@@ -25,9 +26,9 @@ export class SeriesGroups {
     this.#virtual = virtualLabels(tables, type);
     this.#names = new Set(groupBy);
     this.#groups = groups;
-    this.groupOf = new Int32Array(tables.series.length).fill(UNKNOWN);
+    this.groupOf = new Int32Array(tables.series.length).fill(UNKNOWN_GROUP);
     if (mask !== undefined)
-      for (let ref = 0; ref < mask.length; ref++) if (mask[ref] === 0) this.groupOf[ref] = UNWANTED;
+      for (let ref = 0; ref < mask.length; ref++) if (mask[ref] === 0) this.groupOf[ref] = NO_GROUP;
   }
 
   /** The group of a wanted series. */
@@ -47,6 +48,3 @@ export class SeriesGroups {
     return allLabels(this.#tables.series[ref]!, this.#virtual).filter(({ name }) => !this.#names.has(name));
   }
 }
-
-export const UNKNOWN = -1;
-export const UNWANTED = -2;

@@ -23,11 +23,27 @@ export function isRolledUp(tables: DatasetTables, selection: Selection): boolean
   return isCovered(coverOf(tables, selection, matchSeries(tables, selection)), selection);
 }
 
+/** Whether the finer roll-ups of a dataset are read, those of an hour and more being at hand. */
+export function needsFineRollups(tables: DatasetTables, selection: Selection): boolean {
+  const mask = matchSeries(tables, selection);
+  return asksForAll(selection, mask) && !isCovered(coarseCover(tables, selection), selection);
+}
+
 /** A roll-up sums all series, profiles and spans: it answers for nothing less. */
+function asksForAll({ samples }: Selection, mask: Uint8Array | undefined): boolean {
+  return mask === undefined && samples.profiles === undefined && samples.byId === undefined;
+}
+
 function coverOf(tables: DatasetTables, selection: Selection, mask: Uint8Array | undefined): Cover {
-  const { profiles, byId } = selection.samples;
-  const all = mask === undefined && profiles === undefined && byId === undefined;
-  return all ? coverRange(tables, selection) : NO_COVER;
+  if (!asksForAll(selection, mask)) return NO_COVER;
+  const cover = coarseCover(tables, selection);
+  if (isCovered(cover, selection)) return cover;
+  const { rollups = [], fineRollups = [] } = tables;
+  return coverRange({ rollups: [...rollups, ...fineRollups], minMs: tables.minMs, maxMs: tables.maxMs }, selection);
+}
+
+function coarseCover({ rollups, minMs, maxMs }: DatasetTables, selection: Selection): Cover {
+  return coverRange({ rollups, minMs, maxMs }, selection);
 }
 
 /** What `sumByStack` reads; undefined when the selection wants nothing of the dataset. No sample page's bytes are asked for. */

@@ -46,7 +46,7 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
   if (full.length <= 1) return full[0] ?? new Uint8Array(0);
   const tree = new FunctionTree(limits);
   for (const partial of full) addColumns(tree, decode(partial, tree.names));
-  return encodeTree(tree);
+  return stacktracesPartial(tree);
 }
 
 /** One function tree of datasets and partials, for a reader that has one part after the other: nothing is encoded in between. */
@@ -71,7 +71,7 @@ export class StacktracesMerge implements QueryMerge {
   }
 
   toPartial(): Uint8Array {
-    return encodeTree(this.#tree);
+    return stacktracesPartial(this.#tree);
   }
 }
 
@@ -89,7 +89,8 @@ export function stacktracesTree(partial: Uint8Array, names: NameTable = new Name
   return partial.length === 0 ? new FunctionTree({}, names) : decode(partial, names);
 }
 
-function encodeTree(tree: FunctionTree): Uint8Array {
+/** A whole tree as a partial. */
+export function stacktracesPartial(tree: FunctionTree): Uint8Array {
   if (isEmpty(tree)) return new Uint8Array(0);
   const writer = new ByteWriter(64 + tree.length * 8);
   writer.u8(VERSION);

@@ -2,7 +2,7 @@ import { INT64_HI, SPILL, type Label } from '@kiln/model';
 import { LargestValues, type Exemplar } from './exemplars.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import { compareLabelLists } from './label-codec.ts';
-import { CHUNK, type PointTable } from './point-table.ts';
+import type { CHUNK, PointTable } from './point-table.ts';
 import type { SelectSeriesQuery } from './query.ts';
 import type { ValueTable } from './value-table.ts';
 
@@ -17,6 +17,11 @@ export interface TimeSeries {
   /** Of each point the largest value, where exemplars are asked for. */
   readonly exemplars?: readonly (Exemplar | undefined)[];
 }
+
+/* Constants for the loops of this module: one that is imported is not part of the compiled code but looked up and checked at each use. */
+const STEPS = 8 satisfies typeof CHUNK;
+const LIMIT: number = SPILL;
+const TOO_HIGH: number = INT64_HI;
 
 type Points = Pick<TimeSeries, 'timeMs' | 'value'>;
 
@@ -79,12 +84,12 @@ function exactTotal({ lo, hi }: PointTable, chunks: Uint32Array): Total {
   let totalLo = 0;
   let totalHi = 0;
   for (let i = 0; i < chunks.length; i++) {
-    const first = chunks[i]! * CHUNK;
-    for (let at = first; at < first + CHUNK; at++) {
+    const first = chunks[i]! * STEPS;
+    for (let at = first; at < first + STEPS; at++) {
       totalLo += lo[at]!;
       if (hi !== undefined) totalHi += hi[at]!;
-      if (totalLo < SPILL) continue;
-      totalLo -= SPILL;
+      if (totalLo < LIMIT) continue;
+      totalLo -= LIMIT;
       totalHi += 1;
     }
   }
@@ -95,9 +100,9 @@ function exactTotal({ lo, hi }: PointTable, chunks: Uint32Array): Total {
 function totalOfMeans({ lo, hi, rows }: PointTable, chunks: Uint32Array): Total {
   let total = 0;
   for (let i = 0; i < chunks.length; i++) {
-    const first = chunks[i]! * CHUNK;
-    for (let at = first; at < first + CHUNK; at++) {
-      if (rows![at]! > 0) total += ((hi === undefined ? 0 : hi[at]! * SPILL) + lo[at]!) / rows![at]!;
+    const first = chunks[i]! * STEPS;
+    for (let at = first; at < first + STEPS; at++) {
+      if (rows![at]! > 0) total += ((hi === undefined ? 0 : hi[at]! * LIMIT) + lo[at]!) / rows![at]!;
     }
   }
   return { lo: total, hi: 0 };
@@ -107,36 +112,75 @@ function totalOfMeans({ lo, hi, rows }: PointTable, chunks: Uint32Array): Total 
 class PointColumns {
   readonly #timeMs: Float64Array;
   readonly #value: Float64Array;
-  #length = 0;
+  /** Entries of each column that are in use. */
+  #times = 0;
+  #values = 0;
+  /** The series whose times were written last. */
+  #lastChunks: Uint32Array = new Uint32Array(0);
+  #lastTimes: Float64Array = new Float64Array(0);
 
   constructor(chunks: number) {
-    this.#timeMs = new Float64Array(chunks * CHUNK);
-    this.#value = new Float64Array(chunks * CHUNK);
+    this.#timeMs = new Float64Array(chunks * STEPS);
+    this.#value = new Float64Array(chunks * STEPS);
   }
 
-  /** Hot: once per point of the answer. @throws KilnError `out_of_range` for a point above int64, though a double could hold it: all answers keep one rule. */
-  add(query: SelectSeriesQuery, { chunkNumber, mask, lo, hi, rows }: PointTable, chunks: Uint32Array): Points {
-    const timeMs = this.#timeMs;
+  /** @throws KilnError `out_of_range` for a point above int64, though a double could hold it: all answers keep one rule. */
+  add(query: SelectSeriesQuery, points: PointTable, chunks: Uint32Array): Points {
+    const value = this.#addValues(query, points, chunks);
+    if (!haveSameSteps(points, this.#lastChunks, chunks)) {
+      this.#lastTimes = this.#addTimes(query, points, chunks);
+      this.#lastChunks = chunks;
+    }
+    return { timeMs: this.#lastTimes, value };
+  }
+
+  /** Hot: once per point of the answer. */
+  #addValues(query: SelectSeriesQuery, { mask, lo, hi, rows }: PointTable, chunks: Uint32Array): Float64Array {
     const value = this.#value;
-    const begin = this.#length;
+    const begin = this.#values;
     let length = begin;
-    const { startMs, stepMs } = query;
     for (let i = 0; i < chunks.length; i++) {
       const chunk = chunks[i]!;
-      const first = chunk * CHUNK;
-      const bucket = chunkNumber[chunk]! * CHUNK;
+      const first = chunk * STEPS;
       const points = mask[chunk]!;
-      for (let k = 0; k < CHUNK; k++) {
+      for (let k = 0; k < STEPS; k++) {
         if ((points & (1 << k)) === 0) continue;
         const high = hi === undefined ? 0 : hi[first + k]!;
-        if (high >= INT64_HI) refuseAboveInt64(lo[first + k]!, high, query);
-        const sum = high * SPILL + lo[first + k]!;
-        timeMs[length] = startMs + (bucket + k) * stepMs;
-        value[length] = rows === undefined ? sum : sum / rows[first + k]!;
-        length++;
+        if (high >= TOO_HIGH) refuseAboveInt64(lo[first + k]!, high, query);
+        const sum = high * LIMIT + lo[first + k]!;
+        value[length++] = rows === undefined ? sum : sum / rows[first + k]!;
       }
     }
-    this.#length = length;
-    return { timeMs: timeMs.subarray(begin, length), value: value.subarray(begin, length) };
+    this.#values = length;
+    return value.subarray(begin, length);
   }
+
+  #addTimes(
+    { startMs, stepMs }: SelectSeriesQuery,
+    { chunkNumber, mask }: PointTable,
+    chunks: Uint32Array,
+  ): Float64Array {
+    const timeMs = this.#timeMs;
+    const begin = this.#times;
+    let length = begin;
+    for (let i = 0; i < chunks.length; i++) {
+      const chunk = chunks[i]!;
+      const bucket = chunkNumber[chunk]! * STEPS;
+      const points = mask[chunk]!;
+      for (let k = 0; k < STEPS; k++) if ((points & (1 << k)) !== 0) timeMs[length++] = startMs + (bucket + k) * stepMs;
+    }
+    this.#times = length;
+    return timeMs.subarray(begin, length);
+  }
+}
+
+/** Whether two series have points at the same times, as those that are scraped together do: then they share one column. */
+function haveSameSteps({ chunkNumber, mask }: PointTable, one: Uint32Array, other: Uint32Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) {
+    const a = one[i]!;
+    const b = other[i]!;
+    if (mask[a] !== mask[b] || chunkNumber[a] !== chunkNumber[b]) return false;
+  }
+  return true;
 }

@@ -15,8 +15,10 @@ export function isEmpty({ length, selfLo, selfHi }: FunctionTreeColumns): boolea
  */
 export function writeNodes(writer: ByteWriter, { length, parent, name, selfLo, selfHi }: FunctionTreeColumns): void {
   writer.varint(length - 1);
-  for (let node = 1; node < length; node++) writer.varint(node - parent[node]!);
-  for (let node = 1; node < length; node++) writer.varint(name[node]!);
+  const up = new Uint32Array(length - 1);
+  for (let node = 1; node < length; node++) up[node - 1] = node - parent[node]!;
+  writer.varints(up, length - 1);
+  writer.varints(name.subarray(1, length), length - 1);
   for (let node = 0; node < length; node++) writeExact(writer, selfLo[node]!, selfHi[node]!);
 }
 

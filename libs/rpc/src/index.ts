@@ -2,6 +2,7 @@ export { answeredFor } from './answered-for.ts';
 export { clientLeft } from './client-left.ts';
 export { collectBody } from './collect-body.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
+export { InFlight, type Held } from './in-flight.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';
 export { mediaType, UnaryCall, type Body } from './unary-call.ts';
 export { unaryService, type UnaryContext, type UnaryMethods, type UnaryService } from './unary-service.ts';
@@ -20,3 +21,7 @@ export {
   type LabelValuesRequest,
   type StackTraceSelector,
 } from './gen/types/v1/types_pb.ts';
+export { AdHocProfileService } from './gen/adhocprofiles/v1/adhocprofiles_pb.ts';
+export { FeatureFlagsService } from './gen/capabilities/v1/feature_flags_pb.ts';
+export { SettingsService } from './gen/settings/v1/settings_pb.ts';
+export { Version as VersionService } from './gen/version/v1/version_pb.ts';

@@ -1,4 +1,6 @@
 export { acceptedAge, bodyLimitBytes, defaultLimits, limitSettings, type Limits, type LimitsOf } from './limits.ts';
+export { withoutOtherLimits } from './other-limits.ts';
 export { readOverrides, TenantLimits, type Overrides } from './overrides.ts';
 export { RateLimiter } from './rate-limiter.ts';
 export { authSettings, TenantResolver, type AuthConfig, type IgnoredHeader } from './tenant-resolver.ts';
+export { OTHER_GROUP, parseIngestionLimit, UsageGroups, type IngestionLimit, type Sampling } from './usage-limits.ts';

@@ -35,6 +35,59 @@ describe('overrides', () => {
   test('of parts of Pyroscope that Kiln does not have are passed over', () => {
     const tree = { overrides: { a: { compactor_split_groups: 2, write_path: 'combined', retention_period: '1d' } } };
     expect(read(tree).get(a)).toEqual({ retentionPeriodMs: 86_400_000 });
+    const off = { keep_stripped_profiles: false, distributor_aggregation_window: '0s', recording_rules: [] };
+    expect(read({ overrides: { a: { ...off, symbolizer: { enabled: false } } } }).get(a)).toEqual({});
+  });
+
+  test('with parts are held as one text, equal for equal values', () => {
+    const limit = {
+      limit_reached: true,
+      period_type: 'day',
+      sampling: { period: '1m', num_requests: 5 },
+      usage_groups: null,
+    };
+    const own = read({
+      overrides: {
+        a: {
+          ingestion_limit: limit,
+          distributor_usage_groups: { shops: '{service_name=~"shop.*"}' },
+          distributor_sampling: { usage_groups: { shops: { probability: 0.5 } } },
+        },
+      },
+    }).get(a);
+    expect(own).toEqual({
+      ingestionLimit: '{"period_type":"day","limit_reached":true,"sampling":{"num_requests":5,"period":"1m"}}',
+      distributorUsageGroups: '{"shops":"{service_name=~\\"shop.*\\"}"}',
+      distributorSampling: '{"usage_groups":{"shops":{"probability":0.5}}}',
+    });
+  });
+
+  test.each([
+    [
+      'distributor_aggregation_window',
+      '15s',
+      'is not obeyed here: a profile that waits to be merged is not in the log yet',
+    ],
+    ['s3_sse_type', 'SSE-S3', 'is not obeyed here: there is no S3'],
+    ['distributor_usage_groups', { a: '{' }, 'group "a": invalid selector at character 2'],
+    ['distributor_usage_groups', { other: '{}' }, 'group "other": this name is taken'],
+    ['distributor_usage_groups', { 'x-${labels.a}': '{}' }, 'names that are filled in from labels are not supported'],
+    ['distributor_usage_groups', ['a'], 'must hold values by name'],
+    [
+      'distributor_sampling',
+      { usage_groups: { a: { probability: 2 } } },
+      'group "a", field probability is 2, must be a number from 0 to 1',
+    ],
+    ['distributor_sampling', { usage_groups: { a: {} } }, 'field probability is missing, must be'],
+    ['ingestion_limit', { reached: true }, 'field reached is unknown: known are period_type, period_limit_mb'],
+    ['ingestion_limit', { limit_reached: 'yes' }, 'field limit_reached must be true or false'],
+    ['ingestion_limit', { sampling: { period: 5 } }, 'field sampling.period must be a duration'],
+    ['ingestion_limit', { sampling: { num_requests: 1.5 } }, 'field sampling.num_requests must be a whole number'],
+  ])('of %s that cannot be meant are refused: %j', (key, value, sentence) => {
+    const reading = (): unknown => read({ overrides: { a: { [key]: value } } });
+    expect(reading).toThrow(ConfigError);
+    expect(reading).toThrow(`${key} in overrides.a in f0.yaml`);
+    expect(reading).toThrow(sentence);
   });
 
   test.each([
@@ -46,7 +99,18 @@ describe('overrides', () => {
     [{ overrides: { 'a|b': {} } }, 'overrides in f0.yaml: multiple org ids present'],
     [{ overrides: { a: 5 } }, 'overrides.a in f0.yaml must hold settings by name'],
     [{ overrides: { a: { ingestion_rate: 5 } } }, 'unknown key ingestion_rate in overrides.a in f0.yaml: did you mean'],
-    [{ overrides: { a: { ingestion_relabeling_rules: [] } } }, 'unknown key ingestion_relabeling_rules in overrides.a'],
+    [
+      { overrides: { a: { ingestion_relabeling_rules: [{ target_label: 'a' }, { action: 'drop', regex: '(' }] } } },
+      'invalid regex of ingestion_relabeling_rules in overrides.a in f0.yaml, rule 2',
+    ],
+    [
+      { overrides: { a: { sample_type_relabeling_rules: [{ target_label: '__type__' }] } } },
+      'sample_type_relabeling_rules in overrides.a in f0.yaml, rule 1, field target_label is __type__: sample types can be kept or dropped, not renamed',
+    ],
+    [
+      { overrides: { a: { ingestion_relabeling_default_rules_position: 'middle' } } },
+      'is "middle", must be one of first, last, disabled',
+    ],
     [
       { overrides: { a: { reject_older_than: 5 } } },
       'reject_older_than in overrides.a in f0.yaml is "5", must be a dur',

@@ -1,6 +1,7 @@
 import { ConfigError, nearest, readSettings, type SettingsFor } from '@kiln/config';
 import { parseTenantId, type TenantId } from '@kiln/model';
 import { limitSettings, type Limits } from './limits.ts';
+import { withoutOtherLimits } from './other-limits.ts';
 
 /** What a tenant's limits differ in from those of the process. */
 export type Overrides = ReadonlyMap<TenantId, Partial<Limits>>;
@@ -9,6 +10,7 @@ export type Overrides = ReadonlyMap<TenantId, Partial<Limits>>;
 export class TenantLimits {
   readonly #defaults: Limits;
   #byTenant: ReadonlyMap<TenantId, Limits> = new Map();
+  #overrides: Overrides = new Map();
 
   constructor(defaults: Limits) {
     this.#defaults = defaults;
@@ -18,8 +20,14 @@ export class TenantLimits {
     return this.#byTenant.get(tenant) ?? this.#defaults;
   }
 
+  /** Those that hold. */
+  get overrides(): Overrides {
+    return this.#overrides;
+  }
+
   /** From now on exactly these hold. */
   replace(overrides: Overrides): void {
+    this.#overrides = overrides;
     const merged = [...overrides].map(
       ([tenant, own]) => [tenant, Object.freeze({ ...this.#defaults, ...own })] as const,
     );
@@ -38,7 +46,7 @@ export function readOverrides(files: readonly { readonly name: string; readonly 
   for (const { name, tree } of files) {
     for (const [tenant, values] of Object.entries(sectionsOf(tree, name))) {
       const at = `overrides.${tenant} in ${name}`;
-      const own = readSettings(byOwnName, { name: at, tree: withoutForeign(values) });
+      const own = readSettings(byOwnName, { name: at, tree: withoutOtherLimits(values, at) });
       const id = tenantOf(tenant, name);
       overrides.set(id, { ...overrides.get(id), ...own });
     }
@@ -68,15 +76,6 @@ function tenantOf(text: string, name: string): TenantId {
     throw new ConfigError(`overrides in ${name}: ${(error as Error).message}`);
   }
 }
-
-/** Without what steers parts of Pyroscope that Kiln does not have: a file may serve both. */
-function withoutForeign(values: unknown): unknown {
-  if (!isRecord(values)) return values;
-  return Object.fromEntries(Object.entries(values).filter(([key]) => !foreign.test(key)));
-}
-
-const foreign =
-  /^(adaptive_placement_|compactor_|store_gateway_|write_path|enable_query_backend|s3_sse_|query_analysis_)|^(async_ingest|ingestion_tenant_shard_size|max_(local|global)_series_per_tenant|max_query_parallelism|max_async_query_concurrency|push_max_concurrency|query_sanitize_on_merge|query_tree_enabled|split_queries_by_interval)$/;
 
 /** The settings under the names that they have inside a tenant. */
 const byOwnName = Object.fromEntries(

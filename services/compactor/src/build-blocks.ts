@@ -1,5 +1,5 @@
 import type { Codecs, DatasetTables, PartDataset } from '@kiln/block';
-import { mergeDatasets, openPart, verifyDataset, writeBlock } from '@kiln/block';
+import { BlockWriter, mergeDatasets, openPart, verifyDataset } from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
 import type { TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
@@ -72,6 +72,7 @@ const READS = 3;
 
 /**
  * Reads the parts and makes one block per window of what can be read: equal datasets become one, symbols are interned anew, copies are dropped.
+ * A dataset is written before the next one is merged, so that of thousands one at a time is held as tables.
  * Every row of the sources is in a block, is a copy of one that is, or is named as damaged: its bytes were then found damaged each time.
  */
 export async function buildBlocks(ports: BuildPorts, job: BuildJob): Promise<Built> {
@@ -106,7 +107,7 @@ async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promis
       else group.push({ source, dataset });
     }
   }
-  const windows = new Map<number, DatasetTables[]>();
+  const windows = new Map<number, OpenBlock>();
   let copies = 0;
   let conflicts = 0;
   for (const group of groups.values()) {
@@ -114,14 +115,12 @@ async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promis
     copies += merged.copies;
     conflicts += merged.conflicts;
     for (const [window, tables] of merged.windows) {
-      const held = windows.get(window);
-      if (held === undefined) windows.set(window, [tables]);
-      else held.push(tables);
+      let block = windows.get(window);
+      if (block === undefined) windows.set(window, (block = openBlock(job, window, windows.size, codecs)));
+      block.writer.add(tables);
     }
   }
-  const blocks = [...windows]
-    .toSorted(([a], [b]) => a - b)
-    .map(([window, datasets], number) => writeOne(job, levelOf(job.windows, window), number, datasets, codecs));
+  const blocks = [...windows].toSorted(([a], [b]) => a - b).map(([, block]) => finishBlock(block));
   return { blocks, damage, copies, conflicts, missing: undefined };
 }
 
@@ -193,16 +192,22 @@ function mergeGroup(group: readonly Member[], job: BuildJob, codecs: Codecs, dam
   }
 }
 
-function writeOne(
-  { tenant, nonce }: BuildJob,
-  level: 1 | 2,
-  number: number,
-  datasets: readonly DatasetTables[],
-  codecs: Codecs,
-): BuiltBlock {
+/** A block that more datasets come for. */
+interface OpenBlock {
+  readonly blockId: string;
+  readonly level: 1 | 2;
+  readonly writer: BlockWriter;
+}
+
+function openBlock({ tenant, nonce, windows }: BuildJob, window: number, number: number, codecs: Codecs): OpenBlock {
   const blockId = nonce.slice(0, 24) + number.toString(16).padStart(8, '0');
   const id = Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(blockId.slice(2 * i, 2 * i + 2), 16));
-  const { bytes, entry } = writeBlock({ level, blockId: id, tenant, datasets }, codecs);
+  const level = levelOf(windows, window);
+  return { blockId, level, writer: new BlockWriter({ level, blockId: id, tenant }, codecs) };
+}
+
+function finishBlock({ blockId, level, writer }: OpenBlock): BuiltBlock {
+  const { bytes, entry } = writer.finish();
   const { off, len, rows, minMs, maxMs } = entry;
   return { blockId, level, bytes, off, len, rows, minMs, maxMs };
 }

@@ -42,12 +42,12 @@ describe('a round', () => {
     expect(await compactor.round()).toMatchObject({ jobs: 0 });
   });
 
-  test('counts in the ledger of the process what a job reads, four times, and nothing when it has ended', async () => {
+  test('counts in the ledger of the process what a job reads, eight times, and nothing when it has ended', async () => {
     world.push(row(a), row(a, HOUR));
     await world.cut();
     const [{ len } = { len: 0 }] = world.chain.manifests.flatMap(({ tenants }) => tenants);
     await world.compactor().round({ now: true });
-    expect(world.heldForJobs).toEqual([Math.ceil((4 * len) / 1024) * 1024]);
+    expect(world.heldForJobs).toEqual([Math.ceil((8 * len) / 1024) * 1024]);
     expect([len > 0, world.ledger.usedBytes]).toEqual([true, 0]);
   });
 

@@ -47,8 +47,11 @@ export interface Round {
   readonly troubles: readonly string[];
 }
 
-/** Memory that a job takes for each byte that it reads, about: pages decompressed, symbols, and the blocks (docs/storage.md). */
-const MEMORY_PER_BYTE = 4;
+/**
+ * Memory that a job takes for each byte that it reads, about: four times for pages, decompressed and written again, twelve for symbols, whose tables are
+ * what a job over a million stacks holds.
+ */
+const MEMORY_PER_BYTE = 8;
 
 /**
  * Makes blocks of segments and larger blocks of smaller ones, lets go of what is past its time, and deletes what nobody names any more (design:

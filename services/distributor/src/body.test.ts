@@ -1,14 +1,16 @@
-import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KilnError } from '@kiln/model';
+import { InFlight } from '@kiln/rpc';
 import { gunzipSized, inflateBody, readBody } from './body.ts';
-import { InFlight } from './in-flight.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // some send tens of megabytes, on a machine that others use too
 
 const LIMIT = 1_000_000;
 const server = createServer((request, response) => {
-  readBody(request, LIMIT, new InFlight(Infinity).open())
+  readBody(request, LIMIT, new InFlight(Infinity, 'push.max').open())
     .then((body) => inflateBody(body, LIMIT))
     .then(
       (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
@@ -29,8 +31,9 @@ function post(
   return new Promise((resolve, reject) => {
     const { port } = server.address() as AddressInfo;
     const length = chunked ? {} : { 'content-length': String(body.length) };
+    // A connection of its own: one that was kept may be closed while a large body is made.
     const request = httpRequest(
-      { port, host: '127.0.0.1', method: 'POST', headers: { ...length, ...headers } },
+      { port, host: '127.0.0.1', method: 'POST', agent: false, headers: { ...length, ...headers } },
       (response: IncomingMessage) => {
         let text = '';
         response.setEncoding('utf8');
@@ -107,5 +110,44 @@ describe('gunzip sized by the trailer', () => {
     }
     expect(gunzipSized(packed, 1e9)).toEqual(Buffer.from(noise));
     expect(() => gunzipSized(packed, noise.length - 1)).toThrow(/larger than|Cannot create/);
+  });
+});
+
+describe('bytes in flight', () => {
+  test('are counted from the announced length before the body is read, and while it is read when none is announced', async () => {
+    const all = new InFlight(4000, 'push.max');
+    all.open().grow(600);
+    const before: number[] = [];
+    const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const held = all.open();
+      const outcome = await readBody(incoming, 0, held).then(
+        ({ bytes }) => `read ${bytes.length}`,
+        (error: Error) => error.message,
+      );
+      before.push(all.usedBytes - 600);
+      held.release();
+      incoming.resume();
+      response.end(outcome);
+    };
+    const counting = createServer((incoming, response) => void answer(incoming, response));
+    await new Promise<void>((resolve) => counting.listen(0, '127.0.0.1', resolve));
+    const { port } = counting.address() as AddressInfo;
+    const send = (bytes: number, isChunked: boolean): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const headers = isChunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': bytes };
+        const sent = httpRequest({ port, method: 'POST', headers }, (response) => {
+          response.setEncoding('utf8');
+          let text = '';
+          response.on('data', (part: string) => (text += part)).on('end', () => resolve(text));
+        });
+        sent.on('error', reject).end(new Uint8Array(bytes));
+      });
+    for (const isChunked of [false, true]) {
+      expect(await send(400, isChunked)).toBe('read 400');
+      expect(await send(401, isChunked)).toMatch(/^requests in flight hold 600 bytes, 401 more do not fit/);
+    }
+    expect(before).toEqual([400, 0, 400, 0]);
+    expect(all.usedBytes).toBe(600);
+    counting.close();
   });
 });

@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { constants, gunzipSync } from 'node:zlib';
 import { KilnError } from '@kiln/model';
-import { collectBody, type Body } from '@kiln/rpc';
-import type { Held } from './in-flight.ts';
+import { collectBody, type Body, type Held } from '@kiln/rpc';
 
 /** The body was too large for a limit. The edge answers 413, or the code where the protocol has no such status. */
 export class BodyTooLargeError extends KilnError {

@@ -1,13 +1,15 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Clock, MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
+import { InFlight } from '@kiln/rpc';
 import type { Metrics } from '@kiln/telemetry';
-import { acceptedAge, bodyLimitBytes, RateLimiter, type Limits } from '@kiln/tenant';
+import { RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
-import { InFlight } from './in-flight.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
-import type { WriteLimits } from './profile-reader.ts';
+import { PushTurns } from './push-turns.ts';
+import { Quota } from './quota.ts';
+import { writeLimits } from './write-limits.ts';
 import { PUSH_HTTP_PORTS, PushHttp, type PushHttpPorts } from './push.http.ts';
 
 export interface DistributorModulePorts {
@@ -34,6 +36,7 @@ export function distributorModule(
 ): DynamicModule {
   const { distributor, limits, tenantOf, reader, admit, ledger, clock, metrics } = ports;
   const rates = new RateLimiter(clock);
+  const quota = new Quota(clock);
   const intake = new Intake({
     reader,
     distributor,
@@ -42,10 +45,11 @@ export function distributorModule(
       check: (tenant, bytes) => rates.check(tenant, bytes, limits(tenant)),
       take: (tenant, bytes) => rates.take(tenant, bytes, limits(tenant)),
     },
+    quota: (tenant) => quota.admit(tenant, limits(tenant).ingestionLimit),
     clock,
     observe: observer(metrics),
   });
-  const inFlight = new InFlight(inFlightMaxBytes, ledger);
+  const inFlight = new InFlight(inFlightMaxBytes, 'distributor.in-flight-max-bytes', { ledger });
   metrics.gaugeOf(
     {
       name: 'kiln_distributor_in_flight_bytes',
@@ -56,6 +60,8 @@ export function distributorModule(
   const httpPorts: PushHttpPorts = {
     intake,
     inFlight,
+    turns: new PushTurns((tenant) => limits(tenant).pushMaxConcurrency),
+    delayMsOf: (tenant) => limits(tenant).ingestionArtificialDelayMs,
     tenantOf: (org) => {
       const tenant = tenantOf(org);
       admit(tenant);
@@ -70,26 +76,6 @@ export function distributorModule(
   };
 }
 
-function writeLimits(limits: Limits, isBackfill: boolean): WriteLimits {
-  const age = acceptedAge(isBackfill ? { ...limits, rejectOlderThanMs: 0 } : limits);
-  return {
-    maxLabelNameLength: limits.maxLabelNameLength,
-    maxLabelValueLength: limits.maxLabelValueLength,
-    maxLabelNamesPerSeries: limits.maxLabelNamesPerSeries,
-    maxSessionsPerSeries: limits.maxSessionsPerSeries,
-    disableLabelSanitization: limits.disableLabelSanitization,
-    maxProfileSizeBytes: limits.maxProfileSizeBytes,
-    maxStacktraceSamples: limits.maxProfileStacktraceSamples,
-    maxStacktraceSampleLabels: limits.maxProfileStacktraceSampleLabels,
-    maxStacktraceDepth: limits.maxProfileStacktraceDepth,
-    maxSymbolValueLength: limits.maxProfileSymbolValueLength,
-    rejectOlderThanMs: age.ms,
-    rejectOlderThanName: age.by,
-    rejectNewerThanMs: limits.rejectNewerThanMs,
-    ingestionBodyLimitBytes: bodyLimitBytes(limits),
-  };
-}
-
 function observer(metrics: Metrics): IntakeObserver {
   const profiles = metrics.counter({ name: 'kiln_distributor_profiles_total', help: 'Profiles stored.' });
   const bytes = metrics.counter({
@@ -97,12 +83,12 @@ function observer(metrics: Metrics): IntakeObserver {
     help: 'Uncompressed bytes of stored profiles.',
   });
   const refused = metrics.counter({
-    name: 'kiln_distributor_discarded_profiles_total',
+    name: 'kiln_discarded_profiles_total',
     help: 'Profiles refused, by reason.',
     labels: ['reason'],
   });
   const refusedBytes = metrics.counter({
-    name: 'kiln_distributor_discarded_bytes_total',
+    name: 'kiln_discarded_bytes_total',
     help: 'Bytes of refused profiles as received, by reason.',
     labels: ['reason'],
   });
@@ -111,15 +97,27 @@ function observer(metrics: Metrics): IntakeObserver {
     help: 'Stacks cut at max_profile_stacktrace_depth and strings cut at max_profile_symbol_value_length.',
     labels: ['what'],
   });
+  const groupReceived = metrics.counter({
+    name: 'kiln_distributor_usage_group_received_bytes_total',
+    help: 'Uncompressed bytes of stored profiles, by tenant and usage group, of tenants that have such groups.',
+    labels: ['tenant', 'usage_group'],
+  });
+  const groupDiscarded = metrics.counter({
+    name: 'kiln_distributor_usage_group_discarded_bytes_total',
+    help: 'Bytes of refused profiles as received, by reason, tenant and usage group, of tenants that have such groups.',
+    labels: ['reason', 'tenant', 'usage_group'],
+  });
   return {
     stored: (_tenant, count, size) => {
       profiles.add(count);
       bytes.add(size);
     },
-    discarded: (_tenant, reason, size) => {
+    discarded: (tenant, reason, size, groups) => {
       refused.add(1, { reason });
       refusedBytes.add(size, { reason });
+      for (const group of groups) groupDiscarded.add(size, { reason, tenant, usage_group: group });
     },
+    received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: group }),
     truncated: (_tenant, what, count) => cut.add(count, { what }),
   };
 }

@@ -6,12 +6,16 @@ import type { IngestSource } from '@kiln/formats';
 import { parseTenantId, KilnError, type Label, type TenantId } from '@kiln/model';
 import { memoryLog, type Appended, type OpenLog } from '@kiln/partition-log';
 import { noMetrics } from '@kiln/telemetry';
-import { tinyPprof } from '../../../test/process/tiny-pprof.ts';
+import { addStrings, draw, encodeMessage } from '../../../libs/formats/src/test-support/pprof-message.ts';
+import { pushRequest, tinyPprof } from '../../../test/process/tiny-pprof.ts';
+import { ActiveSeries } from './active-series.ts';
 import { Distributor, type Written } from './distributor.ts';
 import { Intake, type WriteRate } from './intake.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
 import { Placer } from './placer.ts';
-import { ProfileReader, type WriteLimits } from './profile-reader.ts';
+import { ProfileReader } from './profile-reader.ts';
+import type { WriteLimits } from './reading.ts';
+import { Quota } from './quota.ts';
 import type { PushedSeries } from './push-request.ts';
 
 vi.setConfig({ testTimeout: 30_000 }); // some take hundreds of megabytes through gzip
@@ -37,6 +41,14 @@ const limits: WriteLimits = {
   rejectOlderThanMs: 3_600_000,
   rejectNewerThanMs: 600_000,
   ingestionBodyLimitBytes: 1_000_000,
+  relabelingRules: '[]',
+  relabelingDefaults: 'first',
+  sampleTypeRules: '[]',
+  usageGroups: '{}',
+  ingestionLimit: '{}',
+  sampling: '{}',
+  maxSeries: 0,
+  tenantShards: 0,
 };
 
 /** The two halves together: what a request holds, and what is stored of it. */
@@ -65,25 +77,30 @@ async function harness(
   const seen: string[] = [];
   const reader = new ProfileReader({
     placer: new Placer({ partitions: 4, codecs, compression: 'none', clock }),
+    series: new ActiveSeries(clock, noMetrics),
+    random: seededRandom(1),
     clock,
   });
   const distributor = new Distributor({ logs: logs.map(wrap), clock, random: seededRandom(1), metrics: noMetrics });
   const own = { ...limits, ...some };
+  const quota = new Quota(clock);
   const whole = new Intake({
     reader,
     distributor,
     limits: () => own,
     rate,
+    quota: (owner) => quota.admit(owner, own.ingestionLimit),
     clock,
     observe: {
       stored: (_, profiles) => void seen.push(`stored ${profiles}`),
-      discarded: (_, reason) => void seen.push(`discarded ${reason}`),
+      discarded: (_, reason, __, groups) => void seen.push(['discarded', reason, ...groups].join(' ')),
+      received: (_, group) => void seen.push(`received ${group}`),
       truncated: () => undefined,
     },
   });
   const intake: Writer = {
-    push: async (tenantId, series) => whole.store(tenantId, reader.push(tenantId, series, own)),
-    ingest: async (tenantId, source, body) => whole.store(tenantId, reader.ingest(tenantId, source, body, own)),
+    push: async (tenantId, series) => whole.store(tenantId, await reader.push(tenantId, series, own)),
+    ingest: async (tenantId, source, body) => whole.store(tenantId, await reader.ingest(tenantId, source, body, own)),
   };
   return { intake, whole, distributor, clock, seen, records: () => readAll(logs) };
 }
@@ -249,6 +266,175 @@ describe('a push', () => {
       reason: 'body_size_limit_exceeded',
     });
   });
+});
+
+describe('relabelling rules', () => {
+  const rules = (...list: unknown[]): Partial<WriteLimits> => ({ relabelingRules: JSON.stringify(list) });
+  const services = (records: readonly LogRecord[]): string[] =>
+    records.flatMap(({ datasets }) => datasets.map(({ service }) => service)).toSorted();
+
+  test('that drop a profile answer success, and it is counted', async () => {
+    const drop = { action: 'drop', source_labels: ['service_name'], regex: 'a' };
+    const { intake, records, seen } = await harness(rules(drop));
+    const series = ['a', 'b'].map((service) => ({ labels: labels(service), samples: [sample(profile(1n))] }));
+    expect(await intake.push(tenant, series)).toHaveLength(1);
+    expect(services(await records())).toEqual(['b']);
+    expect(seen).toEqual(['discarded dropped_by_relabel_rules', 'stored 1']);
+    expect(await intake.push(tenant, series.slice(0, 1))).toEqual([]);
+  });
+
+  test('that drop every sample type answer success', async () => {
+    const sampleTypeRules = JSON.stringify([{ action: 'drop', source_labels: ['__type__'], regex: 'cpu' }]);
+    const { intake, seen } = await harness({ sampleTypeRules });
+    expect(await intake.push(tenant, [{ labels: labels('a'), samples: [sample(profile(1n))] }])).toEqual([]);
+    expect(seen).toEqual(['discarded dropped_by_relabel_rules']);
+  });
+
+  test('place a profile by its new service and leave its id, which a client that tries again makes anew', async () => {
+    const plain = await harness();
+    const moving = await harness(rules({ target_label: 'service_name', replacement: 'till' }));
+    const series = [{ labels: labels('shop'), samples: [sample(profile(1n))] }];
+    await plain.intake.push(tenant, series);
+    const [written] = await moving.intake.push(tenant, series);
+    expect(await moving.intake.push(tenant, series)).toMatchObject([{ log: written!.log }]);
+    expect(services(await moving.records())).toEqual(['till', 'till']);
+    expect(new Set(ids([...(await plain.records()), ...(await moving.records())])).size).toBe(1);
+  });
+});
+
+test('what rules move to another service is no copy of the rest, in one partition too', async () => {
+  const move = { source_labels: ['of'], regex: '(.+)', target_label: 'service_name' };
+  const { intake, records } = await harness({ relabelingRules: JSON.stringify([move]) });
+  const message = draw(
+    ['cpu/ns'],
+    Array.from({ length: 8 }, (_, i) => `f 1${i}`),
+    { timeNanos: String(BigInt(NOW) * 1_000_000n + 5n) },
+  );
+  for (const [i, one] of message.sample!.entries()) {
+    const [key, str] = addStrings(message, 'of', `s${i}`);
+    one.label = [{ key: key!, str: str! }];
+  }
+  const pushed = [{ labels: labels('shop'), samples: [sample(encodeMessage(message))] }];
+  await intake.push(tenant, pushed);
+  const first = ids(await records());
+  expect([first.length, new Set(first).size]).toEqual([8, 8]);
+  await intake.push(tenant, pushed);
+  expect(new Set(ids(await records())).size).toBe(8);
+});
+
+describe('usage groups', () => {
+  const groups = { usageGroups: JSON.stringify({ shops: '{service_name=~"shop.*"}', team: '{team="till"}' }) };
+  const of = (service: string, ...more: Label[]): PushedSeries => ({
+    labels: labels(service, more),
+    samples: [sample(profile(1n))],
+  });
+  const till = { name: 'team', value: 'till' };
+
+  test('are told apart by labels as pushed: a profile may be in several, or in none', async () => {
+    const rename = { target_label: 'service_name', replacement: 'x' };
+    const { intake, seen } = await harness({ ...groups, relabelingRules: JSON.stringify([rename]) });
+    await intake.push(tenant, [of('shop-1', till), of('bank')]);
+    expect(seen).toEqual(['stored 2', 'received shops', 'received team', 'received other']);
+  });
+
+  test('have shares of their profiles sampled; the others are dropped with success, and the smallest share counts', async () => {
+    const sampling = JSON.stringify({ usage_groups: { shops: { probability: 0.25 }, team: { probability: 0 } } });
+    const { intake, records, seen } = await harness({ ...groups, sampling });
+    const many = Array.from({ length: 400 }, () => of('shop'));
+    await intake.push(tenant, [...many, of('shop', till), of('bank', till), of('bank')]);
+    const kept = (await records()).flatMap(({ datasets }) => datasets.map((one) => [one.service, one.profiles.length]));
+    const { shop, bank } = Object.fromEntries(kept) as Record<string, number>;
+    expect(bank).toBe(1);
+    expect(shop).toBeGreaterThan(60);
+    expect(shop).toBeLessThan(140);
+    expect(seen.filter((one) => one === 'discarded dropped_by_sampling_rules shops')).toHaveLength(400 - shop!);
+    expect(seen.filter((one) => one.includes('team'))).toEqual([
+      'discarded dropped_by_sampling_rules shops team',
+      'discarded dropped_by_sampling_rules team',
+    ]);
+  });
+
+  test('whose quota is reached are refused alone, but for what is let through', async () => {
+    const limit = {
+      period_type: 'month',
+      limit_reset_time: NOW / 1000 + 90,
+      sampling: { num_requests: 1, period: '1m' },
+      usage_groups: { shops: { period_limit_mb: 100, limit_reached: true }, team: { limit_reached: false } },
+    };
+    const { whole, clock, records } = await harness({ ...groups, ingestionLimit: JSON.stringify(limit) });
+    const push = (...services: string[]): Promise<Written[]> => {
+      const series = services.map((service) => ({
+        labels: { __name__: 'process_cpu', service_name: service },
+        profiles: [profile(1n)],
+      }));
+      const body = { bytes: pushRequest(series), isGzip: false };
+      return whole.write({ tenant, body, form: { kind: 'push', isJson: false } });
+    };
+    await push('bank');
+    await push('shop-1');
+    await expect(push('bank', 'shop-2', 'cafe')).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      reason: 'ingest_limit_reached',
+      retryAfterSeconds: 90,
+      message: /^ingest limit of 100 MB per month reached for usage group "shops", next reset at 2027/,
+    });
+    await clock.advance(60_000);
+    await push('shop-3');
+    await expect(push('shop-4')).rejects.toMatchObject({ retryAfterSeconds: 30 });
+    const services = (await records()).flatMap(({ datasets }) => datasets.map(({ service }) => service));
+    expect(services.toSorted()).toEqual(['bank', 'bank', 'cafe', 'shop-1', 'shop-3']);
+  });
+});
+
+test('a quota of the tenant that is reached refuses a push before it is read, but for what is let through', async () => {
+  const limit = { limit_reached: true, sampling: { num_requests: 2, period: '10s' } };
+  const { whole, clock, seen } = await harness({ ingestionLimit: JSON.stringify(limit) });
+  const write = (bytes: Uint8Array): Promise<Written[]> => {
+    const form = { kind: 'ingest', url: '/ingest?name=a&format=pprof', contentType: '' } as const;
+    return whole.write({ tenant, body: { bytes, isGzip: false }, form });
+  };
+  for (let round = 0; round < 2; round++) {
+    expect(await write(profile(1n))).toHaveLength(1);
+    expect(await write(profile(2n))).toHaveLength(1);
+    const unread = write(new Uint8Array(9));
+    await expect(unread).rejects.toMatchObject({ reason: 'ingest_limit_reached', retryAfterSeconds: 60 });
+    await clock.advance(10_000);
+  }
+  expect(seen.slice(0, 3)).toEqual(['stored 1', 'stored 1', 'discarded ingest_limit_reached']);
+});
+
+describe('a limit of active series', () => {
+  test('refuses new series and stores the others, of one profile too', async () => {
+    const { intake, records, seen, clock } = await harness({ maxSeries: 2 });
+    const push = (...services: string[]): Promise<Written[]> =>
+      intake.push(
+        tenant,
+        services.map((service) => ({ labels: labels(service), samples: [sample(profile(1n, 0n))] })),
+      );
+    await push('a', 'b');
+    await expect(push('a', 'c', 'b')).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      reason: 'series_limit',
+      message: /limit 2 \(max_global_series_per_tenant, max_local_series_per_tenant\)/,
+    });
+    expect(seen).toEqual(['stored 2', 'discarded series_limit', 'stored 2']);
+    await clock.advance(3_600_000);
+    await push('c');
+    const services = (await records()).flatMap(({ datasets }) =>
+      datasets.flatMap(({ service, profiles }) => Array.from({ length: profiles.length }, () => service)),
+    );
+    expect(services.toSorted()).toEqual(['a', 'a', 'b', 'b', 'c']);
+  });
+});
+
+test('a tenant of few shards writes to few partitions, and the same push to the same', async () => {
+  const narrow = await harness({ tenantShards: 3 });
+  const series = Array.from({ length: 40 }, (_, i) => ({ labels: labels(`s${i}`), samples: [sample(profile(1n))] }));
+  const logsOf = (written: Written[]): string[] => written.map(({ log }) => log).toSorted();
+  const first = logsOf(await narrow.intake.push(tenant, series));
+  expect(first).toHaveLength(3);
+  expect(logsOf(await narrow.intake.push(tenant, series))).toEqual(first);
+  expect(await (await harness()).intake.push(tenant, series)).toHaveLength(4);
 });
 
 describe('an append that fails', () => {

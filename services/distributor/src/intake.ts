@@ -1,8 +1,10 @@
 import type { Clock } from '@kiln/async';
-import type { TenantId } from '@kiln/model';
+import { KilnError, type Code, type TenantId } from '@kiln/model';
 import { errorFromData } from '@kiln/threads';
 import type { Distributor, Written } from './distributor.ts';
-import type { Reading, WriteCall, WriteLimits } from './profile-reader.ts';
+import type { Admission } from './quota.ts';
+import type { WriteCall } from './profile-reader.ts';
+import type { Reading, WriteLimits } from './reading.ts';
 
 /** Who reads requests: a `ProfileReader` in this thread, or in another. */
 export interface Reader {
@@ -21,7 +23,9 @@ export interface WriteRate {
 /** Hears what was refused and stored, for metrics. */
 export interface IntakeObserver {
   stored(tenant: TenantId, profiles: number, bytes: number): void;
-  discarded(tenant: TenantId, reason: string, bytes: number): void;
+  /** @param groups usage groups, none for a tenant without. */
+  discarded(tenant: TenantId, reason: string, bytes: number, groups: readonly string[]): void;
+  received(tenant: TenantId, group: string, bytes: number): void;
   truncated(tenant: TenantId, what: 'stacks' | 'strings', count: number): void;
 }
 
@@ -30,9 +34,14 @@ export interface IntakePorts {
   readonly distributor: Distributor;
   readonly limits: (tenant: TenantId, isBackfill: boolean) => WriteLimits;
   readonly rate: WriteRate;
+  /** Whether a quota of the tenant lets a push in. @throws KilnError `resource_exhausted` when it does not. */
+  readonly quota: (tenant: TenantId) => Admission;
   readonly clock: Clock;
   readonly observe: IntakeObserver;
 }
+
+/** Codes that blame the request. */
+const REFUSALS = new Set<Code>(['invalid_argument', 'resource_exhausted', 'unimplemented']);
 
 /** A write from its body to the log: has it read elsewhere, holds the tenant to its rate, appends what is good. */
 export class Intake {
@@ -57,38 +66,54 @@ export class Intake {
    * could not be made durable: then nothing, or nothing more, is stored. The signal's reason.
    */
   async write(call: WriteCall, signal?: AbortSignal): Promise<Written[]> {
-    const { reader, limits, rate } = this.#ports;
+    const { reader, limits, rate, quota } = this.#ports;
     const { tenant, body } = call;
+    const admission = this.#refusable(tenant, 'ingest_limit_reached', body.bytes.length, () => quota(tenant));
     // No profile is smaller than its body: who is over the rate anyhow costs no reading.
-    this.#rated(tenant, body.bytes.length, () => rate.check(tenant, body.bytes.length));
+    this.#refusable(tenant, 'rate_limited', body.bytes.length, () => rate.check(tenant, body.bytes.length));
     const isBackfill = call.form.kind === 'push' && call.form.isBackfill === true;
-    const reading = await reader.read(call, limits(tenant, isBackfill));
+    const asked = { ...limits(tenant, isBackfill), hasPass: admission.hasPass };
+    const reading = await this.counted(tenant, body.bytes.length, () => reader.read(call, asked));
+    admission.settle(reading.usedPass);
     signal?.throwIfAborted();
     return this.store(tenant, reading, signal);
+  }
+
+  /** Reads a request, or a part of the way to it; what is refused as a whole is counted. @param bytes of it, as received. @throws what `read` throws. */
+  async counted<T>(tenant: TenantId, bytes: number, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      const { code, reason = 'unknown' } = KilnError.from(error);
+      if (REFUSALS.has(code)) this.#ports.observe.discarded(tenant, reason, bytes, []);
+      throw error;
+    }
   }
 
   /** Stores what was read of a request. @throws KilnError as `write`. */
   async store(
     tenant: TenantId,
-    { records, profiles, bytes, discarded, truncated, problem }: Reading,
+    { records, profiles, bytes, ratedBytes, groups, discarded, truncated, problem }: Reading,
     signal?: AbortSignal,
   ): Promise<Written[]> {
     const { distributor, rate, observe } = this.#ports;
-    for (const { reason, bytes: lost } of discarded) observe.discarded(tenant, reason, lost);
-    this.#rated(tenant, bytes, () => rate.take(tenant, bytes));
+    for (const { reason, bytes: lost, groups: of } of discarded) observe.discarded(tenant, reason, lost, of);
+    this.#refusable(tenant, 'rate_limited', ratedBytes, () => rate.take(tenant, ratedBytes));
     if (truncated.stacks > 0) observe.truncated(tenant, 'stacks', truncated.stacks);
     if (truncated.strings > 0) observe.truncated(tenant, 'strings', truncated.strings);
     const written = records.length === 0 ? [] : await distributor.append(records, signal);
     if (profiles > 0) observe.stored(tenant, profiles, bytes);
+    for (const [group, size] of groups) observe.received(tenant, group, size);
     if (problem !== undefined) throw errorFromData(problem);
     return written;
   }
 
-  #rated(tenant: TenantId, bytes: number, take: () => void): void {
+  /** Counts what is refused as a whole. */
+  #refusable<T>(tenant: TenantId, reason: string, bytes: number, decide: () => T): T {
     try {
-      take();
+      return decide();
     } catch (error) {
-      this.#ports.observe.discarded(tenant, 'rate_limited', bytes);
+      this.#ports.observe.discarded(tenant, reason, bytes, []);
       throw error;
     }
   }

@@ -1,12 +1,14 @@
 import type { Clock } from '@kiln/async';
 import { RecordBuilder, type Codecs, type Compression } from '@kiln/block';
-import { placePartition } from '@kiln/catalog';
+import { DEFAULT_SHARDS, placePartition } from '@kiln/catalog';
 import { KilnError, fingerprint, labelSet, type Label, type LabelSet, type Profile, type TenantId } from '@kiln/model';
 import { profileId } from './profile-id.ts';
 
 /** A profile that passed every check, ready to be placed. */
 export interface Accepted {
   readonly profile: Profile;
+  /** Rules moved it away from the rest of its payload, to another service or name. */
+  readonly isMoved?: boolean;
   /** As pushed, sorted, before relabelling: what a retry sends again. */
   readonly labels: LabelSet;
   /** Start as the payload carries it; 0 when it carries none. */
@@ -42,18 +44,19 @@ export class Placer {
 
   /**
    * The records of some profiles of one tenant.
-   * @param windowMs the tenant's duplicate window, written into the records.
+   * @param windowMs the tenant's duplicate window, written into the records. @param tenantShards partitions that it is spread over; 0 = all.
    * @returns also the first problem: `invalid_argument` for a profile that no record can hold. The others are in the records.
    */
   place(
     tenant: TenantId,
     profiles: readonly Accepted[],
     windowMs: number,
+    tenantShards = 0,
   ): { records: PlacedRecord[]; problem: KilnError | undefined } {
     const { codecs, compression } = this.#ports;
     const records: PlacedRecord[] = [];
     let problem: KilnError | undefined;
-    for (const { partition, builder } of this.#draft(tenant, profiles, windowMs)) {
+    for (const { partition, builder } of this.#draft(tenant, profiles, windowMs, tenantShards)) {
       try {
         records.push({ partition, record: builder.finish(codecs, compression) });
       } catch (error) {
@@ -64,7 +67,7 @@ export class Placer {
     return { records, problem };
   }
 
-  #draft(tenant: TenantId, profiles: readonly Accepted[], windowMs: number): Draft[] {
+  #draft(tenant: TenantId, profiles: readonly Accepted[], windowMs: number, tenantShards: number): Draft[] {
     const { partitions, clock } = this.#ports;
     const open = new Map<number, RecordBuilder>();
     const drafts: Draft[] = [];
@@ -76,6 +79,7 @@ export class Placer {
         tenant,
         service: profile.service,
         fingerprint: fingerprint(labels),
+        shards: { ...DEFAULT_SHARDS, tenant: tenantShards },
       });
       // A profile that may be too large for a record gets one of its own, so that only it is refused.
       const alone = payload.length >= MAX_RECORD_BYTES;
@@ -96,9 +100,10 @@ interface Draft {
   readonly builder: RecordBuilder;
 }
 
-function idOf(tenant: TenantId, { profile, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {
-  const { types, durationNanos } = profile;
-  return profileId({ tenant, labels, types, timeNanos: ownTimeNanos, durationNanos, payload, clientId });
+function idOf(tenant: TenantId, { profile, isMoved, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {
+  const { service, name, types, durationNanos } = profile;
+  const movedTo = isMoved === true ? { service, name } : undefined;
+  return profileId({ tenant, labels, types, timeNanos: ownTimeNanos, durationNanos, payload, clientId, movedTo });
 }
 
 /** Labels as pushed, sorted; copies stay, because a retry sends them again. */

@@ -30,6 +30,8 @@ describe('a profile id', () => {
       hex({ durationNanos: 11n }),
       hex({ payload: new Uint8Array([1, 2, 4]) }),
       hex({ clientId: 'c' }),
+      hex({ movedTo: { service: 's', name: 'cpu' } }),
+      hex({ movedTo: { service: 't', name: 'cpu' } }),
     ];
     expect(new Set([hex(), ...others]).size).toBe(others.length + 1);
   });

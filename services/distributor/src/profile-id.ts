@@ -15,6 +15,8 @@ export interface ProfileContent {
   readonly payload: Uint8Array;
   /** RawSample.ID, '' when not sent. */
   readonly clientId: string;
+  /** Where rules have moved this part of the profile, undefined for what they left together: parts of one profile are no copies of each other. */
+  readonly movedTo?: { readonly service: string; readonly name: string } | undefined;
 }
 
 /**
@@ -44,6 +46,10 @@ function contentId(content: ProfileContent): Uint8Array {
   head.u64(BigInt.asUintN(64, content.timeNanos));
   head.u64(BigInt.asUintN(64, content.durationNanos));
   head.text(content.clientId);
+  if (content.movedTo !== undefined) {
+    head.text(content.movedTo.service);
+    head.text(content.movedTo.name);
+  }
   const digest = createHash('sha256').update(head.view()).update(content.payload).digest();
   return new Uint8Array(digest.subarray(0, 16));
 }

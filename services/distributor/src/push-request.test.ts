@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { KilnError } from '@kiln/model';
 import { readPushRequest, readPushRequestJson, type PushedSeries } from './push-request.ts';
+
+// The long forms take minutes.
+vi.setConfig({ testTimeout: 600_000 });
 
 const root = new protobuf.Root();
 root.resolvePath = (_, target) => new URL(`../../../proto/${target}`, import.meta.url).pathname;

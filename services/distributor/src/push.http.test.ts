@@ -7,7 +7,8 @@ import { KilnError, parseTenantId, type LogId } from '@kiln/model';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import type { Appended, OpenLog } from '@kiln/partition-log';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { defaultLimits } from '@kiln/tenant';
+import { defaultLimits, type Limits } from '@kiln/tenant';
+import { ActiveSeries } from './active-series.ts';
 import { pushRequest, tinyPprof } from '../../../test/process/tiny-pprof.ts';
 import { distributorDefaults } from './config.ts';
 import { Distributor } from './distributor.ts';
@@ -37,7 +38,7 @@ const message = pushRequest([
 const head = { 'content-type': 'application/proto' };
 
 /** The write edge on a log whose fsync takes as long as the test likes. */
-async function edge() {
+async function edge(some: Partial<Limits> = {}) {
   const clock = new ManualClock(NOW);
   const metrics = createMetrics({ ofProcess: false });
   const appends: PromiseWithResolvers<Appended>[] = [];
@@ -55,9 +56,9 @@ async function edge() {
     modules: [
       distributorModule(distributorDefaults, {
         distributor,
-        limits: () => defaultLimits,
+        limits: () => ({ ...defaultLimits, ...some }),
         tenantOf: () => parseTenantId('acme'),
-        reader: new ProfileReader({ placer, clock }),
+        reader: new ProfileReader({ placer, series: new ActiveSeries(clock, metrics), random: seededRandom(1), clock }),
         admit: () => undefined,
         clock,
         metrics,
@@ -82,9 +83,21 @@ async function edge() {
     appends,
     push: (headers: Record<string, string>, body = message) =>
       fetch(url, { method: 'POST', headers: { ...head, ...headers }, body: new Uint8Array(body) }),
+    metrics: () => metrics.text(),
     heldBytes: async () => Number(/kiln_distributor_in_flight_bytes (\d+)/.exec(await metrics.text())![1]),
   };
 }
+
+test('a push that cannot be read at all is counted by reason, with its bytes', async () => {
+  const { push, metrics } = await edge();
+  expect((await push({}, Uint8Array.of(0xff, 0xff))).status).toBe(400);
+  expect((await push({}, new Uint8Array(0))).status).toBe(400);
+  const text = await metrics();
+  const counted = [...text.matchAll(/^kiln_discarded_(profiles|bytes)_total\{reason="\w+"\} (\d+)$/gm)];
+  const sum = (what: string): number =>
+    counted.filter(([, of]) => of === what).reduce((all, [, , n]) => all + Number(n), 0);
+  expect([sum('profiles'), sum('bytes')]).toEqual([2, 2]);
+});
 
 describe('a push whose time is over', () => {
   test.each([
@@ -158,3 +171,40 @@ function framed(content: Uint8Array): Uint8Array {
   frame.set(content, 5);
   return frame;
 }
+
+test('a push beyond push_max_concurrency is refused before its body is read, until another has ended', async () => {
+  const { push, appends, url } = await edge({ pushMaxConcurrency: 1 });
+  const first = push({});
+  await expect.poll(() => appends.length).toBe(1);
+  const refused = await push({});
+  expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, expect.any(Number)]);
+  expect(((await refused.json()) as { message: string }).message).toBe(
+    '1 pushes of the tenant are taken in at once, limit 1 (push_max_concurrency, flag --distributor.push.max-concurrency): send again in a moment',
+  );
+  const ingest = await fetch(new URL('/ingest?name=a&format=pprof', url), { method: 'POST', body: 'x' });
+  expect(ingest.status).toBe(429);
+  appends[0]!.resolve({ offset: 0, appendMs: NOW });
+  expect((await first).status).toBe(200);
+  const second = push({});
+  await expect.poll(() => appends.length).toBe(2);
+  appends[1]!.resolve({ offset: 1, appendMs: NOW });
+  expect((await second).status).toBe(200);
+});
+
+test('an artificial delay holds back the answer, not the memory, whatever comes of the push', async () => {
+  const { push, appends, clock, heldBytes, url } = await edge({ ingestionArtificialDelayMs: 500 });
+  const delayed = async (answer: Promise<Response>, status: number): Promise<void> => {
+    await expect.poll(() => clock.sleeping).toBe(1);
+    expect(await heldBytes()).toBe(0);
+    await clock.advance(499);
+    expect(await Promise.race([answer, 'waits'])).toBe('waits');
+    await clock.advance(1);
+    expect((await answer).status).toBe(status);
+  };
+  const pushed = push({});
+  await expect.poll(() => appends.length).toBe(1);
+  appends[0]!.resolve({ offset: 0, appendMs: NOW });
+  await delayed(pushed, 200);
+  await delayed(push({}, new Uint8Array([1])), 400);
+  await delayed(fetch(new URL('/ingest?name=a&format=pprof', url), { method: 'POST', body: 'xxxxxxxxxxxx' }), 422);
+});

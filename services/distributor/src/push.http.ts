@@ -3,16 +3,19 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { answeredFor, UnaryCall } from '@kiln/rpc';
+import { answeredFor, UnaryCall, type Body, type Held, type InFlight } from '@kiln/rpc';
 import { readBody } from './body.ts';
-import type { InFlight } from './in-flight.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
+import type { PushTurns } from './push-turns.ts';
 import type { Written } from './distributor.ts';
 
 export interface PushHttpPorts {
   readonly intake: Intake;
   readonly inFlight: InFlight;
+  readonly turns: PushTurns;
+  /** `ingestion_artificial_delay` of a tenant, as it is now. */
+  readonly delayMsOf: (tenant: TenantId) => number;
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
   readonly clock: Clock;
@@ -44,19 +47,34 @@ export class PushHttp {
     try {
       const org = header(request, 'x-scope-orgid');
       const tenant = this.#ports.tenantOf(org);
-      const written = await call.inTime(this.#ports.clock, LATE, (signal) => this.#push(tenant, request, call, signal));
+      const written = await call.inTime(this.#ports.clock, LATE, (signal) =>
+        this.#delayed(tenant, () => this.#push(tenant, request, call, signal), signal),
+      );
       call.answer(call.isJson ? '{}' : '', { ...writeToken(written), ...answeredFor([tenant], org) });
     } catch (thrown) {
       throw asConnect(thrown);
     }
   }
 
+  /** The work, answered no sooner than the tenant's artificial delay after now, whatever comes of it. What it holds is given back before. */
+  async #delayed<T>(tenant: TenantId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { clock, delayMsOf } = this.#ports;
+    const untilMs = clock.nowMs() + delayMsOf(tenant);
+    try {
+      return await work();
+    } finally {
+      const leftMs = untilMs - clock.nowMs();
+      if (leftMs > 0) await clock.sleep(leftMs, signal);
+    }
+  }
+
   /** Holds its bytes until the work has ended, also when its client was answered before. */
   async #push(tenant: TenantId, request: IncomingMessage, call: UnaryCall, signal: AbortSignal): Promise<Written[]> {
-    const { intake, inFlight } = this.#ports;
+    const { intake, inFlight, turns } = this.#ports;
+    using _turn = turns.enter(tenant);
     const held = inFlight.open();
     try {
-      const body = call.message(await readBody(request, intake.bodyLimitBytes(tenant), held, signal));
+      const body = call.message(await this.#body(tenant, request, held, signal));
       const form = {
         kind: 'push',
         isJson: call.isJson,
@@ -68,14 +86,27 @@ export class PushHttp {
     }
   }
 
+  #body(tenant: TenantId, request: IncomingMessage, held: Held, signal?: AbortSignal): Promise<Body> {
+    const { intake } = this.#ports;
+    const announced = Number(request.headers['content-length'] ?? 0);
+    return intake.counted(tenant, announced, () => readBody(request, intake.bodyLimitBytes(tenant), held, signal));
+  }
+
   /** The older path: one profile, its name and labels in the query (contract/pyroscope.md §3). */
   @RawPost(['/ingest', '/pyroscope/ingest'])
   async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { intake, inFlight, tenantOf } = this.#ports;
+    const org = header(request, 'x-scope-orgid');
+    const tenant = this.#ports.tenantOf(org);
+    const written = await this.#delayed(tenant, () => this.#ingest(tenant, request));
+    const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
+    response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
+  }
+
+  async #ingest(tenant: TenantId, request: IncomingMessage): Promise<Written[]> {
+    const { intake, inFlight, turns } = this.#ports;
+    using _turn = turns.enter(tenant);
     const held = inFlight.open();
     try {
-      const org = header(request, 'x-scope-orgid');
-      const tenant = tenantOf(org);
       const form = {
         kind: 'ingest',
         url: request.url ?? '',
@@ -83,10 +114,8 @@ export class PushHttp {
       } as const;
       // What its head says wrong is refused before the body is read.
       readIngestRequest(form.url, form.contentType, intake.nowNanos());
-      const body = await readBody(request, intake.bodyLimitBytes(tenant), held);
-      const written = await intake.write({ tenant, body, form });
-      const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
-      response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
+      const body = await this.#body(tenant, request, held);
+      return await intake.write({ tenant, body, form });
     } finally {
       held.release();
     }

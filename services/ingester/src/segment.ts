@@ -1,6 +1,6 @@
-import { writeSegment, type Codecs, type DatasetTables } from '@kiln/block';
+import { writeSegment, type Codecs, type SegmentContent } from '@kiln/block';
 import type { Gap, Segment } from '@kiln/catalog';
-import type { LogId, TenantId } from '@kiln/model';
+import type { LogId } from '@kiln/model';
 import type { Generation } from './generation.ts';
 import type { Ids } from './ids.ts';
 
@@ -20,14 +20,13 @@ export function encodeSegment(
   codecs: Codecs,
 ): Segment | undefined {
   const kept = ids.between(generation.fromMark, generation.toMark);
-  const tenants: { tenant: TenantId; datasets: DatasetTables[] }[] = [];
-  for (const tenant of generation.head.tenants()) {
-    const datasets = [...generation.head.tables(tenant, place.start)];
-    if (datasets.length > 0) tenants.push({ tenant, datasets });
-  }
-  if (tenants.length === 0 && kept.length === 0) return undefined;
+  const tenants = datasetsAbove(generation, place.start);
   const { bytes, entries, idsOff, idsLen } = writeSegment({ ...place, tenants, ids: kept }, codecs);
-  return { bytes, tenants: entries, idsOff, idsLen };
+  return entries.length === 0 && kept.length === 0 ? undefined : { bytes, tenants: entries, idsOff, idsLen };
+}
+
+function* datasetsAbove({ head }: Generation, start: number): SegmentContent['tenants'] {
+  for (const tenant of head.tenants()) yield { tenant, datasets: head.tables(tenant, start) };
 }
 
 /** The gaps of a generation that lie above `start`, in order. */

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import protobuf from 'protobufjs';
+import { parseFlags } from '@kiln/config';
+import { startSchema } from './settings.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exampleProfile } from './example-profile.ts';
 import { run } from './test-terminal.test-support.ts';
@@ -104,6 +106,26 @@ describe('the command line', () => {
     expect((await run('help', 'query', 'series')).out).toBe(out);
     const all = (await run('query', '--help')).out;
     for (const name of ['profile', 'top', 'series', 'types', 'labels']) expect(all).toContain(`./kiln query ${name} `);
+  });
+
+  test('every command and action has an example in its help, which is a command line that can be read', async () => {
+    const listed = [...(await run('help')).out.matchAll(/^ {2}\.\/kiln (.*)$/gm)].map(([, line]) => line!.split(' '));
+    const named = listed.filter(([name]) => !['test', 'bench', 'sim'].includes(name!));
+    expect(named.length).toBeGreaterThan(15);
+    for (const [name, action] of named) {
+      const help = (await run('help', name!, action ?? '')).out;
+      const [, example = ''] = /^For example:\n {2}\.\/kiln (.*)$/m.exec(help) ?? [];
+      const words = [...example.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!);
+      expect(words[0], `${name} ${action ?? ''}`).toBe(name);
+      if (name === 'start') {
+        // It would start.
+        expect(parseFlags(startSchema, words.slice(1)).rest).toEqual([]);
+        continue;
+      }
+      const nowhere = help.includes('--url=') ? ['--url', 'http://127.0.0.1:1'] : [];
+      // Files and servers are not there: 1. A line that is wrong would be 2.
+      expect([(await run(...words, ...nowhere)).code, example]).not.toContain(2);
+    }
   });
 
   test('nothing that answers is one sentence', async () => {

@@ -1,5 +1,6 @@
 import { nearest } from '@kiln/config';
 import { sentenceOf } from './sentence.ts';
+import type { Words } from './commands/completion.ts';
 import type { Command, Terminal } from './terminal.ts';
 
 /** Every command, in the order of the help. Loaded when it is wanted: `push` need not wait for the framework of `start`. */
@@ -14,7 +15,9 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['verify', async () => (await import('./commands/verify.ts')).verifyCommand],
   ['log', async () => (await import('./commands/log.ts')).logCommand],
   ['block', async () => (await import('./commands/block.ts')).blockCommand],
+  ['convert', async () => (await import('./commands/convert.ts')).convertCommand],
   ['ready', async () => (await import('./commands/ready.ts')).readyCommand],
+  ['completion', async () => (await import('./commands/completion.ts')).completionCommand(completionWords)],
   ['version', async () => (await import('./commands/version.ts')).versionCommand],
 ]);
 
@@ -39,6 +42,19 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
   }
 }
 
+/** What a shell can complete: of every command its actions and the flags in its help. */
+async function completionWords(): Promise<Words> {
+  const words = [...commands].map(async ([name, load]) => {
+    const one = name === 'completion' ? undefined : await load();
+    const parts = one === undefined ? [] : (one.actions ?? [one]);
+    const flags = parts.flatMap((part) =>
+      [...part.help().matchAll(/(?<=^ {2}|^ {2}\S+, )--?[a-z][\w.-]*(?=[=,]| …)/gm)].map(([flag]) => flag),
+    );
+    return [name, { actions: one?.actions?.map((action) => action.name) ?? [], flags: [...new Set(flags)] }] as const;
+  });
+  return new Map(await Promise.all(words));
+}
+
 /** Commands of a clone, which the wrapper runs. */
 const development: readonly string[] = ['test', 'bench', 'sim'];
 
@@ -56,10 +72,15 @@ async function help([name, ...words]: readonly string[], terminal: Terminal): Pr
     const one = await load();
     const action = one.actions?.find((each) => words.includes(each.name));
     if (action !== undefined)
-      terminal.out(`${titleOf(one, action, terminal)}\n    ${action.summary}\n\n${action.help()}`);
+      terminal.out(
+        `${titleOf(one, action, terminal)}\n    ${action.summary}\n\n${exampleOf(action, terminal)}${action.help()}`,
+      );
     else if (one.actions !== undefined) {
       terminal.out(`${listed(one, terminal)}\n${terminal.command} help ${one.name} ${one.synopsis} tells more.\n`);
-    } else terminal.out(`${titleOf(one, undefined, terminal)}\n    ${one.summary}\n\n${one.help()}`);
+    } else
+      terminal.out(
+        `${titleOf(one, undefined, terminal)}\n    ${one.summary}\n\n${exampleOf(one, terminal)}${one.help()}`,
+      );
     return 0;
   }
   if (name !== undefined && !development.includes(name)) return unknown(name, terminal);
@@ -81,4 +102,8 @@ function listed(one: Command, terminal: Terminal): string {
 function titleOf(one: Command, action: Command | undefined, terminal: Terminal): string {
   const words = action === undefined ? [one.name, one.synopsis] : [one.name, action.name, action.synopsis];
   return `${terminal.command} ${words.join(' ')}`.trim();
+}
+
+function exampleOf({ example }: Command, terminal: Terminal): string {
+  return example === undefined ? '' : `For example:\n  ${terminal.command} ${example}\n\n`;
 }

@@ -37,7 +37,7 @@ test('what the shares may take together stays below the ceiling, whatever it is'
       processBytes(config),
       ingester.headMaxBytes,
       distributor.inFlightMaxBytes * 1.25,
-      compactor.maxJobBytes * 4,
+      compactor.maxJobBytes * 8,
       queryFrontend.maxConcurrent * 64 * MIB,
     ];
     expect(shares.reduce((sum, share) => sum + share)).toBeLessThanOrEqual(ceiling * MIB);

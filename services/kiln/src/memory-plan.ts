@@ -3,7 +3,7 @@ import { compactorDefaults } from '@kiln/compactor';
 import { ConfigError, formatBytes } from '@kiln/config';
 import { distributorDefaults } from '@kiln/distributor';
 import { ingesterDefaults } from '@kiln/ingester';
-import { BYTES_PER_QUERY, queryQueueDefaults } from '@kiln/query-frontend';
+import { BYTES_PER_QUERY, queryFrontendDefaults } from '@kiln/query-frontend';
 import type { StartConfig } from './settings.ts';
 
 const MIB = 1024 * 1024;
@@ -62,12 +62,12 @@ export function withinMemory(config: StartConfig, limitBytes: number = memoryLim
       ...distributor,
       inFlightMaxBytes: part(distributor.inFlightMaxBytes, 16, distributorDefaults.inFlightMaxBytes),
     },
-    compactor: { ...compactor, maxJobBytes: part(compactor.maxJobBytes, 32, compactorDefaults.maxJobBytes) },
+    compactor: { ...compactor, maxJobBytes: part(compactor.maxJobBytes, 64, compactorDefaults.maxJobBytes) },
     queryFrontend: {
       ...queryFrontend,
       maxConcurrent: Math.max(
         1,
-        part(queryFrontend.maxConcurrent, 4 * BYTES_PER_QUERY, queryQueueDefaults.maxConcurrent),
+        part(queryFrontend.maxConcurrent, 4 * BYTES_PER_QUERY, queryFrontendDefaults.maxConcurrent),
       ),
     },
   };

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { ConfigError } from '@kiln/config';
+import { ConfigError, setting, type SettingsFor } from '@kiln/config';
 import { KilnError, labelSet, type Label, type LabelSet } from '@kiln/model';
 import { guessName, pprofOutline } from './pprof-outline.ts';
 
@@ -11,6 +11,15 @@ export interface Source {
   readonly service: string;
   readonly bytes: Uint8Array;
 }
+
+/** `--label` of the commands that send files; each is read by `parseLabel`, and `labelsFor` adds what is not given. */
+export const labelsSetting: SettingsFor<{ labels: readonly string[] }>['labels'] = setting({
+  key: 'label',
+  yaml: null,
+  type: 'repeated',
+  default: [],
+  meaning: 'Label as name=value; service_name is the file name and __name__ is guessed unless given',
+});
 
 /** @throws KilnError `invalid_argument` when it is none. */
 export function outlineOf(source: Source): ReturnType<typeof pprofOutline> {

@@ -5,9 +5,10 @@ import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import { Compactor, Room } from '@kiln/compactor';
 import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
-import { Distributor } from '@kiln/distributor';
+import { ActiveSeries, Distributor, writeLimits } from '@kiln/distributor';
 import { distributorModule } from '@kiln/distributor/module';
 import { Ingester } from '@kiln/ingester';
+import type { TenantId } from '@kiln/model';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
@@ -46,6 +47,8 @@ export interface Roles {
   readonly checks: readonly ReadyCheck[];
   /** What an operator should know that does not make them unready. */
   notes(): readonly string[];
+  /** Stores a push of the process itself, which comes by no port: no rate holds it. @throws KilnError as a push. */
+  push(tenant: TenantId, message: Uint8Array): Promise<void>;
   /** Stops them, readers of the log before the log; called after the last request is answered. */
   close(): Promise<void>;
 }
@@ -92,7 +95,8 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const distributor = new Distributor({ logs, clock, random, metrics });
     const reader = openReader({
       count: config.distributor.threads,
-      setup: { partitions, compression: compressionOf(config.storage) },
+      setup: { partitions, compression: compressionOf(config.storage), seed: Math.floor(random() * 2 ** 32) },
+      series: new ActiveSeries(clock, metrics),
       codecs,
       clock,
       log: log.with({ role: 'distributor' }),
@@ -144,8 +148,12 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         }),
         queryFrontendModule(config.queryFrontend, {
           answerer,
+          catalog,
+          limits: limitsOf,
+          tenantOf: (header) => tenants.forWrite(header),
           tenantsOf: (header) => tenants.forRead(header),
           limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
+          log: log.with({ role: 'query-frontend' }),
           ledger,
           clock,
           metrics,
@@ -156,6 +164,13 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         { name: 'distributor', reason: () => distributor.notReady() },
         { name: 'ingester', reason: () => ingester.notReady() },
       ],
+      push: async (tenant, bytes) => {
+        room.check(tenant);
+        const form = { kind: 'push', isJson: false } as const;
+        const call = { tenant, body: { bytes, isGzip: false }, form };
+        const { records } = await reader.read(call, writeLimits(limitsOf(tenant), false));
+        await distributor.append(records);
+      },
       notes: () => [...ingester.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop(), room.stop(), stopCompactor(compactor, builder)]);

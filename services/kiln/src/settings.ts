@@ -2,10 +2,11 @@ import type { Compression } from '@kiln/block';
 import { compactorDefaults, type CompactorConfig, type RoomConfig, type WhenFull } from '@kiln/compactor';
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
-import { queryQueueDefaults, type QueryQueueConfig } from '@kiln/query-frontend';
+import { queryFrontendDefaults, type QueryFrontendConfig } from '@kiln/query-frontend';
 import { setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
+import type { SelfProfilingConfig } from './self/self-profiling.ts';
 
 /** The process itself. */
 export interface ProcessConfig {
@@ -271,7 +272,7 @@ const compactorSettings: SettingsFor<CompactorConfig> = {
     type: 'bytes',
     default: 0,
     meaning:
-      'Stored bytes that one job reads at most: bounds its memory, to about four times as much, and the size of a block. 0 = a thirty-second of what memory.ceiling leaves, at most 128 MiB',
+      'Stored bytes that one job reads at most: bounds its memory, to about eight times as much, and the size of a block. 0 = a sixty-fourth of what memory.ceiling leaves, at most 128 MiB',
   }),
   threads: setting({
     key: 'compactor.threads',
@@ -283,7 +284,7 @@ const compactorSettings: SettingsFor<CompactorConfig> = {
   }),
 };
 
-const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
+const queryFrontendSettings: SettingsFor<QueryFrontendConfig> = {
   maxConcurrent: setting({
     key: 'querier.max-concurrent',
     type: 'int',
@@ -296,11 +297,19 @@ const queryFrontendSettings: SettingsFor<QueryQueueConfig> = {
   maxWaiting: setting({
     key: 'query-frontend.max-waiting',
     type: 'int',
-    default: queryQueueDefaults.maxWaiting,
+    default: queryFrontendDefaults.maxWaiting,
     max: 10_000,
     unit: 'queries',
     meaning:
       'Queries that wait for their turn, of all tenants together; tenants are served in turn. Above it the newest of the tenant with the most is refused with 429. 0 = none wait',
+  }),
+  inFlightMaxBytes: setting({
+    key: 'query-frontend.in-flight-max-bytes',
+    type: 'bytes',
+    default: queryFrontendDefaults.inFlightMaxBytes,
+    min: 1024 * 1024,
+    meaning:
+      'Messages, as they came and decompressed, that all queries not answered yet may hold together; above it 503. A query that is alone is taken',
   }),
 };
 
@@ -355,6 +364,28 @@ export function roomOf({ highWater, whenFull }: StorageConfig): RoomConfig {
   return { highWater, whenFull: whenFulls.find((known) => known === whenFull) ?? 'refuse' };
 }
 
+const selfProfilingSettings: SettingsFor<SelfProfilingConfig> = {
+  enabled: setting({
+    key: 'self-profiling.enabled',
+    type: 'bool',
+    default: true,
+    meaning: 'Profile this process itself and store it as the service "kiln"; takes less than 2 % of CPU',
+  }),
+  tenant: setting({
+    key: 'self-profiling.tenant-id',
+    type: 'string',
+    default: '',
+    meaning: 'Tenant that it is stored for when tenants are kept apart; empty = kiln',
+  }),
+  everyMs: setting({
+    key: 'self-profiling.every',
+    type: 'duration',
+    default: 60_000,
+    min: 1_000,
+    meaning: 'How long a profile is; the first is 5 s, so that there soon is one',
+  }),
+};
+
 /** Everything that `kiln start` takes. A role's settings stand beside the role; here they come together. */
 export const startSchema: {
   readonly process: SettingsFor<ProcessConfig>;
@@ -366,7 +397,8 @@ export const startSchema: {
   readonly ingester: SettingsFor<IngesterConfig>;
   readonly querier: SettingsFor<QuerierConfig>;
   readonly compactor: SettingsFor<CompactorConfig>;
-  readonly queryFrontend: SettingsFor<QueryQueueConfig>;
+  readonly queryFrontend: SettingsFor<QueryFrontendConfig>;
+  readonly selfProfiling: SettingsFor<SelfProfilingConfig>;
   readonly limits: SettingsFor<Limits>;
 } = {
   process: processSettings,
@@ -379,6 +411,7 @@ export const startSchema: {
   querier: querierSettings,
   compactor: compactorSettings,
   queryFrontend: queryFrontendSettings,
+  selfProfiling: selfProfilingSettings,
   limits: limitSettings,
 };
 

@@ -25,6 +25,8 @@ export interface Command {
   readonly synopsis: string;
   /** One line for the list of commands. */
   readonly summary: string;
+  /** A line to paste, without the program's name; every command or action has one. */
+  readonly example?: string;
   /** The words that may follow it, where each has flags of its own: `query types`. */
   readonly actions?: readonly Command[];
   /** What `--help` prints below the synopsis. */

@@ -43,6 +43,10 @@ export class Running {
     return Buffer.concat(this.#out).toString();
   }
 
+  get err(): string {
+    return this.#err;
+  }
+
   /** Resolves when `pattern` was printed; rejects when the command ends without it. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {

@@ -1,4 +1,4 @@
-import { closeLog, quarantineKey, readTrim } from '@kiln/catalog';
+import { blockKey, closeLog, commitBlocks, quarantineKey, raiseTrim, readTrim } from '@kiln/catalog';
 import { KilnError, parseTenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import { finishQuery, rowRange, type Answer, type QueryLimits, type SelectSeriesQuery } from '@kiln/query';
@@ -124,6 +124,34 @@ describe('an answer', () => {
     };
     await ask(world.querier({ owners }));
     expect(asked.toSorted((x, y) => x - y)).toEqual([0, 1, 2]);
+  });
+
+  test('holds what is compacted and passed by T while the plan is made', async () => {
+    const log = await world.open(0);
+    log.push(a, NOW, 5);
+    await log.cut();
+    log.push(a, NOW, 7);
+    const { object, tenants } = log.chain.tip!;
+    const { off, len, rows, minMs, maxMs } = tenants[0]!;
+    const taken = [{ log: log.log, from: -1, end: 0 }];
+    // The part of the cut, as a block.
+    const copy = blockKey(a, 0, 'ab'.repeat(16));
+    await world.objects.put(copy, (await world.objects.get(object!))!.bytes);
+    const block = { object: copy, level: 1, size: off + len, off, len, rows, minMs, maxMs } as const;
+    const job = { rev: 0, taken, blocks: [block], quarantine: [], gaps: [], goneLogs: new Set<never>() };
+    const compact = async (): Promise<void> => {
+      expect((await commitBlocks(world.catalog, a, job)).outcome).toBe('committed');
+      expect(await raiseTrim(world.catalog, log.log, () => true)).toMatchObject({ T: 0 });
+    };
+    let reads = 0;
+    const objects = Object.assign(reading(world.objects.getRange.bind(world.objects)), {
+      get: async (wanted: string) => {
+        const found = await world.objects.get(wanted);
+        if (reads++ === 0) await compact();
+        return found;
+      },
+    });
+    expect(await ask(world.querier({ objects }))).toMatchObject([12, { gaps: [] }]);
   });
 
   test('lets other work run between two objects', async () => {

@@ -98,7 +98,8 @@ export async function readParts(
         return whole(ref, place, bytes);
       };
       try {
-        merge.addDatasets(await fetchTables(fetch, ref.len, tenant, query, codecs));
+        const datasets = await fetchTables(fetch, ref.len, tenant, query, codecs);
+        merge.addDatasets(datasets);
         stats.objects++;
         stats.rows += ref.rows;
         return;
@@ -140,6 +141,8 @@ async function fetchTables(
   await add(missingSections(bytes, wanted, ...reads.sections));
   const opened = wanted.map((dataset) => ({ dataset, tables: dataset.tables() }));
   if (isLarge) {
+    const finer = opened.filter(({ tables }) => reads.needsFineRollups(tables)).map(({ dataset }) => dataset);
+    await add(missingSections(bytes, finer, 'fine'));
     const byRow = opened.filter(({ tables }) => reads.needsRows(tables));
     const datasets = byRow.map(({ dataset }) => dataset);
     await add(missingSections(bytes, datasets, 'rows'));

@@ -17,6 +17,7 @@ export async function askAll(
 ): Promise<Answer[]> {
   const { tenants, signal } = context;
   const answers = await Promise.all(queries.map((query) => frontend.query(tenants, query, signal)));
+  for (const [i, { stats }] of answers.entries()) context.took?.(queries[i]!, stats);
   const gaps = answers.flatMap((answer) => answer.gaps);
   if (answers.length > 0)
     context.setHeader('server-timing', serverTiming(answers.map(({ stats }) => stats).reduce(together)));

@@ -3,6 +3,7 @@ import {
   diffGraph,
   finishQuery,
   type Answer,
+  type AnswerStats,
   type Query,
   type QueryRange,
   type StacktracesQuery,
@@ -42,7 +43,6 @@ import {
   heatmapLimit,
   heatmapValues,
   matchersOf,
-  pprofNodes,
   rangeOf,
   sampleSelection,
   selection,
@@ -58,6 +58,8 @@ export interface QueryContext extends UnaryContext {
   readonly tenants: readonly TenantId[];
   /** That nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /** Hears of every query that was answered for the call. */
+  took?(query: Query, stats: AnswerStats): void;
 }
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
@@ -286,7 +288,7 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       ...selection(request),
       ...sampleSelection(request),
       ...goPgoOf(request.stackTraceSelector, true),
-      maxNodes: pprofNodes(request.maxNodes),
+      maxNodes: frontend.pprofNodes(context.tenants, request.maxNodes),
     } as const;
     return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }

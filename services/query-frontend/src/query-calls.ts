@@ -1,13 +1,14 @@
 import { gzipSync } from 'node:zlib';
 import { KilnError, type TenantId } from '@kiln/model';
 import { QuerierService, unaryService, type UnaryService } from '@kiln/rpc';
+import { showFile, type ShowFile } from './adhoc/adhoc-graph.ts';
 import { querierService, type QueryContext } from './querier-service.ts';
 import type { QueryFrontend } from './query-frontend.ts';
 import { ROUTES } from './routes/index.ts';
 import { BINARY, type Route } from './routes/route.ts';
 
 /** A read as it crosses threads: plain data. */
-export type QueryCall = MethodCall | RouteCall;
+export type QueryCall = MethodCall | RouteCall | FileCall;
 
 interface AnyCall {
   /** Whether the answer may be compressed. */
@@ -32,10 +33,25 @@ export interface RouteCall extends AnyCall {
   readonly search: string;
 }
 
+/** A file to look at; the answer is `ShownFile` as JSON. */
+export interface FileCall extends AnyCall, Omit<ShowFile, 'maxNodes'> {
+  readonly maxNodes: bigint | undefined;
+}
+
 export interface QueryReply {
   readonly message: Uint8Array;
   readonly isGzip: boolean;
   readonly headers: Readonly<Record<string, string>>;
+  /** What its queries read, for the log. */
+  readonly took?: QueryTook;
+}
+
+/** The widest range of the queries of a call, Unix milliseconds, and what they read together. */
+export interface QueryTook {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly objects: number;
+  readonly bytes: number;
 }
 
 /** Who answers calls: `QueryCalls` in this thread, or one in another. */
@@ -53,8 +69,10 @@ const GZIP_LEVEL = 3;
 export class QueryCalls implements QueryAnswerer {
   readonly #service: UnaryService<QueryContext>;
   readonly #routes: ReadonlyMap<string, Route>;
+  readonly #frontend: QueryFrontend;
 
   constructor(frontend: QueryFrontend) {
+    this.#frontend = frontend;
     const methods = querierService(frontend);
     this.#service = unaryService(QuerierService, methods);
     this.#routes = new Map(Object.entries(ROUTES).map(([path, route]) => [path, route(frontend, methods)]));
@@ -64,18 +82,41 @@ export class QueryCalls implements QueryAnswerer {
   async answer(call: QueryCall, signal: AbortSignal): Promise<QueryReply> {
     const { tenants, headers, acceptsGzip } = call;
     const set: Record<string, string> = {};
+    let took: QueryTook | undefined;
     const context: QueryContext = {
+      took: ({ startMs, endMs }, { objects, bytes }) => {
+        took = {
+          startMs: Math.min(startMs, took?.startMs ?? startMs),
+          endMs: Math.max(endMs, took?.endMs ?? endMs),
+          objects: objects + (took?.objects ?? 0),
+          bytes: bytes + (took?.bytes ?? 0),
+        };
+      },
       tenants,
       signal,
       header: (name) => headers[name] ?? '',
       setHeader: (name, value) => (set[name] = together(name, set[name], value)),
     };
-    const answer =
-      'path' in call
-        ? await this.#route(call, context)
-        : await this.#service(call.method, call.isJson, call.message, context);
+    const answer = await this.#message(call, context);
     const isGzip = acceptsGzip && answer.length >= WORTHWHILE && set['content-type'] !== BINARY;
-    return { message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer, isGzip, headers: set };
+    return {
+      message: isGzip ? gzipSync(answer, { level: GZIP_LEVEL }) : answer,
+      isGzip,
+      headers: set,
+      ...(took === undefined ? {} : { took }),
+    };
+  }
+
+  #message(call: QueryCall, context: QueryContext): Promise<Uint8Array> | Uint8Array {
+    if ('path' in call) return this.#route(call, context);
+    if ('file' in call) return this.#file(call);
+    return this.#service(call.method, call.isJson, call.message, context);
+  }
+
+  #file({ maxNodes, tenants, ...asked }: FileCall): Uint8Array {
+    const nodes = this.#frontend.maxNodes(tenants, maxNodes);
+    const shown = showFile({ ...asked, maxNodes: nodes }, this.#frontend.limitsOf(tenants));
+    return encoder.encode(JSON.stringify(shown));
   }
 
   async #route({ path, search }: RouteCall, context: QueryContext): Promise<Uint8Array> {

@@ -6,10 +6,11 @@ import type { Answer, AnswerStats, Query } from '@kiln/query';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { SelectMergeStacktracesRequestSchema, SelectMergeStacktracesResponseSchema } from '@kiln/rpc';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { queryQueueDefaults } from './config.ts';
+import { queryFrontendDefaults } from './config.ts';
 import { QueryFrontend, type ReadLimits } from './query-frontend.ts';
 import { QueryCalls } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
+import { toolPorts } from './test-support/tool-ports.ts';
 
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
@@ -19,6 +20,7 @@ const limits: ReadLimits = {
   maxQueryLengthMs: 31 * DAY,
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
+  maxFlamegraphNodesOnSelectMergeProfile: false,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,
@@ -64,8 +66,9 @@ async function harness(
   const metrics = createMetrics({ ofProcess: false });
   const platform = await runPlatform({
     modules: [
-      queryFrontendModule(queryQueueDefaults, {
+      queryFrontendModule(queryFrontendDefaults, {
         answerer: new QueryCalls(frontend),
+        ...toolPorts(),
         tenantsOf: parseTenantIds,
         limitOf: () => 0,
         clock,

@@ -2,6 +2,7 @@ import type { Clock } from '@kiln/async';
 import { formatDuration } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
 import { mergePartials, type Answer, type AnswerStats, type Query, type QueryLimits } from '@kiln/query';
+import { pprofNodes } from './requests.ts';
 
 /** Who answers queries: the querier, in this process or another. */
 export interface Queries {
@@ -16,6 +17,7 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly maxQueryLengthMs: number;
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
+  readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
 }
 
 /** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
@@ -63,7 +65,7 @@ export class QueryFrontend {
     const partial = mergePartials(
       query,
       answers.map((answer) => answer.partial).filter(({ length }) => length > 0),
-      this.#limitsOf(tenants),
+      this.limitsOf(tenants),
     );
     const stats = answers.map((answer) => answer.stats).reduce(together);
     return { partial, gaps: answers.flatMap(({ gaps }) => gaps), stats };
@@ -82,7 +84,7 @@ export class QueryFrontend {
   /** As `selectRange`, but no range at all means all that can be seen. */
   discoveryRange(tenants: readonly TenantId[], range: RequestedRange): ClampedRange | undefined {
     if (range.startMs !== 0 || range.endMs !== 0) return this.selectRange(tenants, range);
-    const { maxQueryLookbackMs } = this.#limitsOf(tenants);
+    const { maxQueryLookbackMs } = this.limitsOf(tenants);
     const now = this.#clock.nowMs();
     // Profiles may be a little newer than the clock (reject_newer_than); nothing is later than a day.
     return { startMs: maxQueryLookbackMs === 0 ? 1 : now - maxQueryLookbackMs, endMs: now + DAY_MS };
@@ -90,7 +92,7 @@ export class QueryFrontend {
 
   /** In words, the start before which nothing is answered, where one was asked for: by the lookback, or the shortest retention of the tenants. */
   leftOut(tenants: readonly TenantId[], { startMs }: RequestedRange): string | undefined {
-    const { maxQueryLookbackMs, retentionPeriodMs } = this.#limitsOf(tenants);
+    const { maxQueryLookbackMs, retentionPeriodMs } = this.limitsOf(tenants);
     const ms = smallestOn(maxQueryLookbackMs, retentionPeriodMs);
     const oldestMs = this.#clock.nowMs() - ms;
     if (ms === 0 || startMs === 0 || startMs >= oldestMs) return undefined;
@@ -106,7 +108,7 @@ export class QueryFrontend {
    * @throws KilnError `invalid_argument` beyond the limit.
    */
   maxNodes(tenants: readonly TenantId[], requested: bigint | undefined): number {
-    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.#limitsOf(tenants);
+    const { maxFlamegraphNodesDefault, maxFlamegraphNodesMax } = this.limitsOf(tenants);
     const nodes = requested ?? 0n;
     if (maxFlamegraphNodesMax === 0) return nodes <= 0n ? (nodes < 0n ? 0 : maxFlamegraphNodesDefault) : Number(nodes);
     if (nodes < 0n || nodes > BigInt(maxFlamegraphNodesMax)) {
@@ -119,8 +121,17 @@ export class QueryFrontend {
     return nodes === 0n ? maxFlamegraphNodesDefault : Number(nodes);
   }
 
+  /**
+   * The nodes to keep in a pprof: 0 is all of them, unless a tenant's limits on flame graphs hold for pprofs too.
+   * @throws KilnError as `maxNodes`, where they do.
+   */
+  pprofNodes(tenants: readonly TenantId[], requested: bigint | undefined): number {
+    if (this.limitsOf(tenants).maxFlamegraphNodesOnSelectMergeProfile) return this.maxNodes(tenants, requested);
+    return pprofNodes(requested);
+  }
+
   /** What all of the tenants allow. */
-  #limitsOf(tenants: readonly TenantId[]): ReadLimits {
+  limitsOf(tenants: readonly TenantId[]): ReadLimits {
     return tenants.map((tenant) => this.#limits(tenant)).reduce(strictest);
   }
 
@@ -130,7 +141,7 @@ export class QueryFrontend {
         reason: 'invalid_time_range',
       });
     }
-    const { maxQueryLookbackMs, maxQueryLengthMs } = this.#limitsOf(tenants);
+    const { maxQueryLookbackMs, maxQueryLengthMs } = this.limitsOf(tenants);
     const oldest = maxQueryLookbackMs === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - maxQueryLookbackMs;
     if (endMs < oldest) return undefined;
     const start = Math.max(startMs, oldest);
@@ -175,6 +186,8 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
     maxQueryLengthMs: smallestOn(a.maxQueryLengthMs, b.maxQueryLengthMs),
     maxFlamegraphNodesDefault: Math.min(a.maxFlamegraphNodesDefault, b.maxFlamegraphNodesDefault),
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
+    maxFlamegraphNodesOnSelectMergeProfile:
+      a.maxFlamegraphNodesOnSelectMergeProfile || b.maxFlamegraphNodesOnSelectMergeProfile,
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
     maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),
     maxResultPoints: smallestOn(a.maxResultPoints, b.maxResultPoints),

@@ -1,19 +1,22 @@
 import { connect as connectHttp2, constants } from 'node:http2';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock, systemClock } from '@kiln/async';
 import { KilnError, parseTenantIds } from '@kiln/model';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
-import type { QueryQueueConfig } from './config.ts';
+import type { QueryFrontendConfig } from './config.ts';
 import type { QueryReply } from './query-calls.ts';
 import { queryFrontendModule } from './query-frontend.module.ts';
+import { toolPorts } from './test-support/tool-ports.ts';
 
 const PATH = '/querier.v1.QuerierService/ProfileTypes';
 const reply: QueryReply = { message: Buffer.from('{}'), isGzip: false, headers: {} };
 
 /** The edge before an answerer whose queries end when they are told to, or when their signal aborts. */
-async function edge(config: QueryQueueConfig = { maxConcurrent: 8, maxWaiting: 8 }) {
+async function edge(some: Partial<QueryFrontendConfig> = {}) {
+  const config = { maxConcurrent: 8, maxWaiting: 8, inFlightMaxBytes: 2_000, ...some };
   const signals: AbortSignal[] = [];
   const finish = Promise.withResolvers<QueryReply>();
   const metrics = createMetrics({ ofProcess: false });
@@ -29,6 +32,7 @@ async function edge(config: QueryQueueConfig = { maxConcurrent: 8, maxWaiting: 8
             return Promise.race([finish.promise, aborted.promise]);
           },
         },
+        ...toolPorts(),
         tenantsOf: parseTenantIds,
         limitOf: () => 0,
         clock,
@@ -184,4 +188,25 @@ test('one too many is 429, told which setting, and when to come again', async ()
   finish();
   expect([(await first).status, (await second).status]).toEqual([200, 200]);
   expect([await metric(outcome('answered')), await metric(outcome('refused'))]).toEqual([2, 1]);
+});
+
+test('messages of queries are bounded all together, before they are read and while; what is answered is given back', async () => {
+  const { ask, finish, signals, metric } = await edge();
+  const long = JSON.stringify({ labelSelector: 'x'.repeat(900) });
+  const first = ask({}, long);
+  await expect.poll(() => signals.length).toBe(1);
+  const packed = gzipSync(JSON.stringify({ labelSelector: 'y'.repeat(1_500) }));
+  expect(packed.length).toBeLessThan(100);
+  for (const refused of [await ask({}, 'z'.repeat(1_200)), await ask({ 'content-encoding': 'gzip' }, packed)]) {
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await refused.json()).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/more do not fit below 2000 \(query-frontend.in-flight-max-bytes\)/),
+    });
+  }
+  expect(await metric('kiln_query_frontend_in_flight_bytes')).toBe(long.length);
+  finish();
+  expect((await first).status).toBe(200);
+  expect(await metric('kiln_query_frontend_in_flight_bytes')).toBe(0);
 });

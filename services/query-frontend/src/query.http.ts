@@ -3,17 +3,22 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { RawGet, RawPost } from '@kiln/nest';
-import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall } from '@kiln/rpc';
+import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall, type InFlight } from '@kiln/rpc';
+import { silentLogger, type Logger } from '@kiln/telemetry';
 import type { QueryAnswerer } from './query-calls.ts';
+import { QueryLog } from './query-log.ts';
 import type { QueryQueue } from './query-queue.ts';
 import { ROUTES } from './routes/index.ts';
 
 export interface QueryHttpPorts {
   readonly answerer: QueryAnswerer;
   readonly queue: QueryQueue;
+  readonly inFlight: InFlight;
   /** The tenants of a read, from the value of X-Scope-OrgID. */
   readonly tenantsOf: (header: string | undefined) => readonly TenantId[];
   readonly clock: Clock;
+  /** Hears of every query; none = nobody does. */
+  readonly log?: Logger | undefined;
 }
 
 export const QUERY_HTTP_PORTS = 'kiln.query-http-ports';
@@ -25,28 +30,37 @@ const MAX_REQUEST_BYTES = 1024 * 1024;
 @Controller()
 export class QueryHttp {
   readonly #ports: QueryHttpPorts;
+  readonly #log: QueryLog;
 
   constructor(@Inject(QUERY_HTTP_PORTS) ports: QueryHttpPorts) {
     this.#ports = ports;
+    this.#log = new QueryLog(ports.log ?? silentLogger, ports.clock);
   }
 
   @RawPost('/querier.v1.QuerierService/*')
   async query(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { answerer, queue, tenantsOf, clock } = this.#ports;
+    const { answerer, queue, inFlight, tenantsOf, clock } = this.#ports;
     const left = clientLeft(response);
     const call = new UnaryCall(request, response);
     const { isJson, acceptsGzip } = call;
     const header = tenantHeader(request);
     const tenants = tenantsOf(header);
-    const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES));
-    const message = await inflateSmall(body, MAX_REQUEST_BYTES);
-    const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
-    const headers = { accept: request.headers.accept ?? '' };
-    const asked = { method, isJson, acceptsGzip, message, tenants, headers };
-    const reply = await call.inTime(clock, { what: 'the query', left }, (signal) =>
-      queue.run(tenants, signal, () => answerer.answer(asked, signal)),
-    );
-    call.answer(reply.message, { ...reply.headers, ...answeredFor(tenants, header) }, reply.isGzip);
+    const held = inFlight.open();
+    try {
+      const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES, held));
+      const message = await inflateSmall(body, MAX_REQUEST_BYTES, held);
+      const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
+      const headers = { accept: request.headers.accept ?? '' };
+      const asked = { method, isJson, acceptsGzip, message, tenants, headers };
+      const reply = await this.#log.tell({ tenants, method, ...traceOf(request) }, () =>
+        call.inTime(clock, { what: 'the query', left }, (signal) =>
+          queue.run(tenants, signal, () => answerer.answer(asked, signal)),
+        ),
+      );
+      call.answer(reply.message, { ...reply.headers, ...answeredFor(tenants, header) }, reply.isGzip);
+    } finally {
+      held.release();
+    }
   }
 
   @RawGet(Object.keys(ROUTES))
@@ -59,7 +73,9 @@ export class QueryHttp {
     const acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(request.headers['accept-encoding'] ?? '');
     const headers = { accept: request.headers.accept ?? '' };
     const asked = { path, search: search.join('?'), acceptsGzip, tenants, headers };
-    const reply = await queue.run(tenants, left, () => answerer.answer(asked, left));
+    const reply = await this.#log.tell({ tenants, method: path, ...traceOf(request) }, () =>
+      queue.run(tenants, left, () => answerer.answer(asked, left)),
+    );
     response
       .writeHead(200, {
         ...reply.headers,
@@ -75,4 +91,8 @@ export class QueryHttp {
 function tenantHeader(request: IncomingMessage): string | undefined {
   const org = request.headers['x-scope-orgid'];
   return Array.isArray(org) ? org[0] : org;
+}
+
+function traceOf({ headers: { traceparent } }: IncomingMessage): { traceparent: string | undefined } {
+  return { traceparent: Array.isArray(traceparent) ? traceparent[0] : traceparent };
 }

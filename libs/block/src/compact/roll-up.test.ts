@@ -5,12 +5,14 @@ import { describe, expect, test, vi } from 'vitest';
 import { writeBlock } from '../block.ts';
 import { datasetContent, tablesOf } from '../dataset.test-support.ts';
 import { PageRows } from '../page/page-rows.ts';
-import { openPart, type StoredTables } from '../part.ts';
+import { openPart } from '../part.ts';
+import type { StoredTables } from '../stored-tables.ts';
 import { decodeRollups, encodeRollups } from '../sections/rollup.ts';
 import type { DatasetTables, Rollup } from '../tables.ts';
 import { codecs, plainStackText, stackText, type PlainLocation, type PlainProfile } from '../testing.test-support.ts';
 import { verifyObject } from '../verify.ts';
 import { mergeDatasets } from './merge-datasets.ts';
+import { rollUp } from './roll-up.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -94,16 +96,38 @@ describe('roll-ups', () => {
   ])('of %i profiles over %i ms are of steps %j and sum exactly what falls in each bucket', (count, spanMs, steps) => {
     const profiles = profilesAt(spread(count, spanMs), (i) => (i % 500 === 3 ? 2n ** 57n + 1n : BigInt(i)));
     const tables = storedOf(profiles);
-    expect(tables.rollups.map(({ stepMs }) => stepMs)).toEqual(steps);
-    for (const rollup of tables.rollups) expect(found(tables, rollup)).toEqual(expected(profiles, rollup.stepMs));
+    const { rollups, fineRollups } = tables;
+    expect([...rollups, ...fineRollups].map(({ stepMs }) => stepMs)).toEqual(steps);
+    expect(rollups.filter(({ stepMs }) => stepMs > 0 && stepMs < HOUR)).toEqual([]);
+    for (const rollup of [...rollups, ...fineRollups])
+      expect(found(tables, rollup)).toEqual(expected(profiles, rollup.stepMs));
   });
 
   test('with a sum that a page does not hold are left out, the others stay', () => {
     // Four of 2^62 make 2^64: seven lie in the block, three at most in an hour.
     const profiles = profilesAt(spread(400, 3 * HOUR), (i) => (i % 60 === 0 ? 2n ** 62n : 1n));
     const tables = storedOf(profiles);
-    expect(tables.rollups.map(({ stepMs }) => stepMs)).toEqual([HOUR]);
+    expect([...tables.rollups, ...tables.fineRollups].map(({ stepMs }) => stepMs)).toEqual([HOUR]);
     expect(found(tables, tables.rollups[0]!)).toEqual(expected(profiles, HOUR));
+  });
+
+  test('of more stacks than their sums may take memory are left out, the finest first; the others are exact', () => {
+    const profiles = profilesAt(spread(3000, 3 * HOUR), BigInt);
+    const tables = mergedOf(profiles);
+    const rawBytes = tables.pages.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const step = 3 * (5 + 2 * 16);
+    const made = [6, 3, 2, 1, 0].map((steps) => {
+      const { coarse, fine } = rollUp(tables, rawBytes, steps * step);
+      return [...coarse, ...fine];
+    });
+    expect(made.map((rollups) => rollups.map(({ stepMs }) => stepMs))).toEqual([
+      [0, HOUR, 300_000],
+      [0, HOUR, 900_000],
+      [0, HOUR],
+      [0],
+      [],
+    ]);
+    for (const rollup of made.flat()) expect(found(tables, rollup)).toEqual(expected(profiles, rollup.stepMs));
   });
 
   test('that do not sum to their rows are found by verification', () => {
@@ -192,6 +216,9 @@ describe('a damaged section of roll-ups', () => {
     };
     f(section(whole!, whole!), 'step of 0 ms behind one of 0');
     f(section(hour([]), { ...hour([]), stepMs: 7_000 }), 'step of 7000 ms behind one of 3600000');
+    expect(() => decodeRollups(section(hour([])), codecs, 5, [{ ...hour([]), stepMs: 5_000_000 }])).toThrow(
+      'step of 3600000 ms behind one of 5000000',
+    );
     f(section(hour([HOUR, HOUR])), 'bucket 1 behind bucket 1');
     f(section(hour([HOUR])), 'pages of 0 bytes and 0 rows where 0 and 1 are stored');
     f(section({ ...whole!, startMs: new Float64Array(0), pages: [] }), 'all rows in other than bucket 0');

@@ -10,9 +10,18 @@ const HOUR_MS = 3_600_000;
 /** Steps of which the finest that is small enough is kept. Each divides the next, and the last one an hour. */
 const FINE_STEPS_MS = [15_000, 60_000, 300_000, 900_000];
 
+/** What the sums of all steps may take, bytes; a step more or less is only a roll-up that is not there. */
+const SUMS_MAX_BYTES = 64 * 1024 * 1024;
+
 /** How large a roll-up of a fine step may be, and one of an hour or of everything, as a share of the dataset's pages without codec. */
 const FINE_SHARE = 0.03;
 const COARSE_SHARE = 0.5;
+
+/** Sums of the rows of a dataset, the coarsest step first: of an hour and more, and finer ones. */
+export interface Rollups {
+  readonly coarse: readonly Rollup[];
+  readonly fine: readonly Rollup[];
+}
 
 /**
  * The roll-ups of a dataset by the rule of engine.md §7: of everything, of each hour where there are several, and of the finest step of
@@ -20,22 +29,22 @@ const COARSE_SHARE = 0.5;
  * is left out, as is one with a sum above 2^64 - 1, which a page does not hold.
  *
  * One pass over the rows in order of time: what a bucket sums to is added to the next coarser one when it ends, and a step that has grown too
- * large is given up at once. Memory: the pages decompressed, 20 bytes a row, 20 bytes a stack and 16 more for each value type for each of six steps.
- * @param rawBytes length of the dataset's pages without codec.
+ * large is given up at once. Memory: the pages decompressed, 20 bytes a row, and the sums: 5 bytes a stack and 16 more for each value type for each
+ * step. The finest steps are left out for which that would be too much: of a million stacks all but three.
+ * @param rawBytes length of the dataset's pages without codec. @param sumsMaxBytes for tests.
  */
-export function rollUp(tables: DatasetTables, rawBytes: number): Rollup[] {
+export function rollUp(tables: DatasetTables, rawBytes: number, sumsMaxBytes: number = SUMS_MAX_BYTES): Rollups {
   const { rows, symbols, types } = tables;
-  if (rows.length < 2) return [];
+  const affordable = Math.floor(sumsMaxBytes / (symbols.stacks.length * (5 + 16 * types.length)));
+  if (rows.length < 2 || affordable === 0) return { coarse: [], fine: [] };
   const reader = new RowReader(tables, rows.length, symbols.stacks.length);
   reader.skipAll();
   const order = Uint32Array.from({ length: rows.length }, (_, row) => row);
   order.sort((a, b) => rows.timeMs[a]! - rows.timeMs[b]!);
-  const fine = FINE_STEPS_MS.map(
-    (stepMs) => new Step(stepMs, rawBytes * FINE_SHARE, types.length, symbols.stacks.length),
-  );
-  const hour = new Step(HOUR_MS, rawBytes * COARSE_SHARE, types.length, symbols.stacks.length);
-  const whole = new Step(0, rawBytes * COARSE_SHARE, types.length, symbols.stacks.length);
-  const steps = [...fine, hour, whole];
+  const steps = [...FINE_STEPS_MS, HOUR_MS, 0].slice(-affordable).map((stepMs) => {
+    const share = FINE_STEPS_MS.includes(stepMs) ? FINE_SHARE : COARSE_SHARE;
+    return new Step(stepMs, rawBytes * share, types.length, symbols.stacks.length);
+  });
   let first = 0;
   for (let i = 0; i < order.length; i++) {
     const samples = reader.read(order[i]!);
@@ -43,10 +52,10 @@ export function rollUp(tables: DatasetTables, rawBytes: number): Rollup[] {
     while (steps[first]!.isGivenUp && first < steps.length - 1) endBucket(steps, first++);
   }
   for (let at = first; at < steps.length; at++) endBucket(steps, at);
-  const finest = fine.find((step) => !step.isGivenUp);
-  return [whole, ...(hour.buckets > 1 ? [hour] : []), ...(finest === undefined ? [] : [finest])]
-    .filter((step) => !step.isGivenUp)
-    .map((step) => step.finish());
+  const kept = (step: Step | undefined): Rollup[] => (step === undefined || step.isGivenUp ? [] : [step.finish()]);
+  const finest = steps.find(({ stepMs, isGivenUp }) => !isGivenUp && FINE_STEPS_MS.includes(stepMs));
+  const hour = steps.find(({ stepMs, buckets }) => stepMs === HOUR_MS && buckets > 1);
+  return { coarse: [...kept(steps.at(-1)), ...kept(hour)], fine: kept(finest) };
 }
 
 /** Adds to the bucket of step `at`; the one before it ends when the time has left it. */

@@ -1,5 +1,6 @@
 import { CorruptDataError } from '@kiln/bytes';
 import { SPILL, type ExactSums } from '@kiln/model';
+import { plainBytes } from '../codec.ts';
 import type { Page } from '../tables.ts';
 import { MODE_COLUMNS, MODE_SPLIT, MODE_WIDE, readPageHeader, unknownMode, type PageHeader } from './page-layout.ts';
 import { behind, exactHi, getExact, getVarint, skipVarints } from './varints.ts';
@@ -8,11 +9,11 @@ import { behind, exactHi, getExact, getVarint, skipVarints } from './varints.ts'
  * Adds one value type of the wanted rows of a page to sums by stack row, exactly. Hot: the inner loops run once per sample.
  * @param type which value type, from 0.
  * @param wanted one byte per row of the dataset, 0 = leave out; undefined = all rows.
- * @param sums by stack row; a stack row beyond its length is corrupt, checked once per row.
+ * @param sums by stack row; a stack row beyond its length is corrupt.
  * @throws CorruptDataError; the sums are then of no use.
  */
 export function mergePage(page: Page, type: number, wanted: Uint8Array | undefined, sums: ExactSums): void {
-  const bytes = page.bytes;
+  const bytes = plainBytes(page.bytes);
   const header = readPageHeader(bytes);
   if (header.rows !== page.rows) fail(0, `${header.rows} rows where ${page.rows} are expected`);
   if (type >= header.types) fail(0, `value type ${type} of ${header.types}`);
@@ -39,6 +40,12 @@ let positionB = 0;
 let positionC = 0;
 /** The page's bytes, for what reads four at once. */
 let view: DataView = new DataView(new ArrayBuffer(0));
+/** What the numbers of the row at hand stand for: value = base + factor * number. */
+const scale = new Float64Array(2);
+const FACTOR = 0;
+const BASE = 1;
+/** A constant of this module is part of the compiled code; an imported one is looked up and checked at each use. */
+const LIMIT: number = SPILL;
 
 function mergeSplit(
   bytes: Uint8Array,
@@ -53,15 +60,17 @@ function mergeSplit(
     const ratio = getVarint(bytes, behind, header.a);
     if (t === type) factor *= ratio;
   }
-  if (factor >= SPILL) fail(from, 'value of 2^52 or more in a row that is not wide');
+  if (factor >= LIMIT) fail(from, 'value of 2^52 or more in a row that is not wide');
   const units = getVarint(bytes, behind, header.a);
   const others = getVarint(bytes, behind, header.a);
   const h = behind;
   if (units > header.b - positionA || others > header.c - positionB)
     fail(from, `${units} + ${others} samples in too few bytes`);
   if (want && factor > 0) {
-    addUnits(bytes, header.b, units, factor, sums.lo, sums.hi);
-    addCounts(bytes, header.c, others, factor, 2 * factor, sums.lo, sums.hi);
+    scale[FACTOR] = factor;
+    scale[BASE] = 2 * factor;
+    addUnits(bytes, header.b, units, sums.lo, sums.hi);
+    addCounts(bytes, header.c, others, sums.lo, sums.hi);
   } else {
     positionA = skipVarints(view, positionA, header.b, units);
     positionB = skipVarints(view, positionB, header.c, others);
@@ -99,10 +108,12 @@ function mergeColumns(
       if (form > 0) next = skipVarints(view, next, end, length);
     }
   }
-  if (factor >= SPILL) fail(from, 'value of 2^52 or more in a row that is not wide');
+  if (factor >= LIMIT) fail(from, 'value of 2^52 or more in a row that is not wide');
   if (want && factor > 0) {
     positionC = column;
-    addCounts(bytes, header.c, length, factor, 0, sums.lo, sums.hi);
+    scale[FACTOR] = factor;
+    scale[BASE] = 0;
+    addCounts(bytes, header.c, length, sums.lo, sums.hi);
   } else {
     positionB = skipVarints(view, positionB, header.c, length);
   }
@@ -141,93 +152,108 @@ function mergeWide(
   return h;
 }
 
-/** Hot: stream A of mode 0. A stack row or position out of bounds reads undefined and writes nothing; it is found behind the loop. */
-function addUnits(
-  bytes: Uint8Array,
-  end: number,
-  count: number,
-  factor: number,
-  lo: Float64Array,
-  hi: Float64Array,
-): void {
-  let at = positionA;
+/*
+ * The two hot loops, once per sample. What V8 would check or convert again at every sample is settled before the loop:
+ *  - `| 0` keeps counts, positions and stack rows to 32 bits, where an addition may otherwise overflow;
+ *  - a double that comes out of a typed array is no number that may be a small integer or an object;
+ *  - asking an array for its length before the loop says what kind of array it is.
+ * A position out of bounds reads undefined, which counts as 0; it is found behind the loop. A stack row out of bounds reads undefined too, writes nothing
+ * and makes a sum that is no number, which is found at once, before the row could come back into bounds.
+ */
+
+/** Stream A of mode 0: adds the row's factor to each of its stacks. */
+function addUnits(bytes: Uint8Array, end: number, samples: number, lo: Float64Array, hi: Float64Array): void {
+  const count = samples | 0;
+  const factor = scale[FACTOR]!;
+  const size = bytes.length;
+  const stacks = lo.length;
+  let at = positionA | 0;
   let id = -1;
   for (let i = 0; i < count; i++) {
-    let delta = bytes[at++]!;
+    let delta = bytes[at]!;
+    at = (at + 1) | 0;
     if (delta > 127) {
-      const next = bytes[at++]!;
+      const next = bytes[at]!;
       if (next < 128) {
         delta += (next - 1) * 128; // the low byte has its bit 7 set: 128 too much
+        at = (at + 1) | 0;
       } else {
-        delta = getVarint(bytes, at - 2, end);
-        at = behind;
+        delta = longDelta(bytes, at - 1, end, stacks);
+        at = behind | 0;
       }
     }
-    id += delta + 1;
+    id = (id + delta + 1) | 0;
     const sum = lo[id]! + factor;
-    if (sum >= SPILL) {
-      lo[id] = sum - SPILL;
-      hi[id] = hi[id]! + 1;
-    } else {
-      lo[id] = sum;
-    }
+    if (sum < LIMIT) lo[id] = sum;
+    else carry(lo, hi, id, sum, at);
   }
-  if (at > end) fail(at, 'ids beyond the end of their stream');
-  if (id >= lo.length) fail(at, `stack ${id} of ${lo.length}`);
+  if (at > end || at > size) fail(at, 'ids beyond the end of their stream');
   positionA = at;
 }
 
-/** Hot: streams B and C; adds base + factor * number. */
-function addCounts(
-  bytes: Uint8Array,
-  endB: number,
-  count: number,
-  factor: number,
-  base: number,
-  lo: Float64Array,
-  hi: Float64Array,
-): void {
+/** Streams B and C: adds base + factor * number of the row. */
+function addCounts(bytes: Uint8Array, endB: number, samples: number, lo: Float64Array, hi: Float64Array): void {
+  const count = samples | 0;
+  const factor = scale[FACTOR]!;
+  const base = scale[BASE]!;
   const endC = bytes.length;
-  let atB = positionB;
-  let atC = positionC;
+  const stacks = lo.length;
+  let atB = positionB | 0;
+  let atC = positionC | 0;
   let id = -1;
   for (let i = 0; i < count; i++) {
-    let delta = bytes[atB++]!;
+    let delta = bytes[atB]!;
+    atB = (atB + 1) | 0;
     if (delta > 127) {
-      const next = bytes[atB++]!;
+      const next = bytes[atB]!;
       if (next < 128) {
-        delta += (next - 1) * 128; // the low byte has its bit 7 set: 128 too much
+        delta += (next - 1) * 128;
+        atB = (atB + 1) | 0;
       } else {
-        delta = getVarint(bytes, atB - 2, endB);
-        atB = behind;
+        delta = longDelta(bytes, atB - 1, endB, stacks);
+        atB = behind | 0;
       }
     }
-    let number = bytes[atC++]!;
+    let number = bytes[atC]!;
+    atC = (atC + 1) | 0;
     if (number > 127) {
-      const next = bytes[atC++]!;
+      const next = bytes[atC]!;
       if (next < 128) {
         number += (next - 1) * 128;
+        atC = (atC + 1) | 0;
       } else {
-        number = getVarint(bytes, atC - 2, endC);
-        atC = behind;
+        number = getVarint(bytes, atC - 1, endC);
+        atC = behind | 0;
       }
     }
-    id += delta + 1;
+    id = (id + delta + 1) | 0;
     const value = base + factor * number;
     const sum = lo[id]! + value;
-    if (sum >= SPILL) {
-      if (value >= SPILL) fail(atC, 'value of 2^52 or more in a row that is not wide');
-      lo[id] = sum - SPILL;
-      hi[id] = hi[id]! + 1;
-    } else {
+    if (sum < LIMIT) {
       lo[id] = sum;
+    } else {
+      if (value >= LIMIT) fail(atC, 'value of 2^52 or more in a row that is not wide');
+      carry(lo, hi, id, sum, atB);
     }
   }
   if (atB > endB) fail(atB, 'ids beyond the end of their stream');
   if (atC > endC) fail(atC, 'values beyond the end of their stream');
-  if (id >= lo.length) fail(atB, `stack ${id} of ${lo.length}`);
   positionB = atB;
   positionC = atC;
+}
+
+/** An id delta of three bytes and more; never as large as the stack table, so that a stack row cannot leave 32 bits and come back into bounds. */
+function longDelta(bytes: Uint8Array, from: number, end: number, stacks: number): number {
+  const delta = getVarint(bytes, from, end);
+  if (delta >= stacks) fail(from, `a step of ${delta + 1} stacks of ${stacks}`);
+  return delta | 0;
+}
+
+/** Stores a sum that is not below 2^52: it spills into the high part, unless the stack has no row. */
+function carry(lo: Float64Array, hi: Float64Array, id: number, sum: number, at: number): void {
+  if (!(id >= 0 && id < lo.length)) fail(at, `stack ${id} of ${lo.length}`);
+  lo[id] = sum - LIMIT;
+  hi[id] = hi[id]! + 1;
 }
 
 function fail(at: number, found: string): never {

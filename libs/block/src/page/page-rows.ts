@@ -34,6 +34,8 @@ export class PageRows {
   readonly #hi: Float64Array[] = [];
   readonly #column: Float64Array;
   #row = 0;
+  /** The only row of the page is decoded, and is to be the next one again. */
+  #isHeld = false;
   #h = 0;
   #a = 0;
   #b = 0;
@@ -64,16 +66,29 @@ export class PageRows {
     this.#view = undefined;
     this.#header = header;
     this.#stacks = stacks;
-    this.#row = 0;
-    this.#h = header.h;
-    this.#a = header.a;
-    this.#b = header.b;
-    this.#c = header.c;
+    this.#begin();
     return { bytes, header, stacks };
+  }
+
+  /** Makes the first row of the page the next one again. The row of a page that has only one is not decoded a second time. */
+  rewind(): void {
+    if (this.#header.rows === 1 && this.#row === 1) this.#isHeld = true;
+    else this.#begin();
+  }
+
+  #begin(): void {
+    const { h, a, b, c } = this.#header;
+    this.#isHeld = false;
+    this.#row = 0;
+    this.#h = h;
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
   }
 
   /** Writes where the next row begins: `MARK_WORDS` numbers from `at` on. */
   mark(marks: Uint32Array, at: number): void {
+    if (this.#isHeld) this.#begin();
     marks[at] = this.#h;
     marks[at + 1] = this.#a;
     marks[at + 2] = this.#b;
@@ -86,6 +101,7 @@ export class PageRows {
     this.#view = undefined;
     this.#header = header;
     this.#stacks = stacks;
+    this.#isHeld = false;
     this.#row = row;
     this.#h = marks[at]!;
     this.#a = marks[at + 1]!;
@@ -95,6 +111,10 @@ export class PageRows {
 
   /** Decodes the next row; false behind the last one, where all streams must end. */
   next(): boolean {
+    if (this.#isHeld) {
+      this.#isHeld = false;
+      return true;
+    }
     if (this.#row === this.#header.rows) {
       this.#checkEnd();
       return false;
@@ -112,6 +132,7 @@ export class PageRows {
    * Goes behind the next row without decoding its samples, whose numbers are not checked; as `next` otherwise. A third of its time.
    */
   skip(): boolean {
+    if (this.#isHeld) return this.next();
     if (this.#row === this.#header.rows) {
       this.#checkEnd();
       return false;

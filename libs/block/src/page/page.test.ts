@@ -49,7 +49,11 @@ const pageOf = (rows: readonly Row[], types: number, builder = new PageBuilder(t
 };
 
 const read = (bytes: Uint8Array, rows: number, types: number, stacks?: number): Row[] => {
-  const decoded = new PageRows({ firstRow: 0, rows, bytes }, types, stacks);
+  return rest(new PageRows({ firstRow: 0, rows, bytes }, types, stacks));
+};
+
+/** The rows from the next one on. */
+const rest = (decoded: PageRows): Row[] => {
   const out: Row[] = [];
   while (decoded.next()) {
     const { stack, values, length } = decoded;
@@ -83,6 +87,23 @@ describe('a page', () => {
           expect(pageOf(rows, types, builder)).toEqual(bytes);
         },
       ),
+    );
+  });
+
+  test('gives all its rows again when it is rewound, wherever it stands', () => {
+    fc.assert(
+      fc.property(fc.array(rowOf(2), { minLength: 1, maxLength: 3 }), fc.boolean(), (rows, skips) => {
+        const decoded = new PageRows({ firstRow: 0, rows: rows.length, bytes: pageOf(rows, 2) }, 2);
+        for (let before = 0; before <= rows.length + 1; before++) {
+          for (let i = 0; i < before; i++) decoded.next();
+          decoded.rewind();
+          decoded.rewind();
+          if (skips) expect(decoded.skip()).toBe(true);
+          expect(rest(decoded)).toEqual(skips ? rows.slice(1) : rows);
+          expect(decoded.next()).toBe(false);
+          decoded.rewind();
+        }
+      }),
     );
   });
 

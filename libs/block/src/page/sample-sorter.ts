@@ -1,7 +1,7 @@
 import { SPILL, type ExactColumn } from '@kiln/model';
 
-/** Above this many samples a row's sort keys no longer fit a double beside 32-bit stack rows. */
-const MAX_KEYED = 1 << 21;
+/** Bits that a pass of the sort looks at. */
+const DIGIT = 11;
 
 /**
  * Gives the samples of a row the order a page wants after their stacks were renumbered: stack rows strictly increasing. Holds scratch columns
@@ -13,7 +13,9 @@ export class SampleSorter {
   values: ExactColumn[] = [];
   length = 0;
   #numbers: Uint32Array = new Uint32Array(64);
-  #keys: Float64Array = new Float64Array(64);
+  #order: Uint32Array = new Uint32Array(64);
+  #otherOrder: Uint32Array = new Uint32Array(64);
+  readonly #starts = new Uint32Array(1 << DIGIT);
   #lo: Float64Array[] = [];
   #hi: Float64Array[] = [];
 
@@ -21,8 +23,9 @@ export class SampleSorter {
     return (
       this.stack.byteLength +
       this.#numbers.byteLength +
-      this.#keys.byteLength +
-      (this.#lo.length + this.#hi.length) * this.#keys.byteLength
+      this.#order.byteLength * 2 +
+      this.#starts.byteLength +
+      (this.#lo.length + this.#hi.length) * this.stack.length * 8
     );
   }
 
@@ -39,20 +42,41 @@ export class SampleSorter {
   sort(numbers: Uint32Array, values: readonly ExactColumn[], length: number): void {
     this.#reserve(length, values.length);
     if (increasing(numbers, length)) this.#copy(numbers, values, length);
-    else this.#permute(this.#order(numbers, length), numbers, values, length);
+    else this.#permute(this.#ordered(numbers, length), numbers, values, length);
   }
 
-  /** Row numbers in the order of their stacks, as the low part of the keys: a native sort of numbers, no comparator. */
-  #order(numbers: Uint32Array, length: number): Float64Array {
-    if (length > MAX_KEYED) return orderSlow(numbers, length);
-    const keys = this.#keys.subarray(0, length);
-    for (let i = 0; i < length; i++) keys[i] = numbers[i]! * MAX_KEYED + i;
-    keys.sort();
+  /** Samples in the order of their stacks: a counting sort for each eleven bits of the stack rows, from the lowest on. */
+  #ordered(numbers: Uint32Array, length: number): Uint32Array {
+    const starts = this.#starts;
+    let order = this.#order;
+    let next = this.#otherOrder;
+    let largest = 0;
     for (let i = 0; i < length; i++) {
-      const key = keys[i]!;
-      keys[i] = key - Math.floor(key / MAX_KEYED) * MAX_KEYED; // the remainder; `%` of doubles is a library call
+      order[i] = i;
+      if (numbers[i]! > largest) largest = numbers[i]!;
     }
-    return keys;
+    const mask = starts.length - 1;
+    for (let shift = 0; shift < 32 && largest >>> shift > 0; shift += DIGIT) {
+      starts.fill(0);
+      for (let i = 0; i < length; i++) {
+        const digit = (numbers[i]! >>> shift) & mask;
+        starts[digit] = starts[digit]! + 1;
+      }
+      for (let digit = 0, start = 0; digit <= mask; digit++) {
+        const count = starts[digit]!;
+        starts[digit] = start;
+        start += count;
+      }
+      for (let i = 0; i < length; i++) {
+        const row = order[i]!;
+        const digit = (numbers[row]! >>> shift) & mask;
+        const at = starts[digit]!;
+        next[at] = row;
+        starts[digit] = at + 1;
+      }
+      [order, next] = [next, order];
+    }
+    return order;
   }
 
   #copy(numbers: Uint32Array, values: readonly ExactColumn[], length: number): void {
@@ -66,7 +90,7 @@ export class SampleSorter {
     this.length = length;
   }
 
-  #permute(order: Float64Array, numbers: Uint32Array, values: readonly ExactColumn[], length: number): void {
+  #permute(order: Uint32Array, numbers: Uint32Array, values: readonly ExactColumn[], length: number): void {
     const stack = this.stack;
     let out = -1;
     let last = -1;
@@ -84,7 +108,7 @@ export class SampleSorter {
     }
   }
 
-  #gather(order: Float64Array, lo: Float64Array, hi: Float64Array | undefined, type: number, length: number): void {
+  #gather(order: Uint32Array, lo: Float64Array, hi: Float64Array | undefined, type: number, length: number): void {
     const outLo = this.#lo[type]!;
     for (let i = 0; i < length; i++) outLo[i] = lo[order[i]!]!;
     if (hi !== undefined) {
@@ -95,7 +119,7 @@ export class SampleSorter {
   }
 
   #add(
-    order: Float64Array,
+    order: Uint32Array,
     numbers: Uint32Array,
     lo: Float64Array,
     hi: Float64Array | undefined,
@@ -124,13 +148,14 @@ export class SampleSorter {
     if (length > this.stack.length) {
       const capacity = Math.max(length, this.stack.length * 2);
       this.stack = new Uint32Array(capacity);
-      this.#keys = new Float64Array(capacity);
+      this.#order = new Uint32Array(capacity);
+      this.#otherOrder = new Uint32Array(capacity);
       this.#lo = [];
       this.#hi = [];
     }
     while (this.#lo.length < types) {
-      this.#lo.push(new Float64Array(this.#keys.length));
-      this.#hi.push(new Float64Array(this.#keys.length));
+      this.#lo.push(new Float64Array(this.stack.length));
+      this.#hi.push(new Float64Array(this.stack.length));
     }
     this.values.length = types;
   }
@@ -139,11 +164,4 @@ export class SampleSorter {
 function increasing(numbers: Uint32Array, length: number): boolean {
   for (let i = 1; i < length; i++) if (numbers[i]! <= numbers[i - 1]!) return false;
   return true;
-}
-
-function orderSlow(numbers: Uint32Array, length: number): Float64Array {
-  const order = new Float64Array(length);
-  for (let i = 0; i < length; i++) order[i] = i;
-  order.sort((a, b) => numbers[a]! - numbers[b]!);
-  return order;
 }

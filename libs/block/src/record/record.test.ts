@@ -1,7 +1,7 @@
 import { CorruptDataError } from '@kiln/bytes';
 import { KilnError, parseTenantId, type TenantId } from '@kiln/model';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { PageRows } from '../page/page-rows.ts';
 import {
   buildProfile,
@@ -19,6 +19,9 @@ import type { Codecs } from '../tables.ts';
 import { decodeRecord, type LogRecord } from './record.ts';
 import { RecordBuilder } from './record-builder.ts';
 import { RECORD_CRC_AT } from './record-layout.ts';
+
+// The long forms take minutes.
+vi.setConfig({ testTimeout: 600_000 });
 
 const tenant: TenantId = parseTenantId('team-a');
 const options = { tenant, receivedMs: 1_700_000_000_123, windowMs: 71 * 60_000 };

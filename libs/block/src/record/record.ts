@@ -42,6 +42,8 @@ export interface RecordDataset {
   readonly rows: { readonly length: number; readonly profile: Uint32Array; readonly series: Uint32Array };
   /** The samples of the rows. Every row and stack number has been checked. */
   readonly page: Page;
+  /** Decodes the page's rows: `rewind` first. Of one row, as nearly every page here has, the check has left the samples. */
+  readonly samples: PageRows;
   /** `row` counts the rows of this dataset. */
   readonly spans: DatasetSpans | undefined;
 }
@@ -122,7 +124,8 @@ function readDataset(r: ByteReader, symbols: Symbols, texts: Texts): RecordDatas
   const rowSeries = readUints(r, rowCount, series.length, 'series');
   const page: Page = { firstRow: 0, rows: rowCount, bytes: r.take(r.count()) };
   const stacks = symbols.stacks.length;
-  for (const rows = new PageRows(page, types.length, stacks); rows.next(););
+  const samples = new PageRows(page, types.length, stacks);
+  while (samples.next());
   const hasSpans = r.u8();
   if (hasSpans > 1) r.fail(`${hasSpans} where spans are announced, known are 0 and 1`);
   return {
@@ -133,6 +136,7 @@ function readDataset(r: ByteReader, symbols: Symbols, texts: Texts): RecordDatas
     series,
     rows: { length: rowCount, profile, series: rowSeries },
     page,
+    samples,
     spans: hasSpans === 1 ? readSpans(r, types.length, rowCount, stacks) : undefined,
   };
 }

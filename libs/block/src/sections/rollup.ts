@@ -33,14 +33,22 @@ export function encodeRollups(rollups: readonly Rollup[], codecs: Codecs, seed: 
   return w.view();
 }
 
-/** @throws CorruptDataError for steps that do not divide each other and buckets out of order, beside what is no bytes of this form. */
-export function decodeRollups(payload: Uint8Array, codecs: Codecs, seed: number): Rollup[] {
+/**
+ * @param coarser roll-ups of another section, whose steps these follow.
+ * @throws CorruptDataError for steps that do not divide each other and buckets out of order, beside what is no bytes of this form.
+ */
+export function decodeRollups(
+  payload: Uint8Array,
+  codecs: Codecs,
+  seed: number,
+  coarser: readonly Rollup[] = [],
+): Rollup[] {
   const r = new ByteReader(payload, 'section ROLLUP');
   const bytes = PartBytes.whole(payload);
   const rollups: Rollup[] = [];
   for (let left = r.count(5); left > 0; left--) {
     const stepMs = r.varint();
-    const before = rollups.at(-1)?.stepMs;
+    const before = (rollups.at(-1) ?? coarser.at(-1))?.stepMs;
     if (before !== undefined && (stepMs === 0 || stepMs === before || before % stepMs !== 0))
       r.fail(`step of ${stepMs} ms behind one of ${before}`);
     const startMs = new Float64Array(r.count());

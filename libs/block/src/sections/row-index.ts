@@ -9,7 +9,7 @@ import type { RowColumns } from '../tables.ts';
  *            | n * time ms, zigzag difference of differences | n * 8 bytes of profile id | flags bit 0: n * log offset, zigzag difference
  *            | per value type an exact column of totals
  */
-const GROUP_ROWS = 4096;
+export const GROUP_ROWS = 4096;
 const ID_BYTES = 8;
 const HAS_OFFSETS = 1;
 
@@ -56,7 +56,7 @@ export function decodeRows(payload: Uint8Array, seriesCount: number, types: numb
   return { length, series, timeMs, id, offset, totals };
 }
 
-function writeSeriesRuns(w: ByteWriter, series: Uint32Array, from: number, to: number): void {
+export function writeSeriesRuns(w: ByteWriter, series: Uint32Array, from: number, to: number): void {
   const starts: number[] = [];
   for (let i = from; i < to; i++) if (i === from || series[i] !== series[i - 1]) starts.push(i);
   w.varint(starts.length);
@@ -68,7 +68,13 @@ function writeSeriesRuns(w: ByteWriter, series: Uint32Array, from: number, to: n
   for (let i = 0; i < starts.length; i++) w.varint((starts[i + 1] ?? to) - starts[i]! - 1);
 }
 
-function readSeriesRuns(r: ByteReader, series: Uint32Array, from: number, to: number, seriesCount: number): void {
+export function readSeriesRuns(
+  r: ByteReader,
+  series: Uint32Array,
+  from: number,
+  to: number,
+  seriesCount: number,
+): void {
   const runs = r.count(2);
   const numbers = new Uint32Array(runs);
   let last = -1;
@@ -87,7 +93,7 @@ function readSeriesRuns(r: ByteReader, series: Uint32Array, from: number, to: nu
   if (at !== to) r.fail(`runs of ${at - from} rows in a group of ${to - from}`);
 }
 
-function writeTimes(w: ByteWriter, timeMs: Float64Array, from: number, to: number): void {
+export function writeTimes(w: ByteWriter, timeMs: Float64Array, from: number, to: number): void {
   let last = 0;
   let lastDelta = 0;
   for (let i = from; i < to; i++) {
@@ -99,19 +105,29 @@ function writeTimes(w: ByteWriter, timeMs: Float64Array, from: number, to: numbe
 }
 
 /** Hot: once per row. Profiles that come at a steady pace have differences of one byte. */
-function readTimes(r: ByteReader, timeMs: Float64Array, from: number, to: number): void {
+export function readTimes(r: ByteReader, timeMs: Float64Array, from: number, to: number): void {
   const { bytes, end } = r;
+  let at = r.position;
   let last = 0;
   let delta = 0;
+  let lowest = 0;
+  let highest = 0;
   for (let i = from; i < to; i++) {
-    const byte = r.position < end ? bytes[r.position]! : 128;
+    const byte = at < end ? bytes[at]! : 128;
     if (byte < 128) {
-      r.position++;
-      delta += byte % 2 === 0 ? byte / 2 : -(byte + 1) / 2;
-    } else delta += readInt(r);
+      at++;
+      delta += (byte >>> 1) ^ -(byte & 1);
+    } else {
+      r.position = at;
+      delta += readInt(r);
+      at = r.position;
+    }
     last += delta;
-    if (last > 2 ** 53 || last < -(2 ** 53)) r.fail(`time ${last} is beyond 2^53`);
+    if (last > highest) highest = last;
+    if (last < lowest) lowest = last;
     timeMs[i] = last;
     if (i === from) delta = 0;
   }
+  r.position = at;
+  if (highest > 2 ** 53 || lowest < -(2 ** 53)) r.fail(`time ${Math.max(highest, -lowest)} is beyond 2^53`);
 }

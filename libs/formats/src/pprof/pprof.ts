@@ -68,7 +68,7 @@ export interface PprofSamples {
   /** Row of `paths` of each sample. */
   readonly path: Int32Array;
   readonly paths: PprofPaths;
-  /** value = hi * 2^52 + lo (model's exact integers), meaningless unless `state` is KEPT; `hi` is absent while every value is below 2^52. */
+  /** value = hi * 2^52 + lo (model's exact integers); `hi` is negative of a negative value, and absent while every value is 0 to 2^52. */
   readonly lo: Float64Array;
   readonly hi: Float64Array | undefined;
   /** KEPT, NEGATIVE when a value is negative, ZERO when all are zero. */

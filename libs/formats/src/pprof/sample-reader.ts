@@ -174,7 +174,7 @@ export class SampleReader {
     const slot = sample * types + at;
     if ((lo | hi) !== 0 && this.#state[sample] !== NEGATIVE) this.#state[sample] = hi < 0 ? NEGATIVE : KEPT;
     this.#lo[slot] = hi === 0 && lo >= 0 ? lo : (hi & 0xfffff) * 4294967296 + (lo >>> 0);
-    if (hi >> 20 > 0 || this.#isWide) this.#setHigh(slot, hi >> 20);
+    if (hi >> 20 !== 0 || this.#isWide) this.#setHigh(slot, hi >> 20);
   }
 
   #setHigh(slot: number, high: number): void {

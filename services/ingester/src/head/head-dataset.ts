@@ -1,8 +1,16 @@
 import { ColumnArena } from '@kiln/bytes';
 import { PageRows, SymbolRemap, SymbolTable, type Codecs, type DatasetTables, type RecordDataset } from '@kiln/block';
-import { LabelSetTable, SPILL, type ExactColumn, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
+import {
+  LabelSetTable,
+  SPILL,
+  type ExactColumn,
+  type LabelSet,
+  type SpanColumns,
+  type Symbols,
+  type ValueType,
+} from '@kiln/model';
 import { HeadPages } from './head-pages.ts';
-import { HeadRows } from './head-rows.ts';
+import { HeadRows, ROW_ID_BYTES } from './head-rows.ts';
 import { HeadSpans } from './head-spans.ts';
 import type { SampleSorter } from '@kiln/block';
 
@@ -33,7 +41,7 @@ export class HeadDataset {
   #minMs = Infinity;
   #maxMs = -Infinity;
 
-  constructor(from: RecordDataset, { codecs, sorter, seed }: HeadParts) {
+  constructor(from: Pick<DatasetTables, 'service' | 'name' | 'types'>, { codecs, sorter, seed }: HeadParts) {
     this.#symbols = new SymbolTable(seed);
     this.service = from.service;
     this.name = from.name;
@@ -46,6 +54,11 @@ export class HeadDataset {
 
   get length(): number {
     return this.#rows.length;
+  }
+
+  /** Offset of the record that all rows came in; undefined when they came in several. */
+  get onlyOffset(): number | undefined {
+    return this.#rows.onlyOffset;
   }
 
   /** Every byte held: symbols, series, columns, pages, spans. */
@@ -72,10 +85,10 @@ export class HeadDataset {
    * @returns how many rows were added.
    */
   append(from: RecordDataset, symbols: Symbols, kept: Uint8Array, offset: number): number {
-    const { rows, profiles, series } = from;
+    const { rows, profiles, series, samples } = from;
     remapColumns.clear();
     const remap = new SymbolRemap(symbols, this.#symbols, remapColumns);
-    const samples = new PageRows(from.page, from.types.length, symbols.stacks.length);
+    samples.rewind();
     const first = this.#rows.length;
     const spanRows = from.spans === undefined ? undefined : new Int32Array(rows.length).fill(-1);
     for (let r = 0; r < rows.length; r++) {
@@ -93,6 +106,24 @@ export class HeadDataset {
     samples.next(); // behind the last row: all streams end where they should
     if (spanRows !== undefined) this.#addSpans(from, spanRows, remap);
     return this.#rows.length - first;
+  }
+
+  /** Adds all rows of tables that a dataset of this key has made. */
+  adopt({ rows, pages, series, symbols, spans, minMs, maxMs }: DatasetTables): void {
+    remapColumns.clear();
+    const remap = new SymbolRemap(symbols, this.#symbols, remapColumns);
+    for (const page of pages) {
+      const samples = new PageRows(page, this.types.length, symbols.stacks.length);
+      for (let row = page.firstRow; row < page.firstRow + page.rows; row++) {
+        samples.next();
+        const number = this.#series.number(series[rows.series[row]!]!);
+        const own = this.#rows.add(number, rows.timeMs[row]!, rows.id, row * ROW_ID_BYTES, rows.offset![row]!);
+        this.#addSamples(own, samples, remap);
+      }
+    }
+    for (let i = 0; spans !== undefined && i < spans.length; i++) this.#addSpan(spans.row[i]!, spans, i, remap);
+    this.#minMs = minMs;
+    this.#maxMs = maxMs;
   }
 
   /** The rows of records above `after`, as they are now; undefined when there are none. */
@@ -181,14 +212,17 @@ export class HeadDataset {
     this.#rows.setTotal(row, type, sumLo, sumHi);
   }
 
-  #addSpans({ spans, types }: RecordDataset, spanRows: Int32Array, remap: SymbolRemap): void {
+  #addSpans({ spans }: RecordDataset, spanRows: Int32Array, remap: SymbolRemap): void {
     if (spans === undefined) return;
     for (let i = 0; i < spans.length; i++) {
       const row = spanRows[spans.row[i]!]!;
-      if (row < 0) continue;
-      this.#spans ??= new HeadSpans(types.length);
-      this.#spans.add(row, remap.stack(spans.stack[i]!), spans, i);
+      if (row >= 0) this.#addSpan(row, spans, i, remap);
     }
+  }
+
+  #addSpan(row: number, spans: SpanColumns, i: number, remap: SymbolRemap): void {
+    this.#spans ??= new HeadSpans(this.types.length);
+    this.#spans.add(row, remap.stack(spans.stack[i]!), spans, i);
   }
 }
 

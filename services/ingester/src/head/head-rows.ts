@@ -1,7 +1,7 @@
 import type { RowColumns } from '@kiln/block';
 
 /** Bytes of a profile id that a row keeps. */
-const ROW_ID_BYTES = 8;
+export const ROW_ID_BYTES = 8;
 
 const FIRST_CAPACITY = 2;
 /** Beyond this, columns grow by a quarter instead of doubling: less memory held twice while copying. */
@@ -54,6 +54,12 @@ export class HeadRows {
     if (hi === 0) return;
     this.#hi[type] ??= new Float64Array(this.#capacity);
     this.#hi[type][row] = hi;
+  }
+
+  /** The offset of all rows; undefined when they have several, or there are none. */
+  get onlyOffset(): number | undefined {
+    const first = this.#offset[0];
+    return this.length > 0 && this.#offset[this.length - 1] === first ? first : undefined;
   }
 
   /** Rows [from, length) as they are now. */

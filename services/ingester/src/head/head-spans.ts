@@ -1,5 +1,5 @@
 import type { DatasetSpans } from '@kiln/block';
-import type { ExactColumn } from '@kiln/model';
+import type { ExactColumn, SpanColumns } from '@kiln/model';
 import { copied } from './head-rows.ts';
 
 const FIRST_CAPACITY = 16;
@@ -30,7 +30,7 @@ export class HeadSpans {
   }
 
   /** Takes entry `i` of `from` as one of `row`, its stack renumbered. Rows never go down. */
-  add(row: number, stack: number, from: DatasetSpans, i: number): void {
+  add(row: number, stack: number, from: SpanColumns, i: number): void {
     if (this.length === this.#capacity) this.#grow();
     const at = this.length++;
     this.#row[at] = row;

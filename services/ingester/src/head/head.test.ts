@@ -12,8 +12,8 @@ vi.setConfig({ testTimeout: 30_000 });
 const ANN = 'ann' as TenantId;
 const BOB = 'bob' as TenantId;
 
-function newHead(): Head {
-  return new Head({ codecs: nodeCodecs, sorter: new SampleSorter(), seed: 12 });
+function newHead(awake?: number): Head {
+  return new Head({ codecs: nodeCodecs, sorter: new SampleSorter(), seed: 12 }, awake);
 }
 
 function append(head: Head, tenant: string, drawings: Drawing[], offset: number, kept?: number[][]): void {
@@ -92,17 +92,20 @@ function draw(seed: number, count: number): Drawing[] {
   });
 }
 
-test('every row comes out as it went in: series, ids, totals, samples, spans', () => {
-  const head = newHead();
-  const all: { drawing: Drawing; offset: number }[] = [];
-  for (let offset = 0; offset < 60; offset++) {
-    const batch = draw(offset, 4);
-    append(head, 'ann', batch, offset);
-    all.push(...batch.map((drawing) => ({ drawing, offset })));
-  }
-  expect(byIdentity(rowsOf(head, ANN))).toEqual(byIdentity(expected(all)));
-  expect(head.rows).toBe(expected(all).length);
-});
+test.each([undefined, 0, 3])(
+  'every row comes out as it went in: series, ids, totals, samples, spans (%s awake)',
+  (awake) => {
+    const head = newHead(awake);
+    const all: { drawing: Drawing; offset: number }[] = [];
+    for (let offset = 0; offset < 60; offset++) {
+      const batch = draw(offset, 4);
+      append(head, 'ann', batch, offset);
+      all.push(...batch.map((drawing) => ({ drawing, offset })));
+    }
+    expect(byIdentity(rowsOf(head, ANN))).toEqual(byIdentity(expected(all)));
+    expect(head.rows).toBe(expected(all).length);
+  },
+);
 
 test('stacks that are equal under two numbers of a record are one sample, summed exactly', () => {
   const drawing: Drawing = {
@@ -246,4 +249,34 @@ test('one profile of 50 samples takes at most 8 KB, symbols included', () => {
   for (let i = 0; i < 25; i++) samples[`main;f${i % 5};g${i % 10};h${i % 3}`] = [10_000_000 * i];
   append(head, 'ann', [{ id: '1', labels: { pod: 'a' }, groups: [{ samples }] }], 0);
   expect(head.byteLength).toBeLessThanOrEqual(8192);
+});
+
+test('datasets that one record has come for rest in a fifth of the bytes, and wake for the next; no answer tells', () => {
+  const [resting, waking] = [newHead(0), newHead()];
+  const all: { drawing: Drawing; offset: number }[] = [];
+  const pushEach = (offset: number, services: number): void => {
+    for (let i = 0; i < services; i++) {
+      const samples: Record<string, number[]> = {};
+      for (let s = 0; s < 50; s++) samples[`main;run;step${s % 7};service${i}.f${s}`] = [s + 1 + offset];
+      const groups = [{ samples, spans: { [`main;run;step3;service${i}.f3`]: 9n } }];
+      const drawing: Drawing = { id: `${offset}-${i}`, service: `service-${i}`, labels: { pod: `${i}` }, groups };
+      for (const head of [resting, waking]) append(head, 'ann', [drawing], offset);
+      all.push({ drawing, offset });
+    }
+  };
+  pushEach(0, 60);
+  expect(resting.byteLength / 60).toBeLessThan(4_096);
+  expect(resting.byteLength).toBeLessThan(waking.byteLength / 3);
+  const snapshot = [...resting.tables(ANN)];
+  pushEach(1, 30);
+  expect(byIdentity(rowsOf(resting, ANN))).toEqual(byIdentity(expected(all)));
+  expect(byIdentity(rowsOf(resting, ANN, 0))).toEqual(byIdentity(expected(all.filter(({ offset }) => offset > 0))));
+  expect(byIdentity(snapshot.flatMap(readTables))).toEqual(
+    byIdentity(expected(all.filter(({ offset }) => offset === 0))),
+  );
+  pushEach(2, 60);
+  expect(byIdentity(rowsOf(resting, ANN))).toEqual(byIdentity(expected(all)));
+  // All are awake now, and what was counted for the others has gone.
+  expect(Math.abs(resting.byteLength - waking.byteLength)).toBeLessThan(waking.byteLength * 0.05);
+  expect(Math.abs(resting.segmentBytes - waking.segmentBytes)).toBeLessThan(waking.segmentBytes * 0.2);
 });

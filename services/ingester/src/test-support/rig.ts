@@ -180,6 +180,14 @@ export class Rig {
     return Object.fromEntries(series.map(({ labels, value }) => [labels[0]!.value, value[0]!]));
   }
 
+  /** Writes into `log/trim` that every index contains the log up to T, as a compactor does. */
+  async raiseT(T: number): Promise<void> {
+    const { bytes } = (await this.store.get('log/trim'))!;
+    const line = Buffer.from(Buffer.from(bytes).toString().split('\n', 1)[0]!.replace('"T":-1', `"T":${T}`));
+    const crc = nodeCodecs.crc32(line).toString(16).padStart(8, '0');
+    await this.store.put('log/trim', Buffer.concat([line, Buffer.from(`\n${crc}\n`)]));
+  }
+
   /** What the manifests of the log say, oldest first. */
   async manifests(log: LogId = this.log.id): Promise<StoredManifest[]> {
     const keys = await this.store.list(`log/${log}/m/`);

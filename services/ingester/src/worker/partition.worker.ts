@@ -7,7 +7,7 @@ import { Budget } from '../budget.ts';
 import type { Question } from '../partition-answer.ts';
 import { Partition } from '../partition.ts';
 import { nodeCodecs } from './node-codecs.ts';
-import { Moved, movable, PortRpc } from '@kiln/threads';
+import { Moved, movable, PortRpc, profileThread } from '@kiln/threads';
 import { remoteLog } from './remote-log.ts';
 import { remoteStore } from './remote-store.ts';
 import type { WorkerSetup } from './worker-setup.ts';
@@ -32,6 +32,7 @@ const rpc = new PortRpc(parentPort!, {
 const budget = Budget.attach(setup.budget);
 const clock = systemClock();
 const objects = remoteStore(rpc);
+profileThread('partition', clock);
 
 for (const { slot, logId, partition } of setup.places) {
   partitions.set(

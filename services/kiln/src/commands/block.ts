@@ -27,6 +27,7 @@ export const blockCommand: Command = {
   name: 'block',
   synopsis: 'list | inspect OBJECT | verify [OBJECT…]   [--data-dir ./data] [--tenant T]',
   summary: 'list the objects, show what is in one, or check every byte of them',
+  example: 'block list --data-dir ./data',
   help: () =>
     `OBJECT is a key as list prints it, or a file. verify checks all objects when none is named.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {

@@ -23,6 +23,7 @@ export const compactCommand: Command = {
   name: 'compact',
   synopsis: '--now  [--url …]',
   summary: 'have the running server compact what it has cut, merge blocks and delete what is past its time',
+  example: 'compact --now',
   help: () => `Kiln does this by itself when it is due; this does not wait until then.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {
     const flags = parseFlags(schema, argv);

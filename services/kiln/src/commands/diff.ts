@@ -79,6 +79,7 @@ export const diffCommand: Command = {
   synopsis:
     "['<type>{selector}' of the base] '<type>{selector}' [--base-from now-25h] [--base-to now-24h] [--from now-1h] [--to now] [--output table|json|svg|pprof] [-o FILE.svg]",
   summary: 'compare two merged profiles: a base and another, or two times of one',
+  example: `diff 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my-app"}' -o diff.svg`,
   help: () =>
     `Compare this hour with the same hour of yesterday, or two versions:\n` +
     `  'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="shop"}' --base-from now-25h --base-to now-24h\n` +

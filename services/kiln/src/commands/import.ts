@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError, labelSetKey, type Label } from '@kiln/model';
 import { digestOf, ImportJournal } from '../import-journal.ts';
-import { labelsFor, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
+import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { callConnect, remoteSettings, type Remote } from '../remote.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
@@ -15,13 +15,7 @@ interface ImportFlags {
 }
 
 const settings: SettingsFor<ImportFlags> = {
-  labels: setting({
-    key: 'label',
-    yaml: null,
-    type: 'repeated',
-    default: [],
-    meaning: 'Label as name=value; service_name is the file name and __name__ is guessed unless given',
-  }),
+  labels: labelsSetting,
   journal: setting({
     key: 'journal',
     yaml: null,
@@ -37,6 +31,7 @@ export const importCommand: Command = {
   name: 'import',
   synopsis: 'DIR | FILE… [--label name=value] [--journal ./kiln-import.journal]',
   summary: 'backfill: send old pprof files at their own times, each once',
+  example: 'import ./profiles --label service_name=my-app',
   help: () =>
     `Reaches back as far as retention_period of the tenant. A file is sent again only when the journal does not know it, and the\n` +
     `server drops a copy of what it has.\n\n${helpText(schema)}`,

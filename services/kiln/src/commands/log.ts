@@ -19,6 +19,7 @@ export const logCommand: Command = {
   name: 'log',
   synopsis: 'inspect | close LOG  [--data-dir ./data]',
   summary: 'inspect: offsets, bytes, damage, what is cut; close: give up a log whose files are lost',
+  example: 'log inspect --data-dir ./data',
   help: () => `close stops no server: stop it first. What the objects hold of the log stays.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {
     const flags = parseFlags(schema, argv);

@@ -5,7 +5,7 @@ import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFo
 import { KilnError, labelValue, type Label } from '@kiln/model';
 import { exampleProfile } from '../example-profile.ts';
 import { withTimeNanos } from '../pprof-outline.ts';
-import { labelsFor, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
+import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { callConnect, remoteSettings, type Remote } from '../remote.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -17,13 +17,7 @@ interface PushFlags {
 }
 
 const settings: SettingsFor<PushFlags> = {
-  labels: setting({
-    key: 'label',
-    yaml: null,
-    type: 'repeated',
-    default: [],
-    meaning: 'Label as name=value; service_name is the file name and __name__ is guessed unless given',
-  }),
+  labels: labelsSetting,
   keepTime: setting({
     key: 'keep-time',
     yaml: null,
@@ -46,6 +40,7 @@ export const pushCommand: Command = {
   name: 'push',
   synopsis: 'FILE… [--label name=value] [--keep-time]',
   summary: 'send pprof files, stamped with the time of now',
+  example: 'push cpu.pb.gz --label service_name=my-app',
   help: () => helpText(schema),
   run: push,
 };

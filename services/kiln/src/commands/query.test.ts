@@ -29,6 +29,7 @@ describe('of a running Kiln', () => {
       '--querier.threads=0',
       '--distributor.threads=0',
       '--compactor.threads=0',
+      '--self-profiling.enabled=false',
       '--log.level=error',
     ]);
     url = (await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/))[1]!;

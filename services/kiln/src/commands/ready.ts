@@ -9,6 +9,7 @@ export const readyCommand: Command = {
   name: 'ready',
   synopsis: '[--url …]',
   summary: 'ask whether Kiln is ready; says why not',
+  example: 'ready --url http://127.0.0.1:4040',
   help: () => helpText(schema),
   run: async (argv, terminal) => {
     const { remote } = loadConfig(schema, parseFlags(schema, argv));

@@ -69,6 +69,7 @@ async function start(...flags: string[]): Promise<{ kiln: Running; url: string }
     '--querier.threads=0',
     '--distributor.threads=0',
     '--compactor.threads=0',
+    '--self-profiling.enabled=false',
     '--log.level=error',
     ...flags,
   ]);
@@ -265,6 +266,7 @@ test('its settings are served as a file that starts another one alike', async ()
     compactor: { threads: 0 },
     ingester: { cut_max_bytes: '1MiB', workers: 0 },
     querier: { threads: 0 },
+    self_profiling: { enabled: false },
     limits: { retention_period: '7d' },
   });
   expect(await get(first.url, '/default')).toContain('retention_period: 30d\n');
@@ -273,6 +275,22 @@ test('its settings are served as a file that starts another one alike', async ()
   const second = await start('--config.file', yaml);
   expect(await get(second.url)).toBe(effective);
   await second.kiln.stop();
+});
+
+test('limits of tenants are served as the file that sets them, in full or where they differ', async () => {
+  const yaml = join(folder, 'overrides.yaml');
+  await writeFile(yaml, 'overrides: {team-a: {max_query_length: 1h, ingestion_rate_mb: 7}}');
+  const { kiln, url } = await start('--runtime-config.file', yaml);
+  const get = async (path: string): Promise<unknown> => parseYaml(await (await fetch(url + path)).text());
+  expect(await get('/runtime_config?mode=diff')).toEqual({
+    overrides: { 'team-a': { max_query_length: '1h', ingestion_rate_mb: 7 } },
+  });
+  const { overrides } = (await get('/runtime_config')) as { overrides: Record<string, Record<string, unknown>> };
+  expect(overrides['team-a']).toMatchObject({ max_query_length: '1h', retention_period: '30d' });
+  await kiln.stop();
+  const other = await start();
+  expect(await (await fetch(`${other.url}/runtime_config`)).text()).toContain('runtime-config.file');
+  await other.kiln.stop();
 });
 
 test('what pushes in flight may hold is a setting with a default and a smallest value, and the 503 names it', async () => {

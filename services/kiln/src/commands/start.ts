@@ -6,10 +6,10 @@ import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { diskTrouble, realDisk, type Disk } from '@kiln/disk';
-import { KilnError, type TenantId } from '@kiln/model';
+import { ANONYMOUS, KilnError, parseTenantId, type TenantId } from '@kiln/model';
 import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
-import { TenantLimits, TenantResolver } from '@kiln/tenant';
+import { TenantLimits, TenantResolver, withoutOtherLimits } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { configPages } from '../config-pages.ts';
 import { nodeCodecs } from '@kiln/ingester';
@@ -19,7 +19,8 @@ import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { httpOptions } from '../http-options.ts';
 import { followOverrides } from '../overrides-file.ts';
 import { withinMemory } from '../memory-plan.ts';
-import { openRoles } from '../roles.ts';
+import { openRoles, type Roles } from '../roles.ts';
+import { startSelfProfiling } from '../self/self-profiling.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
 
@@ -28,30 +29,31 @@ export const startCommand: Command = {
   name: 'start',
   synopsis: '[--port 4040] [--data-dir ./data] [--config.file F]',
   summary: 'run every role in one process on a directory',
+  example: 'start --port 4040 --data-dir ./data',
   help: () =>
     `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema)}`,
   run: start,
 };
 
-/**
- * What a push leaves behind is mostly buffers outside the heap. V8 counts them, but by itself lets only a tenth of the heap, 8 MB at least, gather
- * before it marks the whole heap anew: once in 35 pushes, a third of all CPU. Of this process and its worker threads.
- */
-const HEAP_GROWING_PERCENT = 200;
+/** From this ceiling on, memory is spent on fewer collections. */
+const ROOMY_BYTES = 2 * 2 ** 30;
 
 /**
- * Each thread has a young part of its heap, which grows to three times this many MiB whatever the thread does: with a small ceiling that would be most of
- * it. 16 is V8's own.
+ * How V8 collects, in this process and its worker threads. What a push leaves behind is mostly buffers outside the heap. V8 counts them, but by itself lets
+ * only a tenth of the heap, 8 MB at least, gather before it marks the whole heap anew: once in 35 pushes, a third of all CPU. So they may gather to twice what
+ * is held, or half with a small ceiling. There the young part of each thread's heap is small too, which else grows to three times 16 MiB whatever the thread
+ * does.
  */
-function semiSpaceMib(ceilingBytes: number): number {
-  return Math.min(16, Math.max(4, Math.floor(ceilingBytes / (128 * 2 ** 20))));
+function setCollector(ceilingBytes: number): void {
+  const isRoomy = ceilingBytes >= ROOMY_BYTES;
+  setFlagsFromString(`--heap-growing-percent=${isRoomy ? 200 : 50}`);
+  if (!isRoomy) setFlagsFromString('--max-semi-space-size=4');
 }
 
 async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
   const asked = await readConfig(argv);
   const config = withinMemory(asked);
-  setFlagsFromString(`--max-semi-space-size=${semiSpaceMib(config.memory.ceilingBytes)}`);
+  setCollector(config.memory.ceilingBytes);
   const http = await httpOptions(config.server);
   const clock = systemClock();
   const log = createLogger({
@@ -117,7 +119,14 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     limitsOf: (tenant: TenantId) => limits.of(tenant),
     dieAt,
   };
-  const roles = await openRoles(context);
+  let running: Roles | undefined;
+  const endSelfProfiling = startSelf(config, {
+    clock,
+    log: log.with({ role: 'self-profiling' }),
+    push: (tenant, message) => running?.push(tenant, message) ?? Promise.resolve(),
+  });
+  using _self = { [Symbol.dispose]: endSelfProfiling };
+  const roles = (running = await openRoles(context));
   try {
     const platform = await runPlatform({
       modules: roles.modules,
@@ -127,7 +136,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
       clock,
       random: Math.random,
       build: buildInfo(),
-      config: configPages(asked, config),
+      config: configPages(asked, config, limits),
       checks: roles.checks,
       notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,
@@ -139,6 +148,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     const began = clock.nowMs();
     log.info('stopping', { why });
     await platform.stop();
+    endSelfProfiling();
     await roles.close();
     log.info('stopped', { ms: clock.nowMs() - began });
     return 0;
@@ -146,6 +156,16 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     await roles.close();
     throw error;
   }
+}
+
+/** Profiles the process into its own store, unless it is off. @returns what ends it. */
+function startSelf(
+  { auth, selfProfiling }: StartConfig,
+  { clock, log, push }: { clock: Clock; log: Logger; push: Roles['push'] },
+): () => void {
+  if (!selfProfiling.enabled) return () => undefined;
+  const tenant = auth.multitenancyEnabled ? parseTenantId(selfProfiling.tenant || 'kiln') : ANONYMOUS;
+  return startSelfProfiling(selfProfiling, { clock, log, push: (message) => push(tenant, message) });
 }
 
 const LOOK_MS = 20;
@@ -199,7 +219,13 @@ async function readConfig(argv: readonly string[]): Promise<StartConfig> {
   const file = loadConfig(startSchema, flags).process.configFile;
   return file === ''
     ? loadConfig(startSchema, flags)
-    : loadConfig(startSchema, flags, { name: file, tree: await readYaml(file) });
+    : loadConfig(startSchema, flags, { name: file, tree: withOwnLimits(await readYaml(file), file) });
+}
+
+/** A file may serve Pyroscope too: its limits that Kiln does not have are passed over, as in a file of overrides. */
+function withOwnLimits(tree: unknown, file: string): unknown {
+  if (typeof tree !== 'object' || tree === null || !('limits' in tree)) return tree;
+  return { ...tree, limits: withoutOtherLimits(tree.limits, `limits in ${file}`) };
 }
 
 async function readYaml(file: string): Promise<unknown> {

@@ -22,7 +22,8 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function start(...flags: string[]): Promise<{ kiln: Running; url: string }> {
   const threads = ['--ingester.workers=0', '--querier.threads=0', '--distributor.threads=0', '--compactor.threads=0'];
-  const kiln = new Running(['start', '--port=0', '--data-dir', dataDir(), ...threads, '--log.level=error', ...flags]);
+  const quiet = ['--self-profiling.enabled=false', '--log.level=error'];
+  const kiln = new Running(['start', '--port=0', '--data-dir', dataDir(), ...threads, ...quiet, ...flags]);
   const [, url] = await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/);
   return { kiln, url: url! };
 }

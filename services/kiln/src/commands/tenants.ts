@@ -15,6 +15,7 @@ export const tenantsCommand: Command = {
   name: 'tenants',
   synopsis: '[--data-dir ./data]',
   summary: 'list the tenants: bytes, rows, series, oldest and newest profile',
+  example: 'tenants --data-dir ./data',
   help: () =>
     `Counts what is in objects; what was pushed in the last minutes is still in the log.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {

@@ -11,6 +11,7 @@ export const verifyCommand: Command = {
   name: 'verify',
   synopsis: '[--data-dir ./data]',
   summary: 'check every byte of a data directory, or of a copy of one: says what is wrong and what to do',
+  example: 'verify --data-dir ./data',
   help: () => helpText(schema),
   run: async (argv, terminal) => {
     const flags = parseFlags(schema, argv);

@@ -6,6 +6,7 @@ export const versionCommand: Command = {
   name: 'version',
   synopsis: '',
   summary: 'print the version',
+  example: 'version',
   help: () => '',
   run: async (_argv, terminal) => {
     const { version, revision, runtime } = buildInfo();

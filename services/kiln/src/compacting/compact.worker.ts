@@ -1,9 +1,10 @@
+import { systemClock } from '@kiln/async';
 import { parentPort, workerData } from 'node:worker_threads';
 import { buildBlocks, type BuildJob } from '@kiln/compactor';
 import { realDisk } from '@kiln/disk';
 import { nodeCodecs } from '@kiln/ingester';
 import { inspectDirectoryStore } from '@kiln/objstore';
-import { Moved, movable, PortRpc } from '@kiln/threads';
+import { Moved, movable, PortRpc, profileThread } from '@kiln/threads';
 import type { CompactSetup } from './compact-threads.ts';
 
 /** A thread that builds blocks: an edge. It reads objects itself and writes none. */
@@ -22,3 +23,5 @@ void new PortRpc(parentPort!, {
     );
   },
 });
+
+profileThread('compact', systemClock());

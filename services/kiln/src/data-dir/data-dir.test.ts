@@ -162,6 +162,21 @@ test('without the lock no record, object or trim changes the disk; what is there
   expect(await log.append(new Uint8Array(40))).toMatchObject({ offset: 4 });
 });
 
+test('a record that was written while the lock was lost is not acknowledged', async () => {
+  let isHeld = true;
+  const assertHeld = (): void => {
+    if (!isHeld) throw new KilnError('unavailable', 'not ours');
+  };
+  const fault = ({ site }: { site?: string | undefined }): undefined => {
+    if (site === 'log-data') isHeld = false;
+  };
+  const memory = new MemoryDisk({ random: seededRandom(1), fault });
+  const disk = lockedDisk(memory, { path: '', assertHeld, [Symbol.asyncDispose]: () => Promise.resolve() });
+  const options = { disk, root: '/log', partitions: 1, clock: new ManualClock(1), crc32, random: seededRandom(2) };
+  const log = await (await openFileLog(options)).open(0);
+  await expect(log.append(new Uint8Array(40))).rejects.toMatchObject({ code: 'unavailable', message: /not ours/ });
+});
+
 /** Path and bytes of all there is. */
 async function everyFile(disk: MemoryDisk, root: string): Promise<[string, string][]> {
   const found: [string, string][] = [];

@@ -29,6 +29,11 @@ function lockedFile(file: DiskFile, held: <T>(change: () => Promise<T>) => Promi
     write: (bytes, position) => held(() => file.write(bytes, position)),
     read: (into, position) => file.read(into, position),
     sync: (site) => held(() => file.sync(site)),
+    writeDurably: async (bytes, position, site) => {
+      await held(() => file.writeDurably(bytes, position, site));
+      // As before a sync: what was written may be in another process's file by now.
+      await held(() => Promise.resolve());
+    },
     truncate: (length) => held(() => file.truncate(length)),
     size: () => file.size(),
     close: () => file.close(),

@@ -15,6 +15,7 @@ export const analyzeAction: Command = {
   name: 'analyze',
   synopsis: "'<type>{selector}' [--from now-1h] [--to now] [--output table|json|csv]",
   summary: 'tell what a query would have to look at, without reading samples',
+  example: "query analyze 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}'",
   help: () =>
     `Bytes and samples are of the datasets that hold the selection: no query reads more.\n\n${selectionHelp}${helpText(schema)}`,
   run: analyze,

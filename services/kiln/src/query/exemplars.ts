@@ -41,6 +41,7 @@ export const exemplarsAction: Command = {
   synopsis:
     "'<type>{selector}' [--of profiles|spans] [--limit 20] [--from now-1h] [--to now] [--output table|json|csv]",
   summary: 'list single profiles or spans by what they cost, with the ids that query profile takes',
+  example: "query exemplars 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}'",
   help: () =>
     `The range is cut into 60 steps, the values into 20 sizes: of each step and size the largest is listed.\n\n${selectionHelp}${helpText(schema)}`,
   run: exemplars,

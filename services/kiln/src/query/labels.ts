@@ -13,6 +13,7 @@ export const labelsAction: Command = {
   name: 'labels',
   synopsis: "[NAME] ['{selector}'] [--from now-1h] [--to now] [--output table|json|csv]",
   summary: 'list the names of labels, or the values of one, a line each',
+  example: 'query labels service_name',
   help: () =>
     `With a selector only series that match it count:\n  kiln query labels pod '{service_name="my-app"}'\n\n${helpText(schema)}`,
   run: labels,

@@ -1,10 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { KilnError } from '@kiln/model';
 import { flameBars } from '../flame/bars.ts';
-import { collapsedStacks } from '../flame/collapsed.ts';
 import { flameTree, type FlameGraphJson } from '../flame/flame-tree.ts';
-import { flameSvg } from '../flame/svg.ts';
+import { formatOfName, isPicture, pictureOf, unknownEnding } from '../flame/pictures.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { chosenOf, chosenSettings, type Chosen } from './chosen.ts';
 import { mergedPprof } from './merged-pprof.ts';
@@ -20,7 +18,7 @@ interface ProfileFlags {
   readonly maxNodes: number;
 }
 
-const outputs = ['flamegraph', 'svg', 'collapsed', 'pprof', 'json'];
+const outputs = ['flamegraph', 'svg', 'collapsed', 'speedscope', 'pprof', 'json'];
 const settings: SettingsFor<ProfileFlags> = {
   output: setting({
     key: 'output',
@@ -36,7 +34,7 @@ const settings: SettingsFor<ProfileFlags> = {
     type: 'string',
     default: '',
     meaning:
-      'File to write: .svg opens in any browser, .pb.gz is pprof, .txt collapsed stacks, .json the flame graph as answered',
+      'File to write: .svg opens in any browser, .pb.gz is pprof, .txt collapsed stacks, .speedscope.json for speedscope, .json the flame graph as answered',
   }),
   maxNodes: setting({
     key: 'max-nodes',
@@ -44,7 +42,7 @@ const settings: SettingsFor<ProfileFlags> = {
     type: 'int',
     default: 0,
     unit: 'nodes',
-    meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed all it gives',
+    meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed and speedscope all it gives',
   }),
 };
 const schema = { profile: settings, range: rangeSettings, chosen: chosenSettings, remote: queryRemoteSettings };
@@ -53,8 +51,9 @@ const schema = { profile: settings, range: rangeSettings, chosen: chosenSettings
 export const profileAction: Command = {
   name: 'profile',
   synopsis:
-    "'<type>{selector}' [--from now-1h] [--to now] [--span ID] [--output flamegraph|svg|collapsed|pprof|json] [-o FILE.svg]",
+    "'<type>{selector}' [--from now-1h] [--to now] [--span ID] [--output flamegraph|svg|collapsed|speedscope|pprof|json] [-o FILE.svg]",
   summary: 'read one merged profile: bars in the terminal, or a file',
+  example: `query profile 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my-app"}' -o cpu.svg`,
   help: () => `${selectionHelp}${helpText(schema)}`,
   run: profile,
 };
@@ -92,14 +91,13 @@ async function graph(
     labelSelector: selector,
     start: range.startMs,
     end: range.endMs,
-    maxNodes: wanted.maxNodes || (output === 'collapsed' ? ALL_NODES : 0),
+    maxNodes: wanted.maxNodes || (output === 'collapsed' || output === 'speedscope' ? ALL_NODES : 0),
     ...wanted.chosen,
   });
   if (output === 'json') return jsonText(flamegraph);
   const root = flameTree(flamegraph);
   if (root.total === 0n) tellEmpty(selection, range, terminal);
-  if (output === 'svg') return flameSvg(root, `${profileType}${selector} · ${rangeText(range)}`, unit);
-  if (output === 'collapsed') return collapsedStacks(root);
+  if (isPicture(output)) return pictureOf(output, root, `${profileType}${selector} · ${rangeText(range)}`, unit);
   if (root.total === 0n) return '';
   return flameBars(root, {
     columns: file === '' ? terminal.columns : 120,
@@ -111,17 +109,7 @@ async function graph(
 function outputOf({ output, file }: ProfileFlags): string {
   if (output !== '') return output;
   if (file === '') return 'flamegraph';
-  const byName = [
-    [/\.svg$/i, 'svg'],
-    [/\.(pb|pprof|prof)(\.gz)?$/i, 'pprof'],
-    [/\.json$/i, 'json'],
-    [/\.(txt|collapsed|folded)$/i, 'collapsed'],
-  ] as const;
-  const found = byName.find(([pattern]) => pattern.test(file))?.[1];
-  if (found === undefined)
-    throw new KilnError(
-      'invalid_argument',
-      `${file} has no ending that says what to write: .svg, .pb.gz, .txt, .json, or add --output`,
-    );
+  const found = formatOfName(file);
+  if (found === undefined) throw unknownEnding(file);
   return found;
 }

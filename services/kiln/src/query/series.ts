@@ -48,6 +48,7 @@ export const seriesAction: Command = {
   synopsis:
     "'<type>{selector}' [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output sparkline|table|json|csv]",
   summary: 'show how much over time, split by labels',
+  example: "query series 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --by service_name",
   help: () =>
     `A point is the sum of the step that ends at its time; the last step ends at --to.\n\n${selectionHelp}${helpText(schema)}`,
   run: series,

@@ -2,10 +2,10 @@ import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@ki
 import { decodePprof } from '@kiln/formats';
 import { clipped } from '../clipped.ts';
 import { amountText } from '@kiln/model';
+import { functionSums, treeOfPprof, treeTotal, type FunctionSum } from '@kiln/query';
 import { shareOf } from '../flame/flame-tree.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
-import { functionSums, type FunctionSum, type FunctionSums } from './function-sums.ts';
 import { mergedPprof } from './merged-pprof.ts';
 import { csvText, jsonText, outputSetting } from './output.ts';
 import { queryRemoteSettings } from './querier.ts';
@@ -44,6 +44,7 @@ export const topAction: Command = {
   name: 'top',
   synopsis: "'<type>{selector}' [--limit 20] [--sort self|total] [--from now-1h] [--to now] [--output table|json|csv]",
   summary: 'list the functions that cost most',
+  example: "query top 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --limit 10",
   help: () =>
     `self is what a function spent itself, total what was spent in it and in what it called; a stack counts once however\n` +
     `often it recurs in it. Sums are of the whole profile, nothing is cut off.\n\n${selectionHelp}${helpText(schema)}`,
@@ -56,7 +57,7 @@ async function top(argv: readonly string[], terminal: Terminal): Promise<number>
   const selection = selectionOf(flags.rest, 'top');
   const range = rangeOf(times);
   const bytes = await mergedPprof({ remote, terminal }, selection, range);
-  const sums = bytes.length === 0 ? { functions: [], total: 0n } : functionSums(decodePprof(bytes));
+  const sums = bytes.length === 0 ? { functions: [], total: 0n } : sumsOf(bytes);
   if (sums.total === 0n) tellEmpty(selection, range, terminal);
   const sorted = sums.functions.toSorted(wanted.sort === 'self' ? bySelf : byTotal);
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
@@ -67,6 +68,17 @@ async function top(argv: readonly string[], terminal: Terminal): Promise<number>
     );
   } else if (sums.total > 0n) terminal.out(table(selection, sums, shown, terminal));
   return 0;
+}
+
+/** The functions of a profile and the sum of all its stacks. */
+interface FunctionSums {
+  readonly functions: FunctionSum[];
+  readonly total: bigint;
+}
+
+function sumsOf(pprof: Uint8Array): FunctionSums {
+  const tree = treeOfPprof(decodePprof(pprof), 0);
+  return { functions: functionSums(tree), total: treeTotal(tree) };
 }
 
 /** What --output json prints. */

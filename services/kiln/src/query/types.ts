@@ -12,6 +12,7 @@ export const typesAction: Command = {
   name: 'types',
   synopsis: '[--from now-1h] [--to now] [--output table|json|csv]',
   summary: 'list the profile types, and what each is made of',
+  example: 'query types --from now-24h',
   help: () => helpText(schema),
   run: types,
 };

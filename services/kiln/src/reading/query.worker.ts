@@ -5,7 +5,7 @@ import { nodeCodecs } from '@kiln/ingester';
 import { inspectDirectoryStore } from '@kiln/objstore';
 import type { OwnerAnswer } from '@kiln/catalog';
 import type { QueryCall } from '@kiln/query-frontend';
-import { Moved, movable, PortRpc } from '@kiln/threads';
+import { Moved, movable, PortRpc, profileThread } from '@kiln/threads';
 import type { QuerySetup } from './query-threads.ts';
 import { QueryService, type LimitsByTenant } from './query-service.ts';
 
@@ -26,3 +26,5 @@ const service = new QueryService({
   codecs: nodeCodecs,
   clock: systemClock(),
 });
+
+profileThread('query', systemClock());

@@ -1,6 +1,14 @@
-import type { Clock } from '@kiln/async';
+import { seededRandom, type Clock } from '@kiln/async';
 import type { Codecs, Compression } from '@kiln/block';
-import { Placer, ProfileReader, type Reader, type Reading, type WriteCall, type WriteLimits } from '@kiln/distributor';
+import {
+  Placer,
+  ProfileReader,
+  type Reader,
+  type Reading,
+  type SeriesGate,
+  type WriteCall,
+  type WriteLimits,
+} from '@kiln/distributor';
 import type { Logger } from '@kiln/telemetry';
 import { movable, Threads } from '@kiln/threads';
 
@@ -8,11 +16,14 @@ import { movable, Threads } from '@kiln/threads';
 export interface WriteSetup {
   readonly partitions: number;
   readonly compression: Compression;
+  /** Of the chance by which profiles are sampled. */
+  readonly seed: number;
 }
 
 interface WriteThreadsOptions {
   readonly count: number;
   readonly setup: WriteSetup;
+  readonly series: SeriesGate;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -21,8 +32,9 @@ interface WriteThreadsOptions {
 class WriteThreads implements OpenReader {
   readonly #threads: Threads;
 
-  constructor({ count, setup, clock, log }: WriteThreadsOptions) {
-    this.#threads = new Threads(count, { name: 'write', entry: entry(), data: setup, handlers: {}, clock, log });
+  constructor({ count, setup, series, clock, log }: WriteThreadsOptions) {
+    const handlers = { 'series.admit': series.admit.bind(series) };
+    this.#threads = new Threads(count, { name: 'write', entry: entry(), data: setup, handlers, clock, log });
   }
 
   async read(call: WriteCall, limits: WriteLimits): Promise<Reading> {
@@ -38,9 +50,10 @@ class WriteThreads implements OpenReader {
 
 /** A reader of pushes, in `count` threads or, with 0, in this one. */
 export function openReader(options: WriteThreadsOptions & { readonly codecs: Codecs }): OpenReader {
-  const { count, setup, codecs, clock } = options;
+  const { count, setup, codecs, series, clock } = options;
   if (count > 0) return new WriteThreads(options);
-  const reader = new ProfileReader({ placer: new Placer({ ...setup, codecs, clock }), clock });
+  const placer = new Placer({ ...setup, codecs, clock });
+  const reader = new ProfileReader({ placer, series, random: seededRandom(setup.seed), clock });
   return { read: (call, limits) => reader.read(call, limits), stop: () => Promise.resolve() };
 }
 

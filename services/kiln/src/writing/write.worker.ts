@@ -1,17 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '@kiln/async';
+import { seededRandom, systemClock } from '@kiln/async';
 import { Placer, ProfileReader, type WriteCall, type WriteLimits } from '@kiln/distributor';
 import { nodeCodecs } from '@kiln/ingester';
-import { Moved, movable, PortRpc } from '@kiln/threads';
+import { Moved, movable, PortRpc, profileThread } from '@kiln/threads';
 import type { WriteSetup } from './write-threads.ts';
 
-/** A thread that reads pushes: an edge. It holds nothing; limits come with each request, records go back. */
+/** A thread that reads pushes: an edge. It holds nothing; limits come with each request, records go back, and the main thread knows which series are active. */
 const setup = workerData as WriteSetup;
 const clock = systemClock();
-const reader = new ProfileReader({ placer: new Placer({ ...setup, codecs: nodeCodecs, clock }), clock });
-
-// Called by the port for as long as the thread lives.
-void new PortRpc(parentPort!, {
+const rpc = new PortRpc(parentPort!, {
   async read(call: WriteCall, limits: WriteLimits) {
     const reading = await reader.read(call, limits);
     const moved = reading.records.map(({ record }) => movable(record));
@@ -22,3 +19,11 @@ void new PortRpc(parentPort!, {
     );
   },
 });
+
+const reader = new ProfileReader({
+  placer: new Placer({ ...setup, codecs: nodeCodecs, clock }),
+  series: { admit: (...asked) => rpc.call('series.admit', ...asked) as Promise<Uint8Array> },
+  random: seededRandom(setup.seed),
+  clock,
+});
+profileThread('write', clock);

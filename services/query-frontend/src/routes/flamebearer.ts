@@ -1,4 +1,3 @@
-import { parseProfileTypeId } from '@kiln/model';
 import type { Timeline } from './timeline.ts';
 
 /** A flame graph, or the difference of two, as QuerierService answers it. */
@@ -14,7 +13,9 @@ export interface FlameGraphMessage {
 export interface FlamebearerParts {
   readonly graph: FlameGraphMessage;
   readonly format: 'single' | 'double';
-  readonly profileTypeID: string;
+  /** Of the sample type. */
+  readonly type: string;
+  readonly unit: string;
   readonly timeline: Timeline | null;
   readonly groups: Readonly<Record<string, Timeline>> | null;
 }
@@ -23,8 +24,7 @@ export interface FlamebearerParts {
 const objects = new Set(['inuse_objects', 'alloc_objects', 'goroutine', 'samples']);
 
 /** Flamebearer version 1 (contract/pyroscope.md §5.8) as JSON text. Sums are written digit by digit: a double would round those above 2^53. */
-export function flamebearerText({ graph, format, profileTypeID, timeline, groups }: FlamebearerParts): string {
-  const { type, unit } = parseProfileTypeId(profileTypeID);
+export function flamebearerText({ graph, format, type, unit, timeline, groups }: FlamebearerParts): string {
   const isCpu = type === 'cpu';
   const levels = (graph.levels ?? []).map(({ values = [] }) => `[${values.join(',')}]`);
   const flamebearer = `{"names":${JSON.stringify(graph.names ?? ['total'])},"levels":[${levels.join(',')}],"numTicks":${graph.total ?? 0n},"maxSelf":${graph.maxSelf ?? 0n}}`;

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { parseProfileTypeId } from '@kiln/model';
 import {
   ProfileFormat,
   SelectMergeStacktracesRequestSchema,
@@ -46,11 +47,13 @@ export function renderRoute(frontend: QueryFrontend, methods: QuerierMethods): R
       const value = labels.find(({ name }) => name === by)?.value ?? '*';
       groups[value] = timeline(points as readonly TimelinePoint[]);
     }
+    const { type, unit } = parseProfileTypeId(selector.profileTypeID);
     return jsonAnswer(
       flamebearerText({
         graph: flamegraph,
         format: 'single',
-        profileTypeID: selector.profileTypeID,
+        type,
+        unit,
         timeline: timeline(series.length === 1 ? (series[0]!.points as readonly TimelinePoint[]) : []),
         groups: by === undefined ? null : groups,
       }),

@@ -15,6 +15,7 @@ const limits: ReadLimits = {
   maxQueryLengthMs: 31 * DAY,
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
+  maxFlamegraphNodesOnSelectMergeProfile: false,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,

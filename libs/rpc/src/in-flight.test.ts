@@ -1,15 +1,12 @@
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { MemoryLedger } from '@kiln/async';
-import { readBody } from './body.ts';
 import { InFlight } from './in-flight.ts';
 
 const MIB = 1024 * 1024;
 
 describe('bytes in flight', () => {
   test('are bounded over all large requests; one alone always fits; what is released is free', () => {
-    const all = new InFlight(100 * MIB);
+    const all = new InFlight(100 * MIB, 'push.max');
     const [a, b] = [all.open(), all.open()];
     a.grow(60 * MIB);
     a.grow(500 * MIB);
@@ -25,7 +22,7 @@ describe('bytes in flight', () => {
   });
 
   test('of small requests are bounded apart: large ones do not shut them out, nor they the large ones', () => {
-    const all = new InFlight(16 * MIB);
+    const all = new InFlight(16 * MIB, 'push.max');
     const large = all.open();
     large.grow(200 * MIB);
     const small = Array.from({ length: 4 }, () => all.open());
@@ -38,9 +35,19 @@ describe('bytes in flight', () => {
     expect(all.usedBytes).toBe(17 * MIB);
   });
 
+  test('of one kind share the limit', () => {
+    const all = new InFlight(100, 'query.max', { smallBytes: 0 });
+    all.open().grow(60);
+    const held = all.open();
+    held.grow(40);
+    expect(() => held.grow(1)).toThrow('requests in flight hold 100 bytes, 1 more do not fit below 100 (query.max)');
+    held.release();
+    expect(all.usedBytes).toBe(60);
+  });
+
   test('are refused while the process is at its memory ceiling, also of a request that is alone, and give back what they counted', () => {
     const ledger = MemoryLedger.create(100 * MIB);
-    const all = new InFlight(16 * MIB, ledger);
+    const all = new InFlight(16 * MIB, 'push.max', { ledger });
     const held = all.open();
     held.grow(2 * MIB);
     held.grow(3 * MIB);
@@ -53,42 +60,5 @@ describe('bytes in flight', () => {
     expect(ledger.bytesOf('requests')).toBe(0);
     expect(() => all.open().expect(6 * MIB)).toThrow(/holds 99614720 bytes .* below 104857600 \(memory\.ceiling\)/);
     all.open().grow(5 * MIB);
-  });
-
-  test('are counted from the announced length before the body is read, and while it is read when none is announced', async () => {
-    const all = new InFlight(4000);
-    all.open().grow(600);
-    const before: number[] = [];
-    const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
-      const held = all.open();
-      const outcome = await readBody(incoming, 0, held).then(
-        ({ bytes }) => `read ${bytes.length}`,
-        (error: Error) => error.message,
-      );
-      before.push(all.usedBytes - 600);
-      held.release();
-      incoming.resume();
-      response.end(outcome);
-    };
-    const server = createServer((incoming, response) => void answer(incoming, response));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    const send = (bytes: number, isChunked: boolean): Promise<string> =>
-      new Promise((resolve, reject) => {
-        const headers = isChunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': bytes };
-        const sent = httpRequest({ port, method: 'POST', headers }, (response) => {
-          response.setEncoding('utf8');
-          let text = '';
-          response.on('data', (part: string) => (text += part)).on('end', () => resolve(text));
-        });
-        sent.on('error', reject).end(new Uint8Array(bytes));
-      });
-    for (const isChunked of [false, true]) {
-      expect(await send(400, isChunked)).toBe('read 400');
-      expect(await send(401, isChunked)).toMatch(/^requests in flight hold 600 bytes, 401 more do not fit/);
-    }
-    expect(before).toEqual([400, 0, 400, 0]);
-    expect(all.usedBytes).toBe(600);
-    server.close();
   });
 });

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodePprof } from '@kiln/formats';
-import { buildPprof, type BuiltFrame, type BuiltSample } from '../../../../test/support/profile-builder.ts';
-import { functionSums, type FunctionSum } from './function-sums.ts';
+import { buildPprof, type BuiltFrame, type BuiltSample } from '../../../test/support/profile-builder.ts';
+import { functionSums, treeTotal, type FunctionSum } from './function-sums.ts';
+import { treeOfPprof } from './pprof-tree.ts';
 
-const sumsOf = (samples: readonly BuiltSample[]) =>
-  functionSums(decodePprof(buildPprof({ types: [['cpu', 'nanoseconds']], samples })));
+function sumsOf(samples: readonly BuiltSample[]): { functions: FunctionSum[]; total: bigint } {
+  const tree = treeOfPprof(decodePprof(buildPprof({ types: [['cpu', 'nanoseconds']], samples })), 0);
+  return { functions: functionSums(tree), total: treeTotal(tree) };
+}
 const byName = (functions: readonly FunctionSum[]) =>
   Object.fromEntries(functions.map(({ name, self, total }) => [name, [self, total]]));
 /** Root first, as people read stacks. */

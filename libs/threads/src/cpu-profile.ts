@@ -1,0 +1,134 @@
+import type { Profiler } from 'node:inspector';
+import { Session } from 'node:inspector/promises';
+import { BroadcastChannel, getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
+import type { Clock } from '@kiln/async';
+
+/** Stretches of profiling: the first is short, so that there soon is something to see; beginning one takes V8 tens of milliseconds. Times in milliseconds. */
+export interface CpuProfiling {
+  /** Before the first: a thread that loads its code is not made slower. */
+  readonly waitMs: number;
+  readonly firstMs: number;
+  readonly everyMs: number;
+  /** Between two samples. */
+  readonly sampleMs: number;
+}
+
+/** A frame by path from the root: rows of parents come before those of their children. */
+export interface CpuNode {
+  /** Row of the node above; -1 for none. */
+  readonly parent: number;
+  /** '' for one without a name. */
+  readonly name: string;
+  /** Of the file; '' where there is none. */
+  readonly url: string;
+  /** From 1; 0 where there is none. */
+  readonly line: number;
+  /** Of the samples that end here. */
+  readonly samples: number;
+  readonly cpuMicros: number;
+}
+
+/** What a thread did in a stretch of time, as V8 sampled it, without what it waited. Plain data. */
+export interface CpuProfile {
+  readonly thread: string;
+  /** Unix milliseconds. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly nodes: readonly CpuNode[];
+}
+
+const CHANNEL = 'kiln.cpu-profile';
+
+/**
+ * Profiles this thread and every thread that is started from now on and calls `profileThread`.
+ * @param hear is given each profile. @param fail hears why a thread cannot be profiled; it goes on unprofiled.
+ * @returns what ends it.
+ */
+export function profileThreads(
+  profiling: CpuProfiling,
+  clock: Clock,
+  hear: (profile: CpuProfile) => void,
+  fail: (error: unknown) => void,
+): () => void {
+  setEnvironmentData(CHANNEL, { ...profiling });
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.addEventListener('message', (event) => hear((event as unknown as { readonly data: CpuProfile }).data));
+  channel.unref();
+  const ended = new AbortController();
+  profile('main', profiling, clock, hear, ended.signal).catch(fail);
+  return () => {
+    setEnvironmentData(CHANNEL);
+    ended.abort();
+    channel.close();
+  };
+}
+
+/** Profiles the thread that calls it, for as long as it lives, if the process is profiled. */
+export function profileThread(name: string, clock: Clock): void {
+  const profiling = getEnvironmentData(CHANNEL) as unknown as CpuProfiling | undefined;
+  if (profiling === undefined) return;
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.unref();
+  // A thread that cannot be profiled does its work as ever.
+  profile(name, profiling, clock, (one) => channel.postMessage(one)).catch(() => undefined);
+}
+
+async function profile(
+  thread: string,
+  { waitMs, firstMs, everyMs, sampleMs }: CpuProfiling,
+  clock: Clock,
+  hear: (profile: CpuProfile) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const isOver = (): boolean => signal?.aborted === true;
+  await clock.sleep(waitMs, signal).catch(() => undefined);
+  if (isOver()) return;
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: sampleMs * 1000 });
+    for (let ms = firstMs; !isOver(); ms = everyMs) {
+      const startMs = clock.nowMs();
+      await session.post('Profiler.start');
+      await clock.sleep(ms, signal).catch(() => undefined);
+      const { profile: seen } = await session.post('Profiler.stop');
+      if (signal?.aborted !== true)
+        hear({ thread, startMs, durationMs: clock.nowMs() - startMs, nodes: nodesOf(seen) });
+    }
+  } finally {
+    session.disconnect();
+  }
+}
+
+/** Of a profile as the inspector's protocol has it (https://chromedevtools.github.io/devtools-protocol/v8/Profiler/); deltas are microseconds before each sample. */
+function nodesOf({ nodes: seen, samples = [], timeDeltas = [] }: Profiler.Profile): CpuNode[] {
+  const [root] = seen;
+  const byId = new Map(seen.map((node) => [node.id, node]));
+  const counts = new Map<number, number>();
+  const micros = new Map<number, number>();
+  for (const [i, id] of samples.entries()) {
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+    micros.set(id, (micros.get(id) ?? 0) + Math.max(0, timeDeltas[i] ?? 0));
+  }
+  const nodes: CpuNode[] = [];
+  const visit = (id: number, parent: number): void => {
+    const { callFrame, children = [] } = byId.get(id)!;
+    if (callFrame.functionName === IDLE) return;
+    const row =
+      nodes.push({
+        parent,
+        name: callFrame.functionName,
+        url: callFrame.url,
+        line: callFrame.lineNumber + 1,
+        samples: counts.get(id) ?? 0,
+        cpuMicros: micros.get(id) ?? 0,
+      }) - 1;
+    for (const child of children) visit(child, row);
+  };
+  for (const child of root?.children ?? []) visit(child, -1);
+  return nodes;
+}
+
+/** What V8 calls the time in which the loop waits. */
+const IDLE = '(idle)';

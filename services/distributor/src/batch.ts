@@ -1,0 +1,214 @@
+import type { Clock, Random } from '@kiln/async';
+import type { ColumnArena } from '@kiln/bytes';
+import { duplicateWindowMs } from '@kiln/catalog';
+import { normalizePprof, type IngestedPprof, type Pprof, type PprofReader, type Relabeling } from '@kiln/formats';
+import { hash64, KilnError, labelSetKey, type Label, type LabelSet, type TenantId, type ValueType } from '@kiln/model';
+import { errorAsData } from '@kiln/threads';
+import type { SeriesGate } from './active-series.ts';
+import { gunzipSized, isGzip } from './body.ts';
+import { pushedLabels, type Accepted, type Placer } from './placer.ts';
+import type { Discarded, Reading, WriteLimits } from './reading.ts';
+import type { Rules } from './rules.ts';
+import { isSampled, type UsageRules } from './usage.ts';
+
+/** What profiles need on their way to records. */
+export interface BatchPorts {
+  readonly placer: Placer;
+  readonly series: SeriesGate;
+  /** Decides which profiles of a share are kept. */
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+/** What a route's own rules make of a decoded profile: possibly mended, with its labels. */
+export type Describe = (pprof: Pprof) => IngestedPprof;
+
+/** Times before this are no time of a profile, but a count from somewhere else. */
+const YEAR_1971_NANOS = 31_536_000_000_000_000n;
+
+/** Tables and columns that serve one request after the other: each becomes records before the next begins. */
+export interface Scratch {
+  readonly pprof: PprofReader;
+  /** The symbol tables of one request's profiles. */
+  readonly symbols: ColumnArena;
+  readonly rules: Rules;
+}
+
+/** The profiles of one request on their way to records. */
+export class Batch {
+  readonly #ports: BatchPorts;
+  readonly #scratch: Scratch;
+  readonly #tenant: TenantId;
+  readonly #limits: WriteLimits;
+  readonly #relabeling: Relabeling;
+  readonly #accepted: Accepted[] = [];
+  readonly #usage: UsageRules;
+  readonly #discarded: Discarded[] = [];
+  readonly #groupBytes = new Map<string, number>();
+  #problem: KilnError | undefined;
+  #bytes = 0;
+  #rated = 0;
+  #usedPass = false;
+  /** Of the profile that is being added, as far as they are known. */
+  #groups: readonly string[] = [];
+  #stacks = 0;
+  #strings = 0;
+
+  constructor(ports: BatchPorts, scratch: Scratch, tenant: TenantId, limits: WriteLimits) {
+    this.#ports = ports;
+    this.#scratch = scratch;
+    scratch.symbols.clear();
+    this.#tenant = tenant;
+    this.#limits = limits;
+    this.#relabeling = scratch.rules.relabeling(limits);
+    this.#usage = scratch.rules.usage(limits);
+  }
+
+  add(raw: Uint8Array, clientId: string, describe: Describe): void {
+    this.#groups = [];
+    try {
+      this.#addOrThrow(raw, clientId, describe);
+    } catch (thrown) {
+      const error = KilnError.from(thrown);
+      // A fault: nothing of the push is stored, so that sending it again counts nothing twice.
+      if (error.code === 'internal') throw error;
+      this.#discard(error.reason ?? 'unknown', raw.length);
+      this.#problem ??= error;
+    }
+  }
+
+  #discard(reason: string, bytes: number): void {
+    this.#discarded.push({ reason, bytes, groups: this.#groups });
+  }
+
+  #addOrThrow(raw: Uint8Array, clientId: string, describe: Describe): void {
+    const payload = this.#decompress(raw);
+    this.#bytes += payload.length;
+    const limit = this.#limits.ingestionBodyLimitBytes;
+    if (limit > 0 && this.#bytes > limit) {
+      throw new KilnError(
+        'invalid_argument',
+        `profiles of the request are too large: more than ${this.#bytes} bytes decompressed, limit ${limit} (ingestion_body_limit_mb)`,
+        { reason: 'body_size_limit_exceeded' },
+      );
+    }
+    const { pprof: reader, symbols: arena } = this.#scratch;
+    const decoded = reader.read(payload);
+    const { pprof, labels, names } = describe(decoded);
+    if (!this.#isWanted(labels)) {
+      this.#rated += payload.length;
+      this.#discard('dropped_by_sampling_rules', raw.length);
+      return;
+    }
+    const ownTimeNanos = decoded.timeNanos >= YEAR_1971_NANOS ? decoded.timeNanos : 0n;
+    const receivedMs = this.#ports.clock.nowMs();
+    const relabeling = this.#relabeling;
+    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, relabeling, receivedMs, arena });
+    this.#stacks += normalized.truncatedStacks;
+    this.#strings += normalized.truncatedStrings;
+    this.#rated += payload.length;
+    const stored = normalized.profile === undefined ? [] : [normalized.profile, ...normalized.moved];
+    // Of a profile that is stored in part the bytes are not lost.
+    if (normalized.droppedSamples.relabelled > 0)
+      this.#discard('dropped_by_relabel_rules', stored.length === 0 ? raw.length : 0);
+    if (stored.length === 0) return;
+    for (const group of this.#groups) this.#groupBytes.set(group, (this.#groupBytes.get(group) ?? 0) + payload.length);
+    const pushed = { labels: pushedLabels(labels), ownTimeNanos, payload, clientId };
+    for (const [i, profile] of stored.entries()) this.#accepted.push({ profile, isMoved: i > 0, ...pushed });
+  }
+
+  /** What its labels say of a profile before it is looked into. @throws KilnError `resource_exhausted` when the quota of its group is reached. */
+  #isWanted(labels: readonly Label[]): boolean {
+    const { groups, closed, share } = this.#usage.of(labels);
+    this.#groups = groups;
+    if (closed !== undefined && this.#limits.hasPass !== true)
+      throw this.#usage.refusal(closed, this.#ports.clock.nowMs());
+    if (closed !== undefined) this.#usedPass = true;
+    return isSampled(share, this.#ports.random);
+  }
+
+  async reading(): Promise<Reading> {
+    const { maxSeries, tenantShards } = this.#limits;
+    const admitted = maxSeries === 0 ? this.#accepted : await this.#activeOnly(maxSeries);
+    const window = duplicateWindowMs(this.#limits.rejectOlderThanMs, this.#limits.rejectNewerThanMs);
+    const { records, problem } = this.#ports.placer.place(this.#tenant, admitted, window, tenantShards);
+    const first = this.#problem ?? problem;
+    // What rules moved shares its payload with the rest.
+    const payloads = [...new Set(admitted.map(({ payload }) => payload))];
+    return {
+      records,
+      profiles: payloads.length,
+      bytes: payloads.reduce((sum, { length }) => sum + length, 0),
+      ratedBytes: this.#rated,
+      groups: this.#groupBytes,
+      usedPass: this.#usedPass,
+      discarded: this.#discarded,
+      truncated: { stacks: this.#stacks, strings: this.#strings },
+      problem: first === undefined ? undefined : errorAsData(first),
+    };
+  }
+
+  /** Without the series that are new and do not fit below the limit: the others of their profiles are stored. */
+  async #activeOnly(maxSeries: number): Promise<Accepted[]> {
+    const series = this.#accepted.flatMap(({ profile: { groups, types } }) =>
+      groups.map((group) => ({ group, weight: types.length, key: seriesKey(group.series, types) })),
+    );
+    const keys = BigUint64Array.from(series, ({ key }) => key);
+    const weights = Uint32Array.from(series, ({ weight }) => weight);
+    const active = await this.#ports.series.admit(this.#tenant, keys, weights, maxSeries);
+    const refused = new Set(series.filter((_, i) => active[i] === 0).map(({ group }) => group));
+    if (refused.size === 0) return this.#accepted;
+    this.#problem ??= tooManySeries(maxSeries);
+    return this.#accepted.flatMap((accepted) => {
+      const groups = accepted.profile.groups.filter((group) => !refused.has(group));
+      if (groups.length === accepted.profile.groups.length) return accepted;
+      const isGone = groups.length === 0;
+      this.#discarded.push({ reason: 'series_limit', bytes: isGone ? accepted.payload.length : 0, groups: [] });
+      return isGone ? [] : { ...accepted, profile: { ...accepted.profile, groups } };
+    });
+  }
+
+  #decompress(raw: Uint8Array): Uint8Array {
+    const limit = this.#limits.maxProfileSizeBytes;
+    if (!isGzip(raw)) {
+      if (limit > 0 && raw.length > limit) throw tooLarge(`${raw.length} bytes`, limit);
+      return raw;
+    }
+    try {
+      return gunzipSized(raw, limit === 0 ? Number.MAX_SAFE_INTEGER : limit);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+        throw tooLarge(`more than ${limit} bytes decompressed from ${raw.length}`, limit);
+      }
+      throw new KilnError('invalid_argument', `profile is not valid gzip: ${(error as Error).message}`, {
+        cause: error,
+        reason: 'malformed_profile',
+      });
+    }
+  }
+}
+
+/** Of a label set and the types of its values. */
+function seriesKey(labels: LabelSet, types: readonly ValueType[]): bigint {
+  return hash64(labelSetKey(labels) + types.map(({ type, unit }) => `${type}/${unit}`).join());
+}
+
+const SERIES_RETRY_SECONDS = 60;
+
+function tooManySeries(limit: number): KilnError {
+  return new KilnError(
+    'resource_exhausted',
+    `the tenant has as many active series as it may, limit ${limit} (max_global_series_per_tenant, max_local_series_per_tenant): what is of new ones is not stored`,
+    { reason: 'series_limit', retryAfterSeconds: SERIES_RETRY_SECONDS },
+  );
+}
+
+function tooLarge(found: string, limit: number): KilnError {
+  return new KilnError(
+    'invalid_argument',
+    `profile too large: ${found}, limit ${limit} bytes (max_profile_size_bytes)`,
+    {
+      reason: 'profile_size_limit',
+    },
+  );
+}

@@ -1,0 +1,60 @@
+import type { Clock } from '@kiln/async';
+import type { Logger } from '@kiln/telemetry';
+import { profileThreads } from '@kiln/threads';
+import { pushMessage } from '../push-message.ts';
+import { selfPprof } from './self-pprof.ts';
+
+/** Whether and how the process profiles itself, as an operator decides it. */
+export interface SelfProfilingConfig {
+  readonly enabled: boolean;
+  /** '' = the tenant `kiln` where tenants are kept apart. */
+  readonly tenant: string;
+  readonly everyMs: number;
+}
+
+/** Stores a push of the process itself: the message of a `push.v1.PushRequest`. */
+export type SelfPush = (message: Uint8Array) => Promise<void>;
+
+const WAIT_MS = 3_000;
+const FIRST_MS = 5_000;
+const SAMPLE_MS = 10;
+
+/** The name that the process is stored under. */
+const SERVICE = 'kiln';
+
+/** Where this program is installed. */
+const root = new URL('../../../../', import.meta.url).href;
+
+/**
+ * From now on every thread of this process is profiled, and what it did is pushed as the service `kiln`, a series per kind of thread. Call it before threads
+ * are started. Trouble with it is told, and costs nothing but profiles.
+ * @returns what ends it.
+ */
+export function startSelfProfiling(
+  { everyMs }: SelfProfilingConfig,
+  { clock, log, push }: { readonly clock: Clock; readonly log: Logger; readonly push: SelfPush },
+): () => void {
+  const profiling = {
+    waitMs: Math.min(WAIT_MS, everyMs),
+    firstMs: Math.min(FIRST_MS, everyMs),
+    everyMs,
+    sampleMs: SAMPLE_MS,
+  };
+  const labels = [
+    { name: '__name__', value: 'process_cpu' },
+    { name: 'service_name', value: SERVICE },
+  ];
+  const fail = (error: unknown): void => {
+    const why = error instanceof Error ? error.message : String(error);
+    log.warn('a profile of Kiln itself is lost', { why });
+  };
+  return profileThreads(
+    profiling,
+    clock,
+    (seen) => {
+      if (!seen.nodes.some(({ samples }) => samples > 0)) return;
+      push(pushMessage(labels, selfPprof(seen, root, SAMPLE_MS))).catch(fail);
+    },
+    fail,
+  );
+}

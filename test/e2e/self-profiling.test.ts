@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stacksOfAnswer } from '../oracle/index.ts';
+import { query } from '../support/http-client.ts';
+import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { requireService } from '../support/services.ts';
+
+const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
+const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+const OWN = '{service_name="kiln"}';
+
+let dir = '';
+let alone: RunningKiln;
+let apart: RunningKiln;
+let off: RunningKiln;
+beforeAll(async () => {
+  if (!built) return;
+  dir = mkdtempSync(join(tmpdir(), 'kiln-self-'));
+  const fast = '--self-profiling.every=2s';
+  alone = await startKiln({ dataDir: join(dir, 'alone'), flags: [fast], timeoutMs: 90_000 });
+  apart = await startKiln({
+    dataDir: join(dir, 'apart'),
+    flags: [fast, '--auth.multitenancy-enabled=true'],
+    timeoutMs: 90_000,
+  });
+  off = await startKiln({
+    dataDir: join(dir, 'off'),
+    flags: [fast, '--self-profiling.enabled=false'],
+    timeoutMs: 90_000,
+  });
+}, 300_000);
+afterAll(async () => {
+  if (!built) return;
+  await Promise.all([alone.stop(), apart.stop(), off.stop()]);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const range = () => ({ start: Date.now() - 600_000, end: Date.now() + 60_000 });
+
+async function threads({ url }: RunningKiln, tenant?: string): Promise<unknown> {
+  const asked = { name: 'thread', matchers: [OWN], ...range() };
+  return (await query(url, 'LabelValues', asked, { tenant }))['names'];
+}
+
+describe.skipIf(!built)('Kiln profiles itself', { timeout: 120_000 }, () => {
+  test('so that there is something to see: a series per kind of thread, functions and files of its own', async () => {
+    await expect
+      .poll(() => threads(alone), { timeout: 100_000, interval: 100 })
+      .toEqual(['compact', 'main', 'partition', 'query', 'write']);
+    const { profile } = await query(alone.url, 'SelectMergeProfile', {
+      profileTypeID: CPU,
+      labelSelector: OWN,
+      ...range(),
+    });
+    const { stacks, sampleType } = stacksOfAnswer(profile as Uint8Array);
+    expect(sampleType).toEqual(['cpu/nanoseconds']);
+    const frames = stacks.flatMap((stack) => stack.frames);
+    expect(frames.some((frame) => frame.includes('services/kiln/dist/') || frame.includes('libs/'))).toBe(true);
+    expect(frames.some((frame) => frame.includes(dir) || frame.includes('file:') || frame.includes('(idle)'))).toBe(
+      false,
+    );
+  });
+
+  test('as a tenant of its own where tenants are kept apart', async () => {
+    await expect.poll(() => threads(apart, 'kiln'), { timeout: 100_000, interval: 100 }).toContain('main');
+    expect(await threads(apart, 'team-a')).toEqual([]);
+  });
+
+  test('unless it is told not to', async () => {
+    // The others have had time for several.
+    await expect.poll(() => threads(alone), { timeout: 100_000, interval: 100 }).toContain('main');
+    expect(await threads(off)).toEqual([]);
+  });
+});
