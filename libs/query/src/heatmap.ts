@@ -88,17 +88,15 @@ export class HeatmapMerge implements QueryMerge {
     for (const tables of datasets) {
       const types = matchTypes(tables, selection);
       if (types.length === 0) continue;
-      // Everything is decoded here, before the first value is added.
-      const { rows, series } = tables;
-      const carried = idsOf(tables, this.#query.of, selection);
-      const sources = types.map((type) => ({ rows, sums: rowTotals(tables, type, selection), type, ...carried }));
-      read.push({ tables, series, sources, mask: matchSeries(tables, selection) });
-    }
-    for (const { tables, sources, mask } of read)
-      for (const source of sources) {
-        const groups = new SeriesGroups(tables, source.type, mask, this.#query.groupBy, this.#groups);
-        collectValues(this.#values, source, selection, groups);
+      const mask = matchSeries(tables, selection);
+      // What a dataset decodes when it is asked for is asked for here, before the first value is added.
+      const ids = idsOf(tables, this.#query.of, selection);
+      for (const type of types) {
+        const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
+        read.push({ source: { rows: tables.rows, sums: rowTotals(tables, type, selection), type, ...ids }, groups });
       }
+    }
+    for (const { source, groups } of read) collectValues(this.#values, source, selection, groups);
   }
 
   addPartial(partial: Uint8Array): void {
