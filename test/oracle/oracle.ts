@@ -271,7 +271,10 @@ export class Oracle {
 
   /** Self value of every stack of function names on both sides, in the form of `decodeFlameGraph`. */
   diff(tenant: string, left: OracleQuery, right: OracleQuery): [Map<string, bigint>, Map<string, bigint>] {
-    const [l, r] = [left, right].map((side) => treeStacks(this.#tree(tenant, { ...side, maxNodes: 1e9 }).roots));
+    // A flame graph has row 0 of its names for functions without a name too.
+    const shown = (nodes: readonly TreeNode[]): TreeNode[] =>
+      nodes.map((node) => ({ ...node, name: node.name || 'total', children: shown(node.children) }));
+    const [l, r] = [left, right].map((side) => treeStacks(shown(this.#tree(tenant, { ...side, maxNodes: 1e9 }).roots)));
     return [l!, r!];
   }
 

@@ -1,5 +1,13 @@
 import { ColumnArena } from '@kiln/bytes';
-import { PageRows, SymbolRemap, SymbolTable, type Codecs, type DatasetTables, type RecordDataset } from '@kiln/block';
+import {
+  PageRows,
+  SymbolRemap,
+  SymbolTable,
+  type Codecs,
+  type DatasetSpans,
+  type DatasetTables,
+  type RecordDataset,
+} from '@kiln/block';
 import {
   LabelSetTable,
   SPILL,
@@ -212,12 +220,38 @@ export class HeadDataset {
     this.#rows.setTotal(row, type, sumLo, sumHi);
   }
 
+  /** Of the rows that are kept. Samples whose stacks turn out to be one are one here too, as in the pages. */
   #addSpans({ spans }: RecordDataset, spanRows: Int32Array, remap: SymbolRemap): void {
     if (spans === undefined) return;
+    const known = this.#joinsStacks(spans, spanRows, remap) ? new Map<string, number>() : undefined;
     for (let i = 0; i < spans.length; i++) {
       const row = spanRows[spans.row[i]!]!;
-      if (row >= 0) this.#addSpan(row, spans, i, remap);
+      if (row < 0) continue;
+      if (known !== undefined) {
+        const stack = remap.stack(spans.stack[i]!);
+        const key = `${row} ${stack} ${spans.spanId[i]!} ${spans.traceIdHi[i]!} ${spans.traceIdLo[i]!}`;
+        const at = known.get(key);
+        if (at !== undefined) {
+          this.#spans!.sum(at, spans, i);
+          continue;
+        }
+        known.set(key, this.#spans?.length ?? 0);
+      }
+      this.#addSpan(row, spans, i, remap);
     }
+  }
+
+  /** Whether two stacks of the kept rows' spans have the same content. */
+  #joinsStacks(spans: DatasetSpans, spanRows: Int32Array, remap: SymbolRemap): boolean {
+    const sources = new Map<number, number>();
+    for (let i = 0; i < spans.length; i++) {
+      if (spanRows[spans.row[i]!]! < 0) continue;
+      const stack = remap.stack(spans.stack[i]!);
+      const source = sources.get(stack);
+      if (source === undefined) sources.set(stack, spans.stack[i]!);
+      else if (source !== spans.stack[i]) return true;
+    }
+    return false;
   }
 
   #addSpan(row: number, spans: SpanColumns, i: number, remap: SymbolRemap): void {

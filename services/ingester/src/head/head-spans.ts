@@ -1,5 +1,5 @@
 import type { DatasetSpans } from '@kiln/block';
-import type { ExactColumn, SpanColumns } from '@kiln/model';
+import { SPILL, type ExactColumn, type SpanColumns } from '@kiln/model';
 import { copied } from './head-rows.ts';
 
 const FIRST_CAPACITY = 16;
@@ -42,6 +42,21 @@ export class HeadSpans {
       const { lo, hi } = from.values[t]!;
       this.#lo[t]![at] = lo[i]!;
       if (hi !== undefined && hi[i] !== 0) (this.#hi[t] ??= new Float64Array(this.#capacity))[at] = hi[i]!;
+    }
+  }
+
+  /** Adds the values of entry `i` of `from` to the entry `at`, which no snapshot has yet. */
+  sum(at: number, from: SpanColumns, i: number): void {
+    for (let t = 0; t < this.#types; t++) {
+      const { lo, hi } = from.values[t]!;
+      let low = this.#lo[t]![at]! + lo[i]!;
+      let high = (this.#hi[t]?.[at] ?? 0) + (hi?.[i] ?? 0);
+      if (low >= SPILL) {
+        low -= SPILL;
+        high++;
+      }
+      this.#lo[t]![at] = low;
+      if (high > 0) (this.#hi[t] ??= new Float64Array(this.#capacity))[at] = high;
     }
   }
 

@@ -110,7 +110,7 @@ test.each([undefined, 0, 3])(
 test('stacks that are equal under two numbers of a record are one sample, summed exactly', () => {
   const drawing: Drawing = {
     id: 'twice',
-    groups: [{ samples: { 'main;f;g': [2n ** 52n - 1n], 'main;f': [3n] }, spans: { 'main;f': 77n } }],
+    groups: [{ samples: { 'main;f;g': [2n ** 52n - 1n], 'main;f': [3n] }, spans: { 'main;f;g': 78n, 'main;f': 77n } }],
   };
   const head = newHead();
   const builder = new RecordBuilder({ tenant: ANN, receivedMs: 1, windowMs: 60_000 });
@@ -119,11 +119,11 @@ test('stacks that are equal under two numbers of a record are one sample, summed
   const doubled = { ...drawing.groups[0]!, samples: { 'main;f;g': [2n ** 53n - 2n], 'main;f': [6n] } };
   const [row, ...others] = rowsOf(head, ANN);
   const [want] = expected([{ drawing: { ...drawing, groups: [doubled] }, offset: 0 }]);
-  expect([row, others]).toEqual([{ ...want, spans: ['main;f 77 3'] }, []]);
+  expect([row, others]).toEqual([{ ...want, spans: [`main;f;g 78 ${2n ** 53n - 2n}`, 'main;f 77 6'] }, []]);
   expect([...head.tables(ANN)][0]!.symbols.stacks.length).toBe(2);
 });
 
-/** Every table with a second copy of its rows behind the first, and every sample once by the one and once by the other; spans by the second. */
+/** Every table with a second copy of its rows behind the first, and every sample once by the one and once by the other, those of spans too. */
 function withEverySymbolTwice(profile: Profile): Profile {
   const { strings, functions, mappings, locations, tree, stacks } = profile.symbols;
   const twice = (column: Uint32Array, length: number, step: number, from = 0): Uint32Array =>
@@ -179,7 +179,17 @@ function withEverySymbolTwice(profile: Profile): Profile {
       length: length * 2,
       stack: twice(stack, length, stacks.length),
       values: values.map(({ lo, hi }) => ({ lo: numbers(lo, length), hi: hi && numbers(hi, length) })),
-      spans: spans && { ...spans, stack: spans.stack.map((row) => row + stacks.length) },
+      spans: spans && {
+        length: spans.length * 2,
+        stack: twice(spans.stack, spans.length, stacks.length),
+        spanId: BigUint64Array.of(...spans.spanId.subarray(0, spans.length), ...spans.spanId.subarray(0, spans.length)),
+        traceIdHi: new BigUint64Array(spans.length * 2),
+        traceIdLo: new BigUint64Array(spans.length * 2),
+        values: spans.values.map(({ lo, hi }) => ({
+          lo: numbers(lo, spans.length),
+          hi: hi && numbers(hi, spans.length),
+        })),
+      },
     })),
   };
 }
