@@ -68,7 +68,12 @@ const READS = [
   'Series',
   'SelectMergeStacktraces',
   'SelectMergeProfile',
+  'SelectMergeSpanProfile',
   'SelectSeries',
+  'SelectHeatmap',
+  'Diff',
+  'GetProfileStats',
+  'AnalyzeQuery',
 ];
 
 function escapeHtml(text: string): string {
