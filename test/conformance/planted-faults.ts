@@ -170,13 +170,13 @@ export const plantedFaults: readonly PlantedFault[] = [
   },
   {
     name: 'points stand at left edges',
-    file: `${query}/select-series.ts`,
+    file: `${query}/point-table.ts`,
     from: 'Math.ceil((time - firstMs) / stepMs)',
     to: 'Math.floor((time - firstMs) / stepMs)',
   },
   {
     name: 'the end of a range is exclusive',
-    file: `${query}/select-series.ts`,
+    file: `${query}/point-table.ts`,
     from: 'if (time < startMs || time > endMs) continue;',
     to: 'if (time < startMs || time >= endMs) continue;',
   },

@@ -276,8 +276,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'truncate before merge',
     file: 'libs/query/src/stacktraces.ts',
-    from: 'return encodeTree(this.#tree);',
-    to: 'return encodeTree(this.#tree.length > 5 ? new FunctionTree() : this.#tree);',
+    from: 'return stacktracesPartial(this.#tree);',
+    to: 'return stacktracesPartial(this.#tree.length > 5 ? new FunctionTree() : this.#tree);',
     noticedBy: 'libs/query/src/run.test.ts',
   },
   {
@@ -311,8 +311,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an append is acknowledged before it is durable',
     file: 'libs/partition-log/src/file-partition.ts',
-    from: 'await this.#file.write(frames, position);',
-    to: 'for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs }); await this.#file.write(frames, position);',
+    from: "await this.#file.writeDurably(frames, position, 'log-data');",
+    to: "for (const [index, pending] of batch.entries()) pending.resolve({ offset: offset + index, appendMs }); await this.#file.writeDurably(frames, position, 'log-data');",
     noticedBy: 'libs/partition-log/src/power-loss.test.ts',
   },
   {
