@@ -81,7 +81,7 @@ describe('a limits file that changes while the process runs', () => {
     expect((await push('team-till', 'b')).status).toBe(200);
     expect(await services()).toEqual(['shop', 'till']);
     expect(await services('b')).toEqual(['team-till']);
-    expect(await metric('kiln_distributor_discarded_profiles_total{reason="dropped_by_relabel_rules"}')).toBe('1');
+    expect(await metric('kiln_discarded_profiles_total{reason="dropped_by_relabel_rules"}')).toBe('1');
     await writeFile(join(folder, 'limits.yaml'), 'overrides: {a: {ingestion_relabeling_rules: [{regex: x}]}}');
     await expect.poll(() => kiln.err).toContain('rule 1, field target_label is missing: action replace needs it');
     expect((await push('noise')).status).toBe(200);
@@ -100,7 +100,7 @@ describe('a limits file that changes while the process runs', () => {
     ]);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(60);
     expect((await push('shop', 'b')).status).toBe(200);
-    expect(await metric('kiln_distributor_discarded_profiles_total{reason="ingest_limit_reached"}')).toBe('1');
+    expect(await metric('kiln_discarded_profiles_total{reason="ingest_limit_reached"}')).toBe('1');
     await limit('ingestion_limit: { limit_reached: false }');
     expect((await push('shop')).status).toBe(200);
   });
@@ -111,7 +111,7 @@ distributor_sampling: { usage_groups: { shops: { probability: 0 } } }
 `);
     for (const service of ['shop-1', 'shop-2', 'bank']) expect((await push(service)).status).toBe(200);
     expect(await services()).toEqual(['bank']);
-    expect(await metric('kiln_distributor_discarded_profiles_total{reason="dropped_by_sampling_rules"}')).toBe('2');
+    expect(await metric('kiln_discarded_profiles_total{reason="dropped_by_sampling_rules"}')).toBe('2');
     expect(
       Number(await metric('kiln_distributor_usage_group_received_bytes_total{tenant="a",usage_group="other"}')),
     ).toBeGreaterThan(0);

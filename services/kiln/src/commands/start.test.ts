@@ -243,7 +243,7 @@ test('the page lists what is answered, and nothing that is not', async () => {
     const headers = { 'content-type': 'application/json' };
     return (await fetch(`${url}/querier.v1.QuerierService/${method}`, { method: 'POST', headers, body: '{}' })).status;
   });
-  expect(listed!.split(', ')).toHaveLength(7);
+  expect(listed!.split(', ')).toHaveLength(12);
   expect(await Promise.all(statuses)).not.toContain(501);
   for (const language of ['Python', 'Go', 'Node', 'Rust']) expect(page).toContain(`${language}: <code>`);
   expect(page).toContain('POST /push.v1.PusherService/Push');
