@@ -1,9 +1,14 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const setupFiles = [new URL('test/support/file-cost.ts', import.meta.url).pathname];
 
 /** Nothing is proved by how long a test takes: a machine may have other work. */
 const TEST_MS = 60_000;
+
+/** What only computes runs beside each other, and first; what starts processes and looks at the clock runs alone after it. */
+const BESIDE = { maxWorkers: availableParallelism(), sequence: { groupOrder: 0 } };
+const ALONE = { maxWorkers: 1, sequence: { groupOrder: 1 } };
 
 /** Three projects: libs on plain Node with type stripping (a decorator there fails at once), services through the transform, and what looks at the whole. */
 export default defineConfig({
@@ -12,6 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'libs',
+          ...BESIDE,
           setupFiles,
           include: ['libs/**/*.test.ts'],
           exclude: ['libs/nest/**', '**/node_modules/**'],
@@ -27,6 +33,7 @@ export default defineConfig({
         oxc: { decorator: { legacy: true } },
         test: {
           name: 'services',
+          ...BESIDE,
           setupFiles,
           include: ['services/**/*.test.ts', 'libs/nest/**/*.test.ts', 'test/*.test.ts'],
           execArgv: ['--conditions=source'],
@@ -36,6 +43,7 @@ export default defineConfig({
       {
         test: {
           name: 'tests',
+          ...ALONE,
           setupFiles,
           include: ['test/*/**/*.test.ts'],
           experimental: { viteModuleRunner: false },

@@ -64,7 +64,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     name: 'godeltaprof is not renamed',
     file: `${formats}/labels.ts`,
     from: "labels.set('__name__', name.slice(DELTA_PREFIX.length));",
-    to: '',
+    to: ';',
   },
   {
     name: 'Go shapes stay in names',
