@@ -369,7 +369,8 @@ const selfProfilingSettings: SettingsFor<SelfProfilingConfig> = {
     key: 'self-profiling.enabled',
     type: 'bool',
     default: true,
-    meaning: 'Profile this process itself and store it as the service "kiln"; takes about 3 % of the CPU of a busy server',
+    meaning:
+      'Profile this process itself and store it as the service "kiln"; takes about 3 % of the CPU of a busy server',
   }),
   tenant: setting({
     key: 'self-profiling.tenant-id',
