@@ -8,17 +8,18 @@ const floors: readonly (readonly string[])[] = [
   ['formats', 'block', 'partition-log', 'objstore', 'rpc', 'threads'],
   ['catalog', 'query', 'tenant'],
   ['nest'],
-  ['distributor', 'ingester', 'querier', 'query-frontend', 'compactor'],
+  ['distributor', 'ingester', 'querier', 'query-frontend', 'compactor', 'ui'],
   ['kiln'],
 ];
 
 /** The engine that also runs in a browser tab: nothing of Node. */
-const runsInBrowser = new Set(['bytes', 'model', 'async', 'formats', 'block', 'query']);
+const runsInBrowser = new Set(['bytes', 'model', 'async', 'formats', 'block', 'query', 'ui']);
 
 /** Files that may ask the real world for time, chance, environment or a timer; everybody else is handed them. */
 const realWorld = new Map([
   ['libs/async/src/system-clock.ts', 'makes the real clock'],
   ['libs/nest/src/port.ts', 'the end of a turn of the loop'],
+  ['services/ui/src/main.tsx', 'the clock of the page'],
   ['services/kiln/src/main.ts', 'the screen and the environment'],
   ['services/kiln/src/commands/start.ts', 'seeds the roles'],
   ['services/kiln/src/commands/log.ts', 'names what it writes'],
@@ -42,8 +43,8 @@ interface Source {
 }
 
 function sourcesOf(dir: string): Source[] {
-  return glob(`${dir}/src/**/*.ts`)
-    .filter((file) => !/\.(test|bench|test-support)\.ts$|\/test-support\/|\/gen\//.test(file))
+  return glob(`${dir}/src/**/*.{ts,tsx}`)
+    .filter((file) => !/\.(test|bench|test-support)\.tsx?$|\/test-support\/|\/gen\//.test(file))
     .map((file) => ({ file, text: read(file) }))
     .filter(({ text }) => !/from 'vitest'/.test(text))
     .map(({ file, text }) => ({ file, code: bare(text), imports: importsOf(text) }));
@@ -98,7 +99,7 @@ describe.each(packages)('%s', (dir) => {
   test('is named after its folder and has a README', () => {
     expect(fullName).toBe(`@kiln/${name}`);
     expect(existsSync(join(root, dir, 'README.md'))).toBe(true);
-    expect(existsSync(join(root, dir, 'src/index.ts'))).toBe(true);
+    expect(glob(`${dir}/src/{index.ts,main.tsx}`)).toHaveLength(1);
   });
 
   test('imports downwards', () => {
@@ -120,7 +121,9 @@ describe.each(packages)('%s', (dir) => {
 
   test('imports packages by name and files by path with their extension', () => {
     const paths = uses.filter(({ target }) => target.startsWith('.'));
-    expect(paths.filter(({ target }) => !target.endsWith('.ts') || /\/(libs|services)\//.test(target))).toEqual([]);
+    expect(paths.filter(({ target }) => !/\.(tsx?|css)$/.test(target) || /\/(libs|services)\//.test(target))).toEqual(
+      [],
+    );
   });
 
   test('keeps the framework at the edge', () => {

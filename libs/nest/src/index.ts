@@ -5,3 +5,4 @@ export { httpDefaults, runPlatform, type HttpOptions, type Platform, type Platfo
 export type { TlsKeys } from './port.ts';
 export { RawGet, RawPost, type RawMethod } from './raw-route.ts';
 export { ReadyChecks, type Readiness, type ReadyCheck } from './readiness.ts';
+export { WebPage } from './web-page.ts';

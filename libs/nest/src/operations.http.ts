@@ -4,6 +4,9 @@ import type { MetricsRegistry } from '@kiln/telemetry';
 import { landingPage } from './landing-page.ts';
 import { RawGet } from './raw-route.ts';
 import type { ReadyChecks } from './readiness.ts';
+import type { WebPage } from './web-page.ts';
+import { pathOf } from './http-error.ts';
+import { KilnError } from '@kiln/model';
 
 /** What the process says of its build. */
 export interface BuildInfo {
@@ -35,6 +38,8 @@ export interface Operations {
   readonly scheme: 'http' | 'https';
   readonly pathPrefix: string;
   readonly config: ConfigPages;
+  /** What browsers get at `/`. */
+  readonly page: WebPage | undefined;
 }
 
 /** The token under which `Operations` are injected. */
@@ -95,15 +100,27 @@ export class OperationsHttp {
     send(response, 200, PLAIN, runtime === undefined ? NO_RUNTIME_CONFIG : runtime(isDiff));
   }
 
-  @RawGet('/')
+  /** The page in the browser, whose view follows from the path; who does not ask for HTML gets the lines to paste. */
+  @RawGet(['/', '/explore', '/compare'])
   page(request: IncomingMessage, response: ServerResponse): void {
-    const { scheme, pathPrefix, build } = this.#operations;
+    const { page, scheme, pathPrefix, build } = this.#operations;
+    if (page !== undefined && request.headers.accept?.includes('text/html') === true) {
+      page.sendDocument(response);
+      return;
+    }
     // HTTP/2 has no Host.
     const host = request.headers.host ?? request.headers[':authority'] ?? 'localhost:4040';
     const url = `${scheme}://${String(host)}${pathPrefix}`;
     // Floods of requests ask for this page, and nearly all requests of a server name one host.
     if (this.#lastPage.url !== url) this.#lastPage = { url, html: landingPage(url, build.version) };
     send(response, 200, 'text/html; charset=utf-8', this.#lastPage.html);
+  }
+
+  @RawGet('/assets/:name')
+  asset(request: IncomingMessage, response: ServerResponse): void {
+    const name = pathOf(request).split('/').at(-1)!;
+    if (this.#operations.page?.sendAsset(name, response) === true) return;
+    throw new KilnError('not_found', `the page has no file ${name.slice(0, 100)}: reload it, the server may be newer`);
   }
 }
 

@@ -14,6 +14,7 @@ import { Port, type Answerer, type TlsKeys } from './port.ts';
 import { RAW } from './raw-route.ts';
 import { ReadyChecks, type ReadyCheck } from './readiness.ts';
 import { RouteTable } from './route-table.ts';
+import type { WebPage } from './web-page.ts';
 
 /** The public port. Times in milliseconds; 0 switches a timeout off. */
 export interface HttpOptions {
@@ -54,6 +55,8 @@ export interface PlatformOptions {
   readonly random: Random;
   readonly build: BuildInfo;
   readonly config: ConfigPages;
+  /** What browsers get at `/`; absent: the lines to paste. */
+  readonly page?: WebPage;
   readonly checks: readonly ReadyCheck[];
   /** Lines for `/ready?verbose` that do not make the process unready. */
   readonly notes?: () => readonly string[];
@@ -90,8 +93,8 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
   });
   const requests = new Requests(adapter.getInstance(), port!, options);
   const scheme = http.tls === undefined ? 'http' : 'https';
-  const { metrics, build, config } = options;
-  const operations: Operations = { checks, metrics, build, config, scheme, pathPrefix: http.pathPrefix };
+  const { metrics, build, config, page } = options;
+  const operations: Operations = { checks, metrics, build, config, page, scheme, pathPrefix: http.pathPrefix };
   class PlatformModule {}
   const app = await NestFactory.create<NestFastifyApplication>(
     {

@@ -4,10 +4,12 @@ import { createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { parse as parseYaml } from 'yaml';
 import { systemClock, type Clock } from '@kiln/async';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { diskTrouble, realDisk, type Disk } from '@kiln/disk';
 import { ANONYMOUS, KilnError, parseTenantId, type TenantId } from '@kiln/model';
-import { runPlatform, type HttpOptions, type Platform } from '@kiln/nest';
+import { runPlatform, WebPage, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
 import { TenantLimits, TenantResolver, withoutOtherLimits } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
@@ -137,6 +139,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
       random: Math.random,
       build: buildInfo(),
       config: configPages(asked, config, limits),
+      page: await WebPage.load(dirname(fileURLToPath(import.meta.resolve('@kiln/ui/page')))),
       checks: roles.checks,
       notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,
