@@ -33,15 +33,18 @@ function expected(stacks: readonly Stack[], isDiff: boolean): Map<string, number
   return paths;
 }
 
-/** Frames lie within the one above, its own part first, then its children beside each other in the order of names. */
-function expectWellLaid({ length, levels, parent, firstChild, left, total, self, names, name }: FrameTree): void {
+/** Frames lie within the one above, its own part first, then its children beside each other, in the order that is told. */
+function expectWellLaid(tree: FrameTree, order: 'by name' | 'largest first'): void {
+  const { length, levels, parent, firstChild, left, total, self, names, name } = tree;
+  const isBefore = (a: number, b: number): boolean =>
+    order === 'largest first' && total[a] !== total[b] ? total[a]! > total[b]! : names[name[a]!]! < names[name[b]!]!;
   expect(levels.at(-1)).toBe(length);
   for (let row = 0; row < length; row++) {
     let edge = left[row]! + self[row]!;
     for (let child = firstChild[row]!; child < firstChild[row + 1]!; child++) {
       expect(parent[child]).toBe(row);
       expect(left[child]).toBe(edge);
-      if (child > firstChild[row]!) expect(names[name[child]!]! > names[name[child - 1]!]!).toBe(true);
+      if (child > firstChild[row]!) expect(isBefore(child - 1, child)).toBe(true);
       edge += total[child]!;
     }
     expect(edge).toBe(left[row]! + total[row]!);
@@ -56,7 +59,7 @@ describe.each([false, true])('a tree (of a diff: %s)', (isDiff) => {
       fc.property(anyStacks, (stacks) => {
         const tree = treeOf(stacks);
         expect(told(tree)).toEqual(expected(stacks, isDiff));
-        expectWellLaid(tree);
+        expectWellLaid(tree, 'by name');
       }),
     );
   });
@@ -67,7 +70,7 @@ describe.each([false, true])('a tree (of a diff: %s)', (isDiff) => {
         const tree = invertedTree(treeOf(stacks));
         const backwards = stacks.map((stack) => ({ ...stack, frames: stack.frames.toReversed() }));
         expect(told(tree)).toEqual(expected(backwards, isDiff));
-        expectWellLaid(tree);
+        expectWellLaid(tree, 'largest first');
       }),
     );
   });
@@ -87,8 +90,8 @@ describe.each([false, true])('a tree (of a diff: %s)', (isDiff) => {
         }));
         expect(told(callers)).toEqual(expected(above, isDiff));
         expect(told(callees)).toEqual(expected(below, isDiff));
-        expectWellLaid(callers);
-        expectWellLaid(callees);
+        expectWellLaid(callers, 'largest first');
+        expectWellLaid(callees, 'largest first');
       }),
     );
   });
