@@ -16,11 +16,13 @@ import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { readmeTable } from './readme-table.ts';
 import { selfRows } from './self-rows.ts';
 import { tableHead, tableLine } from './table.ts';
+import { uiRows } from './ui-rows.ts';
 
 /*
  * ./kiln bench [--json | --readme] [--seconds N] [--rounds N] [--full] [--write-baseline]
  * ./kiln bench --latency [--json] [--loop-seconds 60] [--loops 5] [--rounds N]
  * ./kiln bench --ranges [--rounds N]
+ * ./kiln bench --ui [--json] [--rounds N]
  * Ratios in one process, alternatives in turns, medians; never a test: a target that is missed is shown and nothing fails.
  */
 const json = process.argv.includes('--json');
@@ -114,6 +116,12 @@ if (process.argv.includes('--latency')) {
 }
 if (process.argv.includes('--ranges')) {
   process.stdout.write(await benchRanges(fullRanges, effort.rounds, (line) => process.stderr.write(`${line}\n`)));
+  process.exit(0);
+}
+if (process.argv.includes('--ui')) {
+  say(tableHead());
+  add(await uiRows(effort.rounds));
+  if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
   process.exit(0);
 }
 const pushes = [...pushesOf(size)];
