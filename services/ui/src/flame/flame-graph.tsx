@@ -87,6 +87,8 @@ function Shown({ tree, data, state, onState, theme }: FlameGraphProps & { readon
         state={state}
         onState={onState}
         onWhole={() => goTo([])}
+        mode={mode}
+        theme={theme}
       />
       {tree.total[0] === 0 ? (
         <p className="flame-empty">Nothing was sampled here: no profile of this kind, selector and time has a value.</p>
