@@ -153,6 +153,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantOf: (header) => tenants.forWrite(header),
           tenantsOf: (header) => tenants.forRead(header),
           limitOf: (tenant) => limitsOf(tenant).maxConcurrentQueries,
+          admit: (tenant) => room.check(tenant),
           log: log.with({ role: 'query-frontend' }),
           ledger,
           clock,
