@@ -354,6 +354,27 @@ describe('usage groups', () => {
     ]);
   });
 
+  test('are named by labels where their name says so; limits name them filled in, or as declared', async () => {
+    const declared = '${labels.team}/${labels.service_name}';
+    const usageGroups = JSON.stringify({ [declared]: '{}' });
+    const ingestionLimit = JSON.stringify({ usage_groups: { 'till/shop': { limit_reached: true } } });
+    const sampling = JSON.stringify({
+      usage_groups: { [declared]: { probability: 0 }, 'till/bank': { probability: 1 } },
+    });
+    const { intake, seen } = await harness({ usageGroups, ingestionLimit, sampling });
+    await expect(intake.push(tenant, [of('shop', till)])).rejects.toMatchObject({
+      message: /^ingest limit reached for usage group "till\/shop"/,
+    });
+    await intake.push(tenant, [of('bank', till), of('cafe', till), of('cafe')]);
+    expect(seen).toEqual([
+      'discarded ingest_limit_reached till/shop',
+      'discarded dropped_by_sampling_rules till/cafe',
+      'stored 2',
+      'received till/bank',
+      'received other',
+    ]);
+  });
+
   test('whose quota is reached are refused alone, but for what is let through', async () => {
     const limit = {
       period_type: 'month',

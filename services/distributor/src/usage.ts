@@ -1,6 +1,14 @@
 import type { Random } from '@kiln/async';
 import type { Label } from '@kiln/model';
-import { OTHER_GROUP, parseIngestionLimit, UsageGroups, type IngestionLimit, type Sampling } from '@kiln/tenant';
+import {
+  entryOf,
+  OTHER_GROUP,
+  parseIngestionLimit,
+  UsageGroups,
+  type IngestionLimit,
+  type Sampling,
+  type UsageGroup,
+} from '@kiln/tenant';
 import { quotaReached } from './quota.ts';
 
 /** The limits of a tenant that concern its usage groups, as the texts that `@kiln/tenant` has checked. */
@@ -18,7 +26,7 @@ export interface Usage {
   /** The groups under which it is counted; none when the tenant has no groups. */
   readonly groups: readonly string[];
   /** The group whose quota is reached, if any. */
-  readonly closed: string | undefined;
+  readonly closed: UsageGroup | undefined;
   /** The share of such profiles that is kept. */
   readonly share: number;
 }
@@ -43,13 +51,14 @@ export class UsageRules {
     const byName = new Map(labels.filter(({ value }) => value !== '').map(({ name, value }) => [name, value]));
     if (!byName.has('service_name')) byName.set('service_name', 'unknown_service');
     const groups = this.#groups.of(byName);
-    const closed = groups.find((name) => this.#limit.usage_groups?.[name]?.limit_reached === true);
-    const shares = groups.map((name) => this.#sampling.usage_groups?.[name]?.probability ?? 1);
-    return { groups: groups.length === 0 ? [OTHER_GROUP] : groups, closed, share: Math.min(1, ...shares) };
+    const closed = groups.find((group) => entryOf(this.#limit.usage_groups, group)?.limit_reached === true);
+    const shares = groups.map((group) => entryOf(this.#sampling.usage_groups, group)?.probability ?? 1);
+    const names = new Set(groups.length === 0 ? [OTHER_GROUP] : groups.map(({ name }) => name));
+    return { groups: [...names], closed, share: Math.min(1, ...shares) };
   }
 
   /** The refusal of a profile whose group is closed. */
-  refusal(group: string, nowMs: number): Error {
+  refusal(group: UsageGroup, nowMs: number): Error {
     return quotaReached(this.#limit, nowMs, group);
   }
 }
