@@ -24,8 +24,6 @@ export const otherLimits: ReadonlyMap<string, OtherLimit> = new Map(
   Object.entries({
     distributor_aggregation_window: aggregation,
     distributor_aggregation_period: aggregation,
-    keep_stripped_profiles: refused('stripped profiles are not stored: what sampling leaves out is dropped whole'),
-    include_stripped_profiles: passedOver('there are no stripped profiles'),
     push_max_concurrency: passedOver(
       'it bounds the series of one push that are worked on at once, and here they are worked on one after the other; max_concurrent_pushes bounds the pushes',
     ),

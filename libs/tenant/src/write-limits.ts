@@ -26,6 +26,7 @@ export interface TenantWriteLimits {
   readonly distributorUsageGroups: string;
   readonly ingestionLimit: string;
   readonly distributorSampling: string;
+  readonly keepStrippedProfiles: boolean;
   readonly maxConcurrentPushes: number;
   readonly ingestionArtificialDelayMs: number;
   readonly ingestionTenantShardSize: number;
@@ -187,7 +188,14 @@ export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
     read: readSampling,
     unit: 'usage_groups with a probability each',
     meaning:
-      'Share of the profiles of a usage group that is kept; the others are dropped with success. Where several groups match, the smallest share counts',
+      'Share of the profiles of a usage group that is kept; the others are dropped with success (but see keep_stripped_profiles). Where several groups match, the smallest share counts',
+  }),
+  keepStrippedProfiles: limit('keep_stripped_profiles', {
+    key: 'distributor.sampling.keep-stripped-profiles',
+    type: 'bool',
+    default: false,
+    meaning:
+      'Of a profile that distributor_sampling leaves out its sum is stored, without stacks and without labels of samples, as a series with __sampled__="true". Only SelectSeries sees it, where include_stripped_profiles is on',
   }),
   maxConcurrentPushes: limit('max_concurrent_pushes', {
     key: 'distributor.max-concurrent-pushes',

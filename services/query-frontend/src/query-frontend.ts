@@ -18,6 +18,7 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
   readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
+  readonly includeStrippedProfiles: boolean;
 }
 
 /** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
@@ -189,6 +190,7 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
     maxFlamegraphNodesOnSelectMergeProfile:
       a.maxFlamegraphNodesOnSelectMergeProfile || b.maxFlamegraphNodesOnSelectMergeProfile,
+    includeStrippedProfiles: a.includeStrippedProfiles && b.includeStrippedProfiles,
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
     maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),
     maxResultPoints: smallestOn(a.maxResultPoints, b.maxResultPoints),
