@@ -7,6 +7,7 @@ import { RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
+import { GroupNames } from './group-names.ts';
 import { PushTurns } from './push-turns.ts';
 import { Quota } from './quota.ts';
 import { writeLimits } from './write-limits.ts';
@@ -60,7 +61,7 @@ export function distributorModule(
   const httpPorts: PushHttpPorts = {
     intake,
     inFlight,
-    turns: new PushTurns((tenant) => limits(tenant).pushMaxConcurrency),
+    turns: new PushTurns((tenant) => limits(tenant).maxConcurrentPushes),
     delayMsOf: (tenant) => limits(tenant).ingestionArtificialDelayMs,
     tenantOf: (org) => {
       const tenant = tenantOf(org);
@@ -77,6 +78,7 @@ export function distributorModule(
 }
 
 function observer(metrics: Metrics): IntakeObserver {
+  const names = new GroupNames();
   const profiles = metrics.counter({ name: 'kiln_distributor_profiles_total', help: 'Profiles stored.' });
   const bytes = metrics.counter({
     name: 'kiln_distributor_received_bytes',
@@ -115,9 +117,9 @@ function observer(metrics: Metrics): IntakeObserver {
     discarded: (tenant, reason, size, groups) => {
       refused.add(1, { reason });
       refusedBytes.add(size, { reason });
-      for (const group of groups) groupDiscarded.add(size, { reason, tenant, usage_group: group });
+      for (const group of groups) groupDiscarded.add(size, { reason, tenant, usage_group: names.of(tenant, group) });
     },
-    received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: group }),
+    received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: names.of(tenant, group) }),
     truncated: (_tenant, what, count) => cut.add(count, { what }),
   };
 }

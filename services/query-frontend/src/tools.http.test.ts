@@ -21,6 +21,7 @@ async function server({ admit = () => undefined }: { admit?: (tenant: TenantId) 
     maxFlamegraphNodesDefault: 8192,
     maxFlamegraphNodesMax: 10_000,
     maxFlamegraphNodesOnSelectMergeProfile: false,
+    includeStrippedProfiles: false,
     maxResultNodes: 0,
     maxResultSeries: 0,
     maxResultPoints: 0,
