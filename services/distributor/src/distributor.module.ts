@@ -2,12 +2,13 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Clock, MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { InFlight } from '@kiln/rpc';
-import type { Metrics } from '@kiln/telemetry';
+import { silentLogger, type Logger, type Metrics } from '@kiln/telemetry';
 import { RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
 import { GroupNames } from './group-names.ts';
+import { PushLog } from './push-log.ts';
 import { PushTurns } from './push-turns.ts';
 import { Quota } from './quota.ts';
 import { writeLimits } from './write-limits.ts';
@@ -25,6 +26,8 @@ export interface DistributorModulePorts {
   /** Of the process: bodies are counted in it. */
   readonly ledger?: MemoryLedger | undefined;
   readonly clock: Clock;
+  /** Hears of every push; none = nobody does. */
+  readonly log?: Logger | undefined;
   readonly metrics: Metrics;
 }
 
@@ -35,7 +38,7 @@ export function distributorModule(
   { inFlightMaxBytes }: DistributorConfig,
   ports: DistributorModulePorts,
 ): DynamicModule {
-  const { distributor, limits, tenantOf, reader, admit, ledger, clock, metrics } = ports;
+  const { distributor, limits, tenantOf, reader, admit, ledger, clock, log, metrics } = ports;
   const rates = new RateLimiter(clock);
   const quota = new Quota(clock);
   const intake = new Intake({
@@ -69,6 +72,7 @@ export function distributorModule(
       return tenant;
     },
     clock,
+    log: new PushLog(log ?? silentLogger, clock),
   };
   return {
     module: DistributorModule,

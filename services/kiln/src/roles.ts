@@ -142,6 +142,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantOf: (header) => tenants.forWrite(header),
           reader,
           admit: (tenant) => room.check(tenant),
+          log: log.with({ role: 'distributor' }),
           ledger,
           clock,
           metrics,
