@@ -242,6 +242,29 @@ describe('over gRPC', () => {
     const [, , body] = await called('application/grpc-web+proto', '/refuse');
     expect(body).toMatch(/grpc-status: 8\r\ngrpc-message: too much\r\n$/);
   });
+
+  test('grpc.health.v1 says what /ready says, of the names that probes use; Watch is unimplemented', async () => {
+    const check = async (type: string, body: Uint8Array<ArrayBuffer> | string, method = 'Check') => {
+      const path = `${url}/grpc.health.v1.Health/${method}`;
+      const response = await fetch(path, { method: 'POST', headers: { 'content-type': type }, body });
+      return { status: response.status, headers: response.headers, body: Buffer.from(await response.arrayBuffer()) };
+    };
+    const json = async (service: string) => {
+      const { status, body } = await check('application/json', JSON.stringify({ service }));
+      return [status, JSON.parse(body.toString())] as const;
+    };
+    for (const name of ['', 'pyroscope.segment-writer']) expect(await json(name)).toEqual([200, { status: 'SERVING' }]);
+    expect(await json('other')).toMatchObject([404, { code: 'not_found' }]);
+    const empty = new Uint8Array(5);
+    const grpc = await check('application/grpc', empty);
+    expect(grpc.body.toString('hex')).toBe('00000000020801');
+    reasons.ingester = 'replaying';
+    const waiting = await check('application/grpc', empty);
+    reasons.ingester = undefined;
+    expect(waiting.body.toString('hex')).toBe('00000000020802');
+    const watch = await check('application/grpc', empty, 'Watch');
+    expect([watch.status, watch.headers.get('grpc-status')]).toEqual([200, '12']);
+  });
 });
 
 describe('a path prefix', () => {

@@ -172,14 +172,14 @@ function framed(content: Uint8Array): Uint8Array {
   return frame;
 }
 
-test('a push beyond push_max_concurrency is refused before its body is read, until another has ended', async () => {
-  const { push, appends, url } = await edge({ pushMaxConcurrency: 1 });
+test('a push beyond max_concurrent_pushes is refused before its body is read, until another has ended', async () => {
+  const { push, appends, url } = await edge({ maxConcurrentPushes: 1 });
   const first = push({});
   await expect.poll(() => appends.length).toBe(1);
   const refused = await push({});
   expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, expect.any(Number)]);
   expect(((await refused.json()) as { message: string }).message).toBe(
-    '1 pushes of the tenant are taken in at once, limit 1 (push_max_concurrency, flag --distributor.push.max-concurrency): send again in a moment',
+    '1 pushes of the tenant are taken in at once, limit 1 (max_concurrent_pushes, flag --distributor.max-concurrent-pushes): send again in a moment',
   );
   const ingest = await fetch(new URL('/ingest?name=a&format=pprof', url), { method: 'POST', body: 'x' });
   expect(ingest.status).toBe(429);

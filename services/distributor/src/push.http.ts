@@ -3,10 +3,11 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { answeredFor, UnaryCall, type Body, type Held, type InFlight } from '@kiln/rpc';
+import { answeredFor, traceIdOf, UnaryCall, type Body, type Held, type InFlight } from '@kiln/rpc';
 import { readBody } from './body.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
+import type { PushLog, SentPush } from './push-log.ts';
 import type { PushTurns } from './push-turns.ts';
 import type { Written } from './distributor.ts';
 
@@ -19,6 +20,7 @@ export interface PushHttpPorts {
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
   readonly clock: Clock;
+  readonly log: PushLog;
 }
 
 export const PUSH_HTTP_PORTS = 'kiln.push-http-ports';
@@ -47,8 +49,10 @@ export class PushHttp {
     try {
       const org = header(request, 'x-scope-orgid');
       const tenant = this.#ports.tenantOf(org);
-      const written = await call.inTime(this.#ports.clock, LATE, (signal) =>
-        this.#delayed(tenant, () => this.#push(tenant, request, call, signal), signal),
+      const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
+        call.inTime(this.#ports.clock, LATE, (signal) =>
+          this.#delayed(tenant, () => this.#push(tenant, request, call, signal), signal),
+        ),
       );
       call.answer(call.isJson ? '{}' : '', { ...writeToken(written), ...answeredFor([tenant], org) });
     } catch (thrown) {
@@ -97,7 +101,9 @@ export class PushHttp {
   async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const org = header(request, 'x-scope-orgid');
     const tenant = this.#ports.tenantOf(org);
-    const written = await this.#delayed(tenant, () => this.#ingest(tenant, request));
+    const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
+      this.#delayed(tenant, () => this.#ingest(tenant, request)),
+    );
     const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
     response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
   }
@@ -120,6 +126,10 @@ export class PushHttp {
       held.release();
     }
   }
+}
+
+function sentPush(tenant: TenantId, request: IncomingMessage): SentPush {
+  return { tenant, path: request.url!.split('?', 1)[0]!, traceId: traceIdOf(request) };
 }
 
 /** Where the records went: a read that carries it waits until they are readable. */
