@@ -40,7 +40,10 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
             <option value="graph">Graph</option>
             <option value="table">Table</option>
           </select>
-          <Downloads selection={selection} own={value === undefined ? [] : filesOf(value.graph, selection, address.flame, theme)} />
+          <Downloads
+            selection={selection}
+            own={value === undefined ? [] : filesOf(value.graph, selection, address.flame, theme)}
+          />
         </>
       }
     >
@@ -57,7 +60,12 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
 }
 
 /** What the page writes by itself of a graph. */
-function filesOf(graph: FlameData, { kind, selector }: Selection, state: FlameState, theme: 'light' | 'dark'): OwnFile[] {
+function filesOf(
+  graph: FlameData,
+  { kind, selector }: Selection,
+  state: FlameState,
+  theme: 'light' | 'dark',
+): OwnFile[] {
   return [
     { text: 'Collapsed stacks (.txt)', extension: 'txt', type: 'text/plain', content: () => collapsedText(graph) },
     {

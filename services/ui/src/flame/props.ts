@@ -48,6 +48,11 @@ export interface FlameState {
  */
 export interface FlameGraphProps {
   readonly data: FlameData | FlameDiffData;
+  /**
+   * Of the stacks alone that a function is in (`function=` of docs/api.md), where they were asked for: callers and callees of it then lose nothing to
+   * frames that are too small for the whole graph.
+   */
+  readonly through?: { readonly functionName: string; readonly data: FlameData } | undefined;
   readonly state: FlameState;
   readonly onState: (change: Partial<FlameState>) => void;
   readonly theme: 'light' | 'dark';
