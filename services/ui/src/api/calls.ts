@@ -193,6 +193,8 @@ export async function askFlame(
     readonly aggregation: '' | 'sum' | 'average';
     readonly functions: number;
     readonly nodes?: number;
+    /** Of the stacks alone that this function is in. */
+    readonly through?: string;
   },
   signal: AbortSignal,
 ): Promise<Answer<FlameAnswer>> {
@@ -201,6 +203,7 @@ export async function askFlame(
     aggregation: ask.aggregation,
     limit: String(ask.functions),
     ...(ask.nodes === undefined ? {} : { maxNodes: String(ask.nodes) }),
+    ...(ask.through === undefined ? {} : { function: ask.through }),
   };
   const answer = await client.get<FlamegraphReply>('api/v1/flamegraph', params, signal);
   return mapAnswer(answer, (reply) => ({
