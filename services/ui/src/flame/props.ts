@@ -18,6 +18,9 @@ export interface FunctionRow {
   readonly name: string;
   readonly flat: number;
   readonly cum: number;
+  /** The values for people as the server wrote them: from all digits, of which a number holds 2^53. */
+  readonly flatText?: string;
+  readonly cumText?: string;
 }
 
 /** Two profiles over one tree: seven numbers per node, as `querier.v1.FlameGraphDiff`. */
