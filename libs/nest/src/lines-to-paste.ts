@@ -41,6 +41,7 @@ ROUTES
   POST ${url}/querier.v1.QuerierService/…     by Connect, gRPC and gRPC-Web:
 ${READS}
   GET  ${url}/api/v1/flamegraph               a profile as JSON; /api/v1/top its table; /pprof for go tool pprof
+  GET  ${url}/api/v1/rejections               the last pushes that were refused, and why
   GET  ${url}/pyroscope/render                as older clients read; also /pyroscope/render-diff, /pyroscope/label-values
   GET  ${url}/ready?verbose
   GET  ${url}/metrics
