@@ -12,6 +12,8 @@ export default defineConfig({
     outDir: 'dist/page',
     emptyOutDir: true,
     target: 'es2024',
+    // Browsers with light-dark(): rewritten it would not follow the theme that a script sets.
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     // The server's policy lets no address hold what a file should.
