@@ -63,10 +63,3 @@ export interface FunctionTableProps {
   readonly state: FlameState;
   readonly onState: (change: Partial<FlameState>) => void;
 }
-
-/** Props of `<ChangeTable>`: new, gone and changed functions of a diff. */
-export interface ChangeTableProps {
-  readonly data: FlameDiffData;
-  readonly state: FlameState;
-  readonly onState: (change: Partial<FlameState>) => void;
-}
