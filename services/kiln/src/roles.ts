@@ -140,6 +140,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           distributor,
           limits: limitsOf,
           tenantOf: (header) => tenants.forWrite(header),
+          tenantsOf: (header) => tenants.forRead(header),
           reader,
           admit: (tenant) => room.check(tenant),
           log: log.with({ role: 'distributor' }),
