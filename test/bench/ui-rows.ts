@@ -27,7 +27,7 @@ interface TraceEvent {
 }
 
 /**
- * What the flame graph takes in a browser, at 10^3 to 10^6 frames: the first picture, a zoom, and script per frame while somebody drags it for two
+ * What the flame graph takes in a browser, at 10^3 to 10^6 frames: the first picture, a zoom, a search, the inverted tree, and script per frame while somebody drags it for two
  * seconds, as Chromium's own trace counts it.
  * @param browserPath of Chromium. @throws Error when there is none.
  */
@@ -61,20 +61,28 @@ async function sizeRows(browser: Browser, page: Page, frames: number, rounds: nu
   const first: number[] = [];
   const zoom: number[] = [];
   const pan: number[] = [];
+  const search: number[] = [];
+  const invert: number[] = [];
   for (let round = 0; round <= rounds; round++) {
     const shown = await page.evaluate<Took>(`showFrames(${frames})`);
     const zoomed = await page.evaluate<Took>('zoomIn()');
     const script = await scriptPerFrame(browser, page);
+    const searched = await page.evaluate<Took>("searchFor('/part1.*Step2/')");
+    const inverted = await page.evaluate<Took>('invert()');
     // The first round compiles.
     if (round === 0) continue;
     first.push(shown.picture);
     zoom.push(zoomed.script);
     pan.push(median(script));
+    search.push(searched.script);
+    invert.push(inverted.script);
   }
   const of = `flame graph of ${frames.toLocaleString('en')} frames`;
   return [
     row(`${of}: first picture`, first, 'ms'),
     row('  zoom: script before the first step', zoom, 'ms'),
+    row('  search by a regular expression: script', search, 'ms'),
+    row('  inverted: script', invert, 'ms'),
     row('  script per frame of a pan', pan, 'ms', frames === 100_000 ? 8 : undefined, 'median of 2 s'),
   ];
 }

@@ -18,6 +18,8 @@ declare global {
   // The test drives the page through these.
   var showFrames: (count: number) => Promise<Took>;
   var zoomIn: () => Promise<Took>;
+  var searchFor: (text: string) => Promise<Took>;
+  var invert: () => Promise<Took>;
 }
 
 const FUNCTIONS = 5_000;
@@ -79,7 +81,7 @@ let shows = 0;
 
 globalThis.showFrames = (count) => {
   data = framesOf(count);
-  state = { ...state, focus: [] };
+  state = { ...state, focus: [], search: '', inverted: false };
   return timed(() => root.render(<Page key={shows++} data={data} />));
 };
 globalThis.zoomIn = () => {
@@ -104,3 +106,5 @@ globalThis.zoomIn = () => {
   }
   return timed(() => setState({ focus: path }));
 };
+globalThis.searchFor = (text) => timed(() => setState({ search: text }));
+globalThis.invert = () => timed(() => setState({ inverted: true, focus: [], search: '' }));
