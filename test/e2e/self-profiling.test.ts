@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stacksOfAnswer } from '../oracle/index.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { requireService } from '../support/services.ts';
 
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
@@ -14,6 +15,7 @@ const OWN = '{service_name="kiln"}';
 let dir = '';
 let alone: RunningKiln;
 let apart: RunningKiln;
+let neighbours: MarkedTenants;
 let off: RunningKiln;
 beforeAll(async () => {
   if (!built) return;
@@ -22,9 +24,11 @@ beforeAll(async () => {
   alone = await startKiln({ dataDir: join(dir, 'alone'), flags: [fast], timeoutMs: 90_000 });
   apart = await startKiln({
     dataDir: join(dir, 'apart'),
-    flags: [fast, '--auth.multitenancy-enabled=true'],
+    flags: [fast, manyTenants],
     timeoutMs: 90_000,
   });
+  neighbours = new MarkedTenants(join(dir, 'apart'));
+  await neighbours.push(apart.url);
   off = await startKiln({
     dataDir: join(dir, 'off'),
     flags: [fast, '--self-profiling.enabled=false'],
@@ -33,6 +37,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(apart);
   await Promise.all([alone.stop(), apart.stop(), off.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });
