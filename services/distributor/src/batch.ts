@@ -10,7 +10,7 @@ import {
   type Relabeling,
 } from '@kiln/formats';
 import { hash64, KilnError, labelSetKey, type Label, type LabelSet, type TenantId, type ValueType } from '@kiln/model';
-import { errorAsData } from '@kiln/threads';
+import { errorAsData, type ErrorAsData } from '@kiln/threads';
 import type { SeriesGate } from './active-series.ts';
 import { gunzipSized, isGzip } from './body.ts';
 import { pushedLabels, type Accepted, type Placer } from './placer.ts';
@@ -53,7 +53,7 @@ export class Batch {
   readonly #usage: UsageRules;
   readonly #discarded: Discarded[] = [];
   readonly #groupBytes = new Map<string, number>();
-  #problem: KilnError | undefined;
+  #problem: ErrorAsData | undefined;
   #bytes = 0;
   #rated = 0;
   #usedPass = false;
@@ -72,7 +72,8 @@ export class Batch {
     this.#usage = scratch.rules.usage(limits);
   }
 
-  add(raw: Uint8Array, clientId: string, describe: Describe): void {
+  /** @param service that the client says the profile is of, for who looks why it was refused. */
+  add(raw: Uint8Array, clientId: string, service: string, describe: Describe): void {
     this.#groups = [];
     try {
       this.#addOrThrow(raw, clientId, describe);
@@ -81,7 +82,7 @@ export class Batch {
       // A fault: nothing of the push is stored, so that sending it again counts nothing twice.
       if (error.code === 'internal') throw error;
       this.#discard(error.reason ?? 'unknown', raw.length);
-      this.#problem ??= error;
+      this.#problem ??= { ...errorAsData(error), about: service };
     }
   }
 
@@ -150,7 +151,6 @@ export class Batch {
     const admitted = maxSeries === 0 ? this.#accepted : await this.#activeOnly(maxSeries);
     const window = duplicateWindowMs(this.#limits.rejectOlderThanMs, this.#limits.rejectNewerThanMs);
     const { records, problem } = this.#ports.placer.place(this.#tenant, admitted, window, tenantShards);
-    const first = this.#problem ?? problem;
     // What rules moved shares its payload with the rest.
     const payloads = [...new Set(admitted.map(({ payload }) => payload))];
     return {
@@ -162,7 +162,7 @@ export class Batch {
       usedPass: this.#usedPass,
       discarded: this.#discarded,
       truncated: { stacks: this.#stacks, strings: this.#strings },
-      problem: first === undefined ? undefined : errorAsData(first),
+      problem: this.#problem ?? (problem === undefined ? undefined : errorAsData(problem)),
     };
   }
 
@@ -176,7 +176,7 @@ export class Batch {
     const active = await this.#ports.series.admit(this.#tenant, keys, weights, maxSeries);
     const refused = new Set(series.filter((_, i) => active[i] === 0).map(({ group }) => group));
     if (refused.size === 0) return this.#accepted;
-    this.#problem ??= tooManySeries(maxSeries);
+    this.#problem ??= errorAsData(tooManySeries(maxSeries));
     return this.#accepted.flatMap((accepted) => {
       const groups = accepted.profile.groups.filter((group) => !refused.has(group));
       if (groups.length === accepted.profile.groups.length) return accepted;

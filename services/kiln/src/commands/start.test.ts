@@ -236,18 +236,24 @@ test('an answer that begins before the lookback or the retention says so, empty 
   await kiln.stop();
 });
 
-test('the page lists what is answered, and nothing that is not', async () => {
+test('the lines to paste list what is answered, and nothing that is not', async () => {
   const { kiln, url } = await start();
-  const page = await (await fetch(`${url}/`)).text();
-  const [, listed] = /QuerierService\/…<\/code><\/td><td>([\w, ]+);/.exec(page)!;
-  const statuses = listed!.split(', ').map(async (method) => {
-    const headers = { 'content-type': 'application/json' };
-    return (await fetch(`${url}/querier.v1.QuerierService/${method}`, { method: 'POST', headers, body: '{}' })).status;
-  });
-  expect(listed!.split(', ')).toHaveLength(12);
-  expect(await Promise.all(statuses)).not.toContain(501);
-  for (const language of ['Python', 'Go', 'Node', 'Rust']) expect(page).toContain(`${language}: <code>`);
-  expect(page).toContain('POST /push.v1.PusherService/Push');
+  const lines = await (await fetch(`${url}/`)).text();
+  const [, listed] = /gRPC-Web:\n((?: +(?:[A-Z]\w+,? ?)+\n)+)/.exec(lines)!;
+  const methods = listed!.match(/\w+/g)!;
+  const post = (method: string): Promise<Response> =>
+    fetch(`${url}/querier.v1.QuerierService/${method}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+  expect(methods).toHaveLength(12);
+  for (const method of methods) expect([method, (await post(method)).status]).not.toEqual([method, 501]);
+  const gets = [...lines.matchAll(/GET +(\S+)/g)].map(([, address]) => address!);
+  expect(gets.length).toBeGreaterThan(5);
+  for (const address of gets) expect([address, (await fetch(address)).status]).not.toEqual([address, 404]);
+  for (const language of ['Python', 'Go', 'Node', 'Rust']) expect(lines).toContain(`  ${language} (`);
+  expect(lines).toContain(`POST ${url}/push.v1.PusherService/Push`);
   await kiln.stop();
 });
 
