@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import type { Logger } from '@kiln/telemetry';
-import { profileThreads } from '@kiln/threads';
+import { profileAllThreads, profileThreads } from '@kiln/threads';
 import { pushMessage } from '../push-message.ts';
 import { selfPprof } from './self-pprof.ts';
 
@@ -54,8 +54,17 @@ export function startSelfProfiling(
     clock,
     (seen) => {
       if (!seen.nodes.some(({ samples }) => samples > 0)) return;
-      push(pushMessage(labels, selfPprof(seen, root, SAMPLE_MS))).catch(fail);
+      push(pushMessage(labels, selfPprof([seen], root, SAMPLE_MS))).catch(fail);
     },
     fail,
   );
+}
+
+/** As Go samples: a hundred a second. Costs more than what runs on and on, for as long as somebody asked. */
+const ASKED_SAMPLE_MS = 10;
+
+/** What all threads of this process do in the next seconds, as pprof: for `/debug/pprof/profile`. @param signal that nobody waits for it any more. */
+export async function ownProfile(seconds: number, clock: Clock, signal: AbortSignal): Promise<Uint8Array> {
+  const profiles = await profileAllThreads({ ms: seconds * 1000, sampleMs: ASKED_SAMPLE_MS }, clock, signal);
+  return selfPprof(profiles, root, ASKED_SAMPLE_MS);
 }
