@@ -4,7 +4,15 @@ export { ExactSums, exactFromBigInt, exactToBigInt, INT64_HI, SPILL, type ExactC
 export { fingerprint, hash64, labelSet, labelSetKey, labelValue, type Label, type LabelSet } from './label-set.ts';
 export { LabelSetTable } from './label-set-table.ts';
 export { makeLogId, parseLogId, type LogId } from './log-id.ts';
-export { createMatcher, DEFAULT_REGEX_LIMITS, type Matcher, type MatchOp, type RegexLimits } from './matcher.ts';
+export { markedName, MARK_SIGN, markOf, plainName, type Annotation, type Mark } from './mark.ts';
+export {
+  createMatcher,
+  DEFAULT_REGEX_LIMITS,
+  type Condition,
+  type Matcher,
+  type MatchOp,
+  type RegexLimits,
+} from './matcher.ts';
 export type {
   FunctionColumns,
   FunctionRow,
@@ -27,7 +35,7 @@ export type {
 } from './profile.ts';
 export { parseProfileTypeId, profileTypeId, type ProfileType } from './profile-type.ts';
 export { RelabelRules } from './relabel.ts';
-export { formatSelector, parseSelector } from './selector.ts';
+export { formatSelector, parseSelector, readConditions } from './selector.ts';
 export {
   ANONYMOUS,
   parseTenantId,

@@ -3,12 +3,16 @@ import { KilnError } from './errors.ts';
 
 export type MatchOp = '=' | '!=' | '=~' | '!~';
 
-/** One condition on a label. An absent label is matched as the empty string. */
-export interface Matcher {
+/** One condition on a label, as written. */
+export interface Condition {
   readonly name: string;
   readonly op: MatchOp;
-  /** The text to compare with, or the regex as written. */
+  /** The text to compare with, or the regex. */
   readonly value: string;
+}
+
+/** A condition that can be asked. An absent label is matched as the empty string. */
+export interface Matcher extends Condition {
   readonly matches: (value: string) => boolean;
 }
 

@@ -1,5 +1,12 @@
 import { KilnError } from './errors.ts';
-import { createMatcher, DEFAULT_REGEX_LIMITS, type Matcher, type MatchOp, type RegexLimits } from './matcher.ts';
+import {
+  createMatcher,
+  DEFAULT_REGEX_LIMITS,
+  type Condition,
+  type Matcher,
+  type MatchOp,
+  type RegexLimits,
+} from './matcher.ts';
 import { readQuoted, SelectorCursor } from './selector-cursor.ts';
 
 /**
@@ -9,26 +16,34 @@ import { readQuoted, SelectorCursor } from './selector-cursor.ts';
  * @throws KilnError `invalid_argument` with the position, what was found and what was expected; the empty string is an error.
  */
 export function parseSelector(text: string, limits: RegexLimits = DEFAULT_REGEX_LIMITS): Matcher[] {
+  return readConditions(text).map(({ name, op, value }) => createMatcher(name, op, value, limits));
+}
+
+/**
+ * The conditions of a selector as written, regexes unread: what needs no engine for them, and so does not load one.
+ * @throws KilnError as `parseSelector`, but not for a regex.
+ */
+export function readConditions(text: string): Condition[] {
   const cursor = new SelectorCursor(text);
-  const matchers: Matcher[] = [];
+  const conditions: Condition[] = [];
   cursor.skipSpace();
   if (cursor.atEnd())
     throw new KilnError('invalid_argument', 'empty selector: expected "{}" or a selector such as {service_name="api"}');
   const metric = cursor.identifier(METRIC_NAME);
-  if (metric !== undefined) matchers.push(createMatcher('__name__', '=', metric));
+  if (metric !== undefined) conditions.push({ name: '__name__', op: '=', value: metric });
   cursor.skipSpace();
   if (metric === undefined || !cursor.atEnd()) {
     cursor.expect('{', metric === undefined ? 'a metric name or "{"' : '"{" or the end');
-    readMatchers(cursor, matchers, metric !== undefined, limits);
+    readBraces(cursor, conditions, metric !== undefined);
   }
   cursor.skipSpace();
   if (!cursor.atEnd()) cursor.fail('the end of the selector');
-  return matchers;
+  return conditions;
 }
 
 /** The selector as text that `parseSelector` reads back to equal matchers. */
-export function formatSelector(matchers: readonly Pick<Matcher, 'name' | 'op' | 'value'>[]): string {
-  const parts = matchers.map(
+export function formatSelector(conditions: readonly Condition[]): string {
+  const parts = conditions.map(
     ({ name, op, value }) => `${PLAIN_LABEL.test(name) ? name : quote(name)}${op}${quote(value)}`,
   );
   return `{${parts.join(',')}}`;
@@ -38,8 +53,8 @@ const METRIC_NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const PLAIN_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** After `{`: matchers separated by commas, one more comma allowed behind the last, then `}`. */
-function readMatchers(cursor: SelectorCursor, matchers: Matcher[], named: boolean, limits: RegexLimits): void {
+/** After `{`: conditions separated by commas, one more comma allowed behind the last, then `}`. */
+function readBraces(cursor: SelectorCursor, conditions: Condition[], named: boolean): void {
   let hasName = named;
   for (let first = true; ; first = false) {
     cursor.skipSpace();
@@ -53,10 +68,10 @@ function readMatchers(cursor: SelectorCursor, matchers: Matcher[], named: boolea
       if (plain !== undefined || !/^[,}]?$/.test(cursor.peek())) cursor.fail('"=", "!=", "=~" or "!~"');
       if (hasName) cursor.failAt(from, 'a second metric name', 'one at most');
       hasName = true;
-      matchers.push(createMatcher('__name__', '=', name));
+      conditions.push({ name: '__name__', op: '=', value: name });
     } else {
       cursor.skipSpace();
-      matchers.push(createMatcher(name, op, readQuoted(cursor, 'a quoted string'), limits));
+      conditions.push({ name, op, value: readQuoted(cursor, 'a quoted string') });
     }
     cursor.skipSpace();
     if (!cursor.take(',') && cursor.peek() !== '}') cursor.fail('"," or "}"');

@@ -9,6 +9,7 @@ import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
 import type { PushLog, SentPush } from './push-log.ts';
 import type { PushTurns } from './push-turns.ts';
+import type { Rejections } from './rejections.ts';
 import type { Written } from './distributor.ts';
 
 export interface PushHttpPorts {
@@ -19,6 +20,9 @@ export interface PushHttpPorts {
   readonly delayMsOf: (tenant: TenantId) => number;
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
+  /** @throws KilnError when the tenant may store nothing more. */
+  readonly admit: (tenant: TenantId) => void;
+  readonly rejections: Rejections;
   readonly clock: Clock;
   readonly log: PushLog;
 }
@@ -51,7 +55,7 @@ export class PushHttp {
       const tenant = this.#ports.tenantOf(org);
       const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
         call.inTime(this.#ports.clock, LATE, (signal) =>
-          this.#delayed(tenant, () => this.#push(tenant, request, call, signal), signal),
+          this.#taken(tenant, '', () => this.#push(tenant, request, call, signal), signal),
         ),
       );
       call.answer(call.isJson ? '{}' : '', { ...writeToken(written), ...answeredFor([tenant], org) });
@@ -60,12 +64,20 @@ export class PushHttp {
     }
   }
 
-  /** The work, answered no sooner than the tenant's artificial delay after now, whatever comes of it. What it holds is given back before. */
-  async #delayed<T>(tenant: TenantId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { clock, delayMsOf } = this.#ports;
+  /**
+   * The work, answered no sooner than the tenant's artificial delay after now, whatever comes of it. What it holds is given back before; a refusal is kept
+   * for its tenant to see.
+   * @param service whose profile it is, where that is known before it is read.
+   */
+  async #taken<T>(tenant: TenantId, service: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { admit, rejections, clock, delayMsOf } = this.#ports;
     const untilMs = clock.nowMs() + delayMsOf(tenant);
     try {
+      admit(tenant);
       return await work();
+    } catch (thrown) {
+      rejections.note(tenant, KilnError.from(thrown), service);
+      throw thrown;
     } finally {
       const leftMs = untilMs - clock.nowMs();
       if (leftMs > 0) await clock.sleep(leftMs, signal);
@@ -102,7 +114,7 @@ export class PushHttp {
     const org = header(request, 'x-scope-orgid');
     const tenant = this.#ports.tenantOf(org);
     const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
-      this.#delayed(tenant, () => this.#ingest(tenant, request)),
+      this.#taken(tenant, serviceOf(request), () => this.#ingest(tenant, request)),
     );
     const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
     response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
@@ -130,6 +142,12 @@ export class PushHttp {
 
 function sentPush(tenant: TenantId, request: IncomingMessage): SentPush {
   return { tenant, path: request.url!.split('?', 1)[0]!, traceId: traceIdOf(request) };
+}
+
+/** Of `/ingest`, as it says it: `name=app{…}`. */
+function serviceOf({ url = '' }: IncomingMessage): string {
+  const name = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('name') ?? '';
+  return name.split('{', 1)[0]!.trim();
 }
 
 /** Where the records went: a read that carries it waits until they are readable. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { readPprof } from '../../../../test/oracle/pprof-message.ts';
+import { ModuleNames } from './module-names.ts';
 import { selfPprof } from './self-pprof.ts';
 
 test('what a thread did becomes stacks of functions with files below the program, exact times, and the thread as a label', () => {
@@ -18,7 +19,7 @@ test('what a thread did becomes stacks of functions with files below the program
         ],
       },
     ],
-    'file:///opt/kiln/',
+    new ModuleNames('file:///opt/kiln/'),
     10,
   );
   const message = readPprof(bytes);

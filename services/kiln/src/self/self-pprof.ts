@@ -1,13 +1,13 @@
 import { ByteWriter } from '@kiln/bytes';
 import type { CpuNode, CpuProfile } from '@kiln/threads';
 import { message, text } from '../push-message.ts';
+import type { ModuleNames } from './module-names.ts';
 
 /**
  * What threads did as pprof (google.v1.Profile): samples/count and cpu/nanoseconds, with the thread as a label of every sample, which makes it a series.
  * @param profiles one or more, of the same time: that of the first is the time of the pprof.
- * @param root folder of this program, as a URL that ends with a slash: files are named below it, not where they were installed.
  */
-export function selfPprof(profiles: readonly CpuProfile[], root: string, sampleMs: number): Uint8Array {
+export function selfPprof(profiles: readonly CpuProfile[], names: ModuleNames, sampleMs: number): Uint8Array {
   const [{ startMs, durationMs }] = profiles as [CpuProfile];
   const strings = new Map<string, number>([['', 0]]);
   const rowOf = (one: string): number => {
@@ -40,12 +40,12 @@ export function selfPprof(profiles: readonly CpuProfile[], root: string, sampleM
     }
   }
   for (const [key, id] of functions) {
-    const [name, url, line] = JSON.parse(key) as [string, string, number];
+    const [name, url, at] = JSON.parse(key) as [string, string, number];
+    const { file, line } = names.placeOf(url, at);
     const location = new ByteWriter();
     location.bytes(numbers([1, id]));
     message(location, 4, numbers([1, id], [2, line]));
     message(out, 4, location.view());
-    const file = url.startsWith(root) ? url.slice(root.length) : url.replace(/^file:.*\//, '');
     const fields = [
       [1, id],
       [2, rowOf(name || '(anonymous)')],

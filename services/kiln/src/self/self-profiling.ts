@@ -1,7 +1,9 @@
 import type { Clock } from '@kiln/async';
 import type { Logger } from '@kiln/telemetry';
 import { profileAllThreads, profileThreads } from '@kiln/threads';
+import { programRoot } from '../program-root.ts';
 import { pushMessage } from '../push-message.ts';
+import { ModuleNames } from './module-names.ts';
 import { selfPprof } from './self-pprof.ts';
 
 /** Whether and how the process profiles itself, as an operator decides it. */
@@ -20,11 +22,11 @@ const FIRST_MS = 5_000;
 /** V8 wakes every thread for each sample, also one that waits: ten a second cost little, and a minute has hundreds. */
 const SAMPLE_MS = 100;
 
+/** Files are named below the program, not where it was installed. */
+const names = new ModuleNames(programRoot.href);
+
 /** The name that the process is stored under. */
 const SERVICE = 'kiln';
-
-/** Where this program is installed. */
-const root = new URL('../../../../', import.meta.url).href;
 
 /**
  * From now on every thread of this process is profiled, and what it did is pushed as the service `kiln`, a series per kind of thread. Call it before threads
@@ -54,7 +56,7 @@ export function startSelfProfiling(
     clock,
     (seen) => {
       if (!seen.nodes.some(({ samples }) => samples > 0)) return;
-      push(pushMessage(labels, selfPprof([seen], root, SAMPLE_MS))).catch(fail);
+      push(pushMessage(labels, selfPprof([seen], names, SAMPLE_MS))).catch(fail);
     },
     fail,
   );
@@ -66,5 +68,5 @@ const ASKED_SAMPLE_MS = 10;
 /** What all threads of this process do in the next seconds, as pprof: for `/debug/pprof/profile`. @param signal that nobody waits for it any more. */
 export async function ownProfile(seconds: number, clock: Clock, signal: AbortSignal): Promise<Uint8Array> {
   const profiles = await profileAllThreads({ ms: seconds * 1000, sampleMs: ASKED_SAMPLE_MS }, clock, signal);
-  return selfPprof(profiles, root, ASKED_SAMPLE_MS);
+  return selfPprof(profiles, names, ASKED_SAMPLE_MS);
 }

@@ -9,6 +9,8 @@ export interface FlameData {
   readonly total: number;
   /** Of the values: `nanoseconds`, `bytes`, `count`, … */
   readonly unit: string;
+  /** What was sampled, for example the profile type: the tooltip says it. */
+  readonly kind?: string;
 }
 
 /** A row of the table, of all samples, whatever the graph leaves out. Values in the unit of the profile type. */
@@ -25,6 +27,7 @@ export interface FlameDiffData {
   readonly leftTotal: number;
   readonly rightTotal: number;
   readonly unit: string;
+  readonly kind?: string;
 }
 
 /** How the frames are shown; every part of it is in the address of the page. */
@@ -39,7 +42,10 @@ export interface FlameState {
   readonly inverted: boolean;
   readonly colours: 'package' | 'self';
 }
-/** Props of `<FlameGraph>`. */
+/**
+ * Props of `<FlameGraph>`, which brings its own tools: search, direction, colours, what is focused, and the view of callers and callees. It is as high as
+ * it needs, at most `--flame-height`; so is `<FunctionTable>`.
+ */
 export interface FlameGraphProps {
   readonly data: FlameData | FlameDiffData;
   readonly state: FlameState;

@@ -1,0 +1,110 @@
+/** A stretch of time, both ends inclusive, Unix milliseconds. */
+export interface TimeRange {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** What a range without an end or a beginning is. */
+export const RECENT = { from: 'now-1h', until: 'now' } as const;
+
+const UNITS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  M: 2_592_000_000,
+  y: 31_536_000_000,
+};
+
+/** Steps of the timeline in milliseconds; each is a multiple of the one before, so that a range of whole steps stays one when zoomed. */
+const STEPS = [15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 86_400, 604_800].map((seconds) => seconds * 1000);
+const MOST_STEPS = 180;
+
+/**
+ * Reads `now`, `now-1h30m` or Unix milliseconds, as they stand in addresses; undefined when it is none of them.
+ * Seconds (10 digits) are taken too, because the API takes them (docs/api.md).
+ */
+export function readTime(text: string, nowMs: number): number | undefined {
+  const trimmed = text.trim();
+  if (/^\d{13}$/.test(trimmed)) return Number(trimmed);
+  if (/^\d{10}$/.test(trimmed)) return Number(trimmed) * 1000;
+  const back = /^now((?:-?\d{1,9}[smhdwMy])*)$/.exec(trimmed);
+  if (back === null) return undefined;
+  let ms = nowMs;
+  for (const [, count, unit] of back[1]!.matchAll(/(\d+)([smhdwMy])/g)) ms -= Number(count) * UNITS[unit!]!;
+  return back[1] !== '' && !back[1]!.startsWith('-') ? undefined : ms;
+}
+
+/** The step of a timeline over `ms` milliseconds. */
+export function stepOf(ms: number): number {
+  return STEPS.find((step) => ms / step <= MOST_STEPS) ?? STEPS.at(-1)!;
+}
+
+/**
+ * The range of two texts. A beginning that is counted back from now is moved back to the edge of a step, so that the bars of a timeline are
+ * the sum of what the range holds, and do not change with every second.
+ * @returns a sentence when one of them is no time, or the end lies before the beginning.
+ */
+export function resolveRange(from: string, until: string, nowMs: number): TimeRange | string {
+  const start = readTime(from, nowMs);
+  const untilMs = readTime(until, nowMs);
+  if (start === undefined) return wrongTime('from', from);
+  if (untilMs === undefined) return wrongTime('until', until);
+  if (untilMs <= start) return `The range ends (${stamp(untilMs)}) before it begins (${stamp(start)}).`;
+  const step = stepOf(untilMs - start);
+  return { fromMs: from.startsWith('now') ? Math.floor(start / step) * step + 1 : start, untilMs };
+}
+
+function wrongTime(name: string, text: string): string {
+  return `“${name}” is ${JSON.stringify(text.slice(0, 60))}: want now, now-1h30m or Unix milliseconds.`;
+}
+
+/** `2026-11-29 18:03:20`, local time. */
+export function stamp(ms: number): string {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return String(ms);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** Reads what `stamp` writes, also without seconds or time; undefined when it is none. */
+export function readStamp(text: string): number | undefined {
+  const found = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d))?)?$/.exec(text.trim());
+  if (found === null) return undefined;
+  const [year, month, day, hour = 0, minute = 0, second = 0] = found.slice(1).map((part) => Number(part ?? 0));
+  const date = new Date(year!, month! - 1, day, hour, minute, second);
+  return date.getMonth() === month! - 1 && date.getDate() === day ? date.getTime() : undefined;
+}
+
+/** What a picker shows of a range: `Last 1 hour`, or its two ends. */
+export function rangeText(from: string, until: string): string {
+  const known = QUICK_RANGES.find((range) => range.from === from && until === 'now');
+  if (known !== undefined) return known.text;
+  if (until === 'now' && from.startsWith('now-')) return `Last ${from.slice(4)}`;
+  const end = (text: string): string => (/^\d{10,13}$/.test(text) ? stamp(readTime(text, 0) ?? 0) : text);
+  return `${end(from)} – ${end(until)}`;
+}
+
+/** The ranges of the picker. */
+export const QUICK_RANGES: readonly { readonly from: string; readonly text: string }[] = [
+  { from: 'now-5m', text: 'Last 5 minutes' },
+  { from: 'now-15m', text: 'Last 15 minutes' },
+  { from: 'now-1h', text: 'Last 1 hour' },
+  { from: 'now-3h', text: 'Last 3 hours' },
+  { from: 'now-6h', text: 'Last 6 hours' },
+  { from: 'now-12h', text: 'Last 12 hours' },
+  { from: 'now-1d', text: 'Last 24 hours' },
+  { from: 'now-2d', text: 'Last 2 days' },
+  { from: 'now-7d', text: 'Last 7 days' },
+  { from: 'now-30d', text: 'Last 30 days' },
+];
+
+/** `3 min ago`; of what lies ahead `just now`. */
+export function agoText(ms: number): string {
+  if (ms < 60_000) return 'just now';
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ago`;
+  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ago`;
+  return `${Math.floor(ms / 86_400_000)} d ago`;
+}

@@ -1,0 +1,56 @@
+import { useEffect, useEffectEvent, useState } from 'react';
+import type { Answer, Client, Trouble } from '../api/client.ts';
+import { usePage } from './page.ts';
+
+/** An answer as a panel shows it: the last one stays while the next is awaited. */
+export interface Shown<T> {
+  readonly value: T | undefined;
+  /** Sentences of the server about the value, for example what is missing from it. */
+  readonly notes: readonly string[];
+  readonly trouble: Trouble | undefined;
+  /** Whether what is shown is not yet what was asked for. */
+  readonly loading: boolean;
+}
+
+interface Held<T> {
+  readonly key: string;
+  readonly value: T | undefined;
+  readonly notes: readonly string[];
+  readonly trouble: Trouble | undefined;
+}
+
+/**
+ * Asks when `key` changes and in every refresh; an older question is given up.
+ * @param key says what is asked; undefined = nothing.
+ */
+export function useAnswer<T>(
+  key: string | undefined,
+  ask: (client: Client, signal: AbortSignal) => Promise<Answer<T>>,
+): Shown<T> {
+  const { client, round } = usePage();
+  const [held, setHeld] = useState<Held<T>>({ key: '', value: undefined, notes: [], trouble: undefined });
+  const askNow = useEffectEvent(ask);
+  const full = key === undefined ? undefined : `${round} ${key}`;
+  useEffect(() => {
+    if (full === undefined) return undefined;
+    const leaving = new AbortController();
+    void askNow(client, leaving.signal).then((answer) => {
+      if (leaving.signal.aborted) return;
+      setHeld((before) =>
+        answer.ok
+          ? { key: full, value: answer.value, notes: answer.notes, trouble: undefined }
+          : { key: full, value: keepable(before, answer.trouble), notes: [], trouble: answer.trouble },
+      );
+    });
+    return () => leaving.abort();
+  }, [full, client]);
+  if (full === undefined) return { value: undefined, notes: [], trouble: undefined, loading: false };
+  const { value, notes, trouble } = held;
+  const loading = held.key !== full;
+  return { value, notes, trouble: loading ? undefined : trouble, loading };
+}
+
+/** When nobody answers, the last numbers stay; a refusal has none. */
+function keepable<T>(before: Held<T>, trouble: Trouble): T | undefined {
+  return trouble.kind === 'away' ? before.value : undefined;
+}

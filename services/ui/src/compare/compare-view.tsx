@@ -1,0 +1,174 @@
+import type { ReactNode } from 'react';
+import { askDiff, askFlame, type Selection } from '../api/calls.ts';
+import { aggregationOf } from '../api/kinds.ts';
+import type { Address, Side } from '../app/address.ts';
+import { Outcome, Panel } from '../app/panel.tsx';
+import { usePage } from '../app/page.ts';
+import { resolveRange } from '../app/time-range.ts';
+import { useAnswer, type Shown } from '../app/use-answer.ts';
+import { AggregationMenu } from '../explore/aggregation-menu.tsx';
+import { useChosenKind, useKinds } from '../explore/explore-view.tsx';
+import { Panes } from '../explore/flame-panel.tsx';
+import { KindMenu } from '../explore/kind-menu.tsx';
+import { readSelector } from '../explore/selector-text.ts';
+import { useFlameState } from '../explore/use-flame-state.ts';
+import { FlameGraph } from '../flame/flame-graph.tsx';
+import { ChangesTable } from './changes-table.tsx';
+import { SideCard } from './side-card.tsx';
+
+/** Two selections of profiles of one kind: beside each other, as a difference, and function by function. */
+export function CompareView(): ReactNode {
+  const { address, nowMs, go } = usePage();
+  const { selector, from, until, right } = address;
+  const left: Side = { selector, from, until };
+  const leftRange = resolveRange(left.from, left.until, nowMs);
+  const rightRange = resolveRange(right.from, right.until, nowMs);
+  const kinds = useKindsOfBoth(left, leftRange, right, rightRange);
+  const kind = useChosenKind(kinds);
+  const aggregation = address.aggregation === '' ? aggregationOf(kind) : address.aggregation;
+  const leftSelection = selectionOf(kind, left, leftRange);
+  const rightSelection = selectionOf(kind, right, rightRange);
+  return (
+    <div className="view">
+      <h1 className="visually-hidden">Compare</h1>
+      <div className="query-bar">
+        <KindMenu kind={kind} kinds={kinds} onKind={(next) => go({ kind: next })} />
+        <AggregationMenu kind={kind} />
+        <select
+          aria-label="Comparison"
+          value={address.comparison}
+          onChange={(event) => go({ comparison: event.target.value as Address['comparison'] })}
+        >
+          <option value="diff">Difference</option>
+          <option value="sides">Side by side</option>
+        </select>
+        <button type="button" onClick={() => go({ ...right, right: left })}>
+          Swap
+        </button>
+        <button type="button" onClick={() => go({ ...right, ...rangeBefore(rightRange) })}>
+          Compare with the time before
+        </button>
+      </div>
+      <div className="sides">
+        <SideCard name="Left" side={left} range={leftRange} {...{ kind, aggregation }} onSide={go} />
+        <SideCard
+          name="Right"
+          side={right}
+          range={rightRange}
+          {...{ kind, aggregation }}
+          onSide={(change) => go({ right: { ...right, ...change } })}
+        />
+      </div>
+      {leftSelection === undefined || rightSelection === undefined ? (
+        <Panel title="Comparison">
+          <p className="state">
+            {kinds?.length === 0
+              ? 'No profiles match either selector in its range.'
+              : 'Choose a kind, and a selector and a range for each side.'}
+          </p>
+        </Panel>
+      ) : (
+        <Compared left={leftSelection} right={rightSelection} />
+      )}
+    </div>
+  );
+}
+
+type Ranged = ReturnType<typeof resolveRange>;
+
+/** The right side's range, one length earlier. */
+function rangeBefore(range: Ranged): Partial<Side> {
+  if (typeof range === 'string') return {};
+  const length = range.untilMs - range.fromMs + 1;
+  return { from: String(range.fromMs - length), until: String(range.fromMs - 1) };
+}
+
+function selectionOf(kind: string, side: Side, range: Ranged): Selection | undefined {
+  const read = readSelector(side.selector);
+  return kind === '' || !read.ok || typeof range === 'string' ? undefined : { kind, selector: read.text, range };
+}
+
+function useKindsOfBoth(left: Side, leftRange: Ranged, right: Side, rightRange: Ranged): readonly string[] | undefined {
+  const none = { fromMs: 0, untilMs: 1 };
+  const ask = (side: Side, range: Ranged): [string | undefined, typeof none] => {
+    const read = readSelector(side.selector);
+    return typeof range === 'string' || !read.ok ? [undefined, none] : [read.text, range];
+  };
+  const ofLeft = useKinds(...ask(left, leftRange)).value;
+  const ofRight = useKinds(...ask(right, rightRange)).value;
+  if (ofLeft === undefined && ofRight === undefined) return undefined;
+  return [...new Set([...(ofLeft ?? []), ...(ofRight ?? [])])].toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+function Compared({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
+  const { address } = usePage();
+  const ofLeft = useWhole(left);
+  const ofRight = useWhole(right);
+  return (
+    <>
+      {address.comparison === 'diff' ? (
+        <Difference left={left} right={right} />
+      ) : (
+        <div className="sides">
+          <SidePanel name="Left" shown={ofLeft} />
+          <SidePanel name="Right" shown={ofRight} />
+        </div>
+      )}
+      <Panel title="Functions" busy={ofLeft.loading || ofRight.loading}>
+        <Outcome shown={ofLeft} what="the left side">
+          {(leftAnswer) => (
+            <Outcome shown={ofRight} what="the right side">
+              {(rightAnswer) => <ChangesTable left={leftAnswer} right={rightAnswer} unit={leftAnswer.unit} />}
+            </Outcome>
+          )}
+        </Outcome>
+      </Panel>
+    </>
+  );
+}
+
+type Whole = Extract<Awaited<ReturnType<typeof askFlame>>, { ok: true }>['value'];
+
+/** A side with all its functions: one that is missing in a part of them would count as new. */
+function useWhole(selection: Selection): Shown<Whole> {
+  const { aggregation } = usePage().address;
+  return useAnswer(JSON.stringify(['side', selection, aggregation]), (client, signal) =>
+    askFlame(client, selection, { aggregation, functions: 0 }, signal),
+  );
+}
+
+function SidePanel({ name, shown }: { readonly name: string; readonly shown: Shown<Whole> }): ReactNode {
+  const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
+  return (
+    <Panel title={`${name}${text}`} busy={shown.loading}>
+      <Outcome
+        shown={shown}
+        what={`the ${name.toLowerCase()} side`}
+        isEmpty={({ total }) => total === 0}
+        empty={<p>No profiles of this kind on this side.</p>}
+      >
+        {(answer) => <Panes answer={answer} panes="graph" />}
+      </Outcome>
+    </Panel>
+  );
+}
+
+function Difference({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
+  const { theme } = usePage();
+  const [state, onState] = useFlameState();
+  const shown = useAnswer(JSON.stringify(['diff', left, right]), (client, signal) =>
+    askDiff(client, left, right, signal),
+  );
+  return (
+    <Panel title="Difference: widths are both sides together, colours the change of share" busy={shown.loading}>
+      <Outcome
+        shown={shown}
+        what="the difference"
+        isEmpty={({ leftTotal, rightTotal }) => leftTotal + rightTotal === 0}
+        empty={<p>No profiles of this kind on either side.</p>}
+      >
+        {(data) => <FlameGraph data={data} state={state} onState={onState} theme={theme} />}
+      </Outcome>
+    </Panel>
+  );
+}

@@ -1,0 +1,97 @@
+import { useEffect, useEffectEvent, type ReactNode } from 'react';
+import { askKinds } from '../api/calls.ts';
+import { aggregationOf, firstKind } from '../api/kinds.ts';
+import { Panel, Refused } from '../app/panel.tsx';
+import { usePage } from '../app/page.ts';
+import { resolveRange, type TimeRange } from '../app/time-range.ts';
+import { useAnswer } from '../app/use-answer.ts';
+import { AggregationMenu } from './aggregation-menu.tsx';
+import { FlamePanel } from './flame-panel.tsx';
+import { KindMenu } from './kind-menu.tsx';
+import { SelectorBar } from './selector-bar.tsx';
+import { readSelector } from './selector-text.ts';
+import { ServiceMenu } from './service-menu.tsx';
+import { Timeline } from './timeline.tsx';
+
+/** One selection of profiles: when, and where in the code. */
+export function ExploreView(): ReactNode {
+  const { address, nowMs } = usePage();
+  const range = resolveRange(address.from, address.until, nowMs);
+  return (
+    <div className="view">
+      <h1 className="visually-hidden">Explore</h1>
+      {typeof range === 'string' ? <Refused message={range} /> : <Explored range={range} />}
+    </div>
+  );
+}
+
+function Explored({ range }: { readonly range: TimeRange }): ReactNode {
+  const { address, go } = usePage();
+  const read = readSelector(address.selector);
+  const selector = read.ok ? read.text : undefined;
+  const kinds = useKinds(selector, range);
+  const kind = useChosenKind(kinds.value);
+  const aggregation = address.aggregation === '' ? aggregationOf(kind) : address.aggregation;
+  const setSelector = (next: string): void => go({ selector: next });
+  return (
+    <>
+      <div className="query-bar">
+        <ServiceMenu selector={address.selector} range={range} label="Service" onSelector={setSelector} />
+        <KindMenu kind={kind} kinds={kinds.value} onKind={(next) => go({ kind: next })} />
+        <SelectorBar label="Selector" selector={address.selector} range={range} onSelector={setSelector} />
+        <AggregationMenu kind={kind} />
+      </div>
+      {!read.ok ? (
+        <Panel title="Nothing is shown">
+          <div className="state refused" role="alert">
+            <p>{read.message}</p>
+          </div>
+        </Panel>
+      ) : kind === '' ? (
+        <NoKind message={kinds.trouble?.message} known={kinds.value !== undefined} />
+      ) : (
+        <>
+          <Timeline
+            selection={{ kind, selector: read.text, range }}
+            aggregation={aggregation}
+            groupBy={address.groupBy}
+            onZoom={({ fromMs, untilMs }) => go({ from: String(fromMs), until: String(untilMs) })}
+          />
+          <FlamePanel selection={{ kind, selector: read.text, range }} />
+        </>
+      )}
+    </>
+  );
+}
+
+function NoKind({ message, known }: { readonly message: string | undefined; readonly known: boolean }): ReactNode {
+  if (message !== undefined) return <Refused message={message} />;
+  return (
+    <Panel title="Profiles" busy={!known}>
+      <div className="state" role="status">
+        {known ? (
+          <p>No profiles match this selector in this range. Try a longer range, or another selector.</p>
+        ) : (
+          <p>Looking for profiles…</p>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+/** The kinds of what a selector matches. */
+export function useKinds(selector: string | undefined, range: TimeRange): ReturnType<typeof useAnswer<string[]>> {
+  const key = selector === undefined ? undefined : JSON.stringify(['kinds', selector, range]);
+  return useAnswer(key, (client, signal) => askKinds(client, selector!, range, signal));
+}
+
+/** The kind of the address; where it names none, the most telling one that there is, which the address then names. */
+export function useChosenKind(kinds: readonly string[] | undefined): string {
+  const { address, go } = usePage();
+  const chosen = address.kind === '' ? firstKind(kinds ?? []) : address.kind;
+  const nameIt = useEffectEvent((kind: string) => go({ kind }, 'replace'));
+  useEffect(() => {
+    if (chosen !== '') nameIt(chosen);
+  }, [chosen]);
+  return chosen;
+}

@@ -1,0 +1,70 @@
+import type { ReactNode } from 'react';
+import { askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
+import type { Address } from '../app/address.ts';
+import { Outcome, Panel } from '../app/panel.tsx';
+import { usePage } from '../app/page.ts';
+import { useAnswer } from '../app/use-answer.ts';
+import { FlameGraph } from '../flame/flame-graph.tsx';
+import { FunctionTable } from '../flame/function-table.tsx';
+import { Downloads } from './downloads.tsx';
+import { useFlameState } from './use-flame-state.ts';
+
+/** Rows of the table: what comes after them is too small to be looked for. */
+const FUNCTIONS = 5000;
+
+/** Where in the code: the flame graph and the table of functions, of one answer. */
+export function FlamePanel({ selection }: { readonly selection: Selection }): ReactNode {
+  const { address, go } = usePage();
+  const { aggregation } = address;
+  const shown = useAnswer(JSON.stringify(['flame', selection, aggregation]), (client, signal) =>
+    askFlame(client, selection, { aggregation, functions: FUNCTIONS }, signal),
+  );
+  const { value } = shown;
+  const average = value?.aggregation === 'average';
+  return (
+    <Panel
+      className="flame-panel"
+      title={value === undefined ? 'Flame graph' : `Flame graph of ${value.text}${average ? ' on average' : ''}`}
+      busy={shown.loading}
+      actions={
+        <>
+          <select
+            aria-label="Shown"
+            value={address.panes}
+            onChange={(event) => go({ panes: event.target.value as Address['panes'] })}
+          >
+            <option value="both">Graph and table</option>
+            <option value="graph">Graph</option>
+            <option value="table">Table</option>
+          </select>
+          <Downloads selection={selection} />
+        </>
+      }
+    >
+      <Outcome
+        shown={shown}
+        what="the flame graph"
+        isEmpty={({ graph }) => graph.total === 0}
+        empty={<p>No profiles of this kind match the selector in this range.</p>}
+      >
+        {(answer) => <Panes answer={answer} panes={address.panes} />}
+      </Outcome>
+    </Panel>
+  );
+}
+
+/** The graph and the table, one of them or both beside each other. */
+export function Panes(props: { readonly answer: FlameAnswer; readonly panes: Address['panes'] }): ReactNode {
+  const { answer, panes } = props;
+  const { theme } = usePage();
+  const [state, onState] = useFlameState();
+  const { graph, rows, functionCount, total, unit } = answer;
+  return (
+    <div className={`panes ${panes}`}>
+      {panes !== 'table' && <FlameGraph data={graph} state={state} onState={onState} theme={theme} />}
+      {panes !== 'graph' && (
+        <FunctionTable rows={rows} count={functionCount} total={total} unit={unit} state={state} onState={onState} />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,93 @@
+import { useMemo, useState, type ReactNode } from 'react';
+import type { FunctionRow, FunctionTableProps } from './props.ts';
+import { parseSearch } from './search.ts';
+import { shareText, valueText } from './texts.ts';
+import { VirtualTable, type Column } from './virtual-table.tsx';
+import './flame.css';
+
+type Key = 'name' | 'flat' | 'cum';
+
+/** Functions with their own and their total values: sorted by any column, filtered by the search, as many as there are. */
+export function FunctionTable({ rows, count, total, unit, state, onState }: FunctionTableProps): ReactNode {
+  const [sort, setSort] = useState<{ key: Key; down: boolean }>({ key: 'flat', down: true });
+  const shown = useMemo(() => {
+    const search = parseSearch(state.search);
+    const wanted = search.kind === 'names' ? rows.filter(({ name }) => search.matches(name)) : rows;
+    return wanted.toSorted((a, b) => (sort.down ? -1 : 1) * compare(a, b, sort.key));
+  }, [rows, state.search, sort]);
+  const columns: Column<FunctionRow, Key>[] = [
+    {
+      key: 'name',
+      title: 'Function',
+      cell: ({ name }) => (
+        <>
+          <button
+            type="button"
+            className="flame-name"
+            title={name}
+            onClick={() => onState({ search: state.search === name ? '' : name })}
+          >
+            {name}
+          </button>
+          <button
+            type="button"
+            className="flame-icon"
+            aria-label={`Callers and callees of ${name}`}
+            title="Callers and callees"
+            onClick={() => onState({ sandwich: name })}
+          >
+            ⇅
+          </button>
+        </>
+      ),
+    },
+    {
+      key: 'flat',
+      title: 'Self',
+      isNumber: true,
+      cell: ({ flat }) => <Amount value={flat} total={total} unit={unit} />,
+    },
+    { key: 'cum', title: 'Total', isNumber: true, cell: ({ cum }) => <Amount value={cum} total={total} unit={unit} /> },
+  ];
+  return (
+    <VirtualTable
+      caption={
+        rows.length < count
+          ? `The ${rows.length.toLocaleString('en')} largest of ${count.toLocaleString('en')} functions`
+          : `${count.toLocaleString('en')} functions`
+      }
+      columns={columns}
+      rows={shown}
+      keyOf={({ name }) => name}
+      isMarked={({ name }) => name === state.sandwich || name === state.search}
+      sort={sort}
+      onSort={(key) => setSort({ key, down: sort.key === key ? !sort.down : key !== 'name' })}
+      empty={rows.length === 0 ? 'No function has a value.' : 'No function matches the search.'}
+    />
+  );
+}
+
+function compare(a: FunctionRow, b: FunctionRow, key: Key): number {
+  const byName = a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+  return key === 'name' ? byName : a[key] - b[key] || -byName;
+}
+
+/** A value, its share as a bar and in hundredths. */
+function Amount({
+  value,
+  total,
+  unit,
+}: {
+  readonly value: number;
+  readonly total: number;
+  readonly unit: string;
+}): ReactNode {
+  const share = total === 0 ? 0 : Math.min(1, value / total);
+  return (
+    <span className="flame-amount">
+      <span>{valueText(value, unit)}</span>
+      <small>{shareText(value, total)}</small>
+      <i style={{ width: `${share * 100}%` }} />
+    </span>
+  );
+}

@@ -1,0 +1,106 @@
+import { useMemo, type ReactNode } from 'react';
+import { paletteOf, rowColours, type ColourMode, type Theme } from './colours.ts';
+import { FlameCanvas } from './flame-canvas.tsx';
+import type { FrameTree } from './frame-tree.ts';
+import type { FlameState } from './props.ts';
+import { matchesOf, type Search } from './search.ts';
+import { shareText, valueText, type Described } from './texts.ts';
+import { sandwichTrees } from './views.ts';
+
+/** Callers of a function above it, callees below; a click on another function looks at that one. */
+export function Sandwich({
+  tree,
+  functionName,
+  mode,
+  theme,
+  search,
+  described,
+  onState,
+}: {
+  readonly tree: FrameTree;
+  readonly functionName: string;
+  readonly mode: ColourMode;
+  readonly theme: Theme;
+  readonly search: Search;
+  readonly described: Described;
+  readonly onState: (change: Partial<FlameState>) => void;
+}): ReactNode {
+  const { callers, callees } = useMemo(() => sandwichTrees(tree, functionName), [tree, functionName]);
+  const total = callees.total[0]!;
+  if (total === 0)
+    return (
+      <p className="flame-empty">
+        {functionName} is in no stack of this graph: it may have been too small to be kept, or the selection has
+        changed.
+      </p>
+    );
+  const part = (which: FrameTree, upwards: boolean): ReactNode => (
+    <SandwichPart
+      tree={which}
+      upwards={upwards}
+      mode={mode}
+      theme={theme}
+      search={search}
+      described={{ ...described, focus: 0, upwards, whole: tree.total[0]! }}
+      onState={onState}
+    />
+  );
+  return (
+    <div className="flame-sandwich">
+      <h3>
+        Callers <small>{describeSize(callers)}</small>
+      </h3>
+      {part(callers, true)}
+      <h3>
+        Callees{' '}
+        <small>
+          {describeSize(callees)} · {valueText(total, described.unit)} in all, {shareText(total, tree.total[0]!)} of
+          everything, itself {valueText(callees.self[0]!, described.unit)}
+        </small>
+      </h3>
+      {part(callees, false)}
+    </div>
+  );
+}
+
+function describeSize({ length }: FrameTree): string {
+  return length === 1 ? 'none' : `${(length - 1).toLocaleString('en')} frames`;
+}
+
+function SandwichPart({
+  tree,
+  upwards,
+  mode,
+  theme,
+  search,
+  described,
+  onState,
+}: {
+  readonly tree: FrameTree;
+  readonly upwards: boolean;
+  readonly mode: ColourMode;
+  readonly theme: Theme;
+  readonly search: Search;
+  readonly described: Described;
+  readonly onState: (change: Partial<FlameState>) => void;
+}): ReactNode {
+  const matches = useMemo(() => matchesOf(tree, search), [tree, search]);
+  const scene = useMemo(
+    () => ({ tree, colour: rowColours(tree, mode), palette: paletteOf(mode, theme), matches, focus: 0, upwards }),
+    [tree, mode, theme, matches, upwards],
+  );
+  const look = (name: string): void => onState({ sandwich: name });
+  return (
+    <FlameCanvas
+      scene={scene}
+      described={described}
+      label={`${upwards ? 'Callers' : 'Callees'} of ${tree.names[tree.name[0]!]}, ${tree.length.toLocaleString('en')} frames`}
+      onFocus={(row) => {
+        if (row > 0) look(tree.names[tree.name[row]!]!);
+      }}
+      onBack={() => onState({ sandwich: undefined })}
+      onSandwich={look}
+      onSearch={(name) => onState({ search: name })}
+    />
+  );
+}

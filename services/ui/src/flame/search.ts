@@ -1,0 +1,58 @@
+import type { FrameTree } from './frame-tree.ts';
+
+/** What a search means: text in any case, or between slashes a regular expression (`/^runtime\./`, `/json/i`). */
+export type Search =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'names'; readonly matches: (name: string) => boolean }
+  | { readonly kind: 'invalid'; readonly message: string };
+
+/** Reads what somebody typed; a slash alone, or without its other one, is text. */
+export function parseSearch(text: string): Search {
+  if (text.trim() === '') return { kind: 'none' };
+  const [, pattern, flags] = /^\/(.+)\/(i?)$/s.exec(text) ?? [];
+  if (pattern === undefined) {
+    const wanted = text.trim().toLowerCase();
+    return { kind: 'names', matches: (name) => name.toLowerCase().includes(wanted) };
+  }
+  try {
+    const regex = new RegExp(pattern, flags);
+    return { kind: 'names', matches: (name) => regex.test(name) };
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).replace(/^.*: /s, '');
+    return { kind: 'invalid', message: `${text} is no regular expression: ${reason}` };
+  }
+}
+
+/** Which frames a search matches. */
+export interface Matches {
+  /** How many rows before row i match; of `length` + 1 entries, so that a run of rows is asked at once. */
+  readonly before: Uint32Array;
+}
+
+/** The rows whose names match; undefined when nothing is searched. */
+export function matchesOf(tree: FrameTree, search: Search): Matches | undefined {
+  if (search.kind !== 'names') return undefined;
+  const { length, names, name } = tree;
+  const byName = new Uint8Array(names.length);
+  for (let i = 0; i < names.length; i++) byName[i] = search.matches(names[i]!) ? 1 : 0;
+  const before = new Uint32Array(length + 1);
+  // The root stands for all samples, it is no function.
+  for (let row = 1; row < length; row++) before[row + 1] = before[row]! + byName[name[row]!]!;
+  return { before };
+}
+
+/** The samples in which a match is, each counted once: matches below a match are within it. @param root row below which to look. */
+export function matchedTotal({ length, parent, total }: FrameTree, { before }: Matches, root: number): number {
+  /** 1 below `root`, 2 below a match. */
+  const state = new Uint8Array(length);
+  state[root] = before[root + 1]! > before[root]! ? 2 : 1;
+  let sum = state[root] === 2 ? total[root]! : 0;
+  for (let row = root + 1; row < length; row++) {
+    const above = state[parent[row]!]!;
+    if (above === 1 && before[row + 1]! > before[row]!) {
+      sum += total[row]!;
+      state[row] = 2;
+    } else state[row] = above;
+  }
+  return sum;
+}

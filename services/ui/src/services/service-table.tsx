@@ -1,0 +1,133 @@
+import { useState, type ReactNode } from 'react';
+import { askTimeSeries, type ServiceKinds, type TimeSeries } from '../api/calls.ts';
+import type { Answer, Client } from '../api/client.ts';
+import { aggregationOf, firstKind, kindTitle, unitOf } from '../api/kinds.ts';
+import { shortText } from '../app/short-text.ts';
+import { usePage } from '../app/page.ts';
+import { agoText, stamp, stepOf, type TimeRange } from '../app/time-range.ts';
+import { Link } from '../app/top-bar.tsx';
+import { useAnswer } from '../app/use-answer.ts';
+import { serviceSelector } from '../explore/selector-text.ts';
+import { amountText } from '@kiln/model';
+import { Sparkline } from './sparkline.tsx';
+
+const PAGE_ROWS = 200;
+
+/** The services with what they sent over time; each kind leads to its flame graph. */
+export function ServiceTable(props: {
+  readonly services: readonly ServiceKinds[];
+  readonly range: TimeRange;
+}): ReactNode {
+  const { services, range } = props;
+  const [rows, setRows] = useState(PAGE_ROWS);
+  const stepMs = stepOf(range.untilMs - range.fromMs) * 2;
+  const wanted = [...new Set(services.map(({ kinds }) => firstKind(kinds)))].toSorted();
+  const activity = useAnswer(JSON.stringify(['activity', wanted, range]), (client, signal) =>
+    askActivity(client, wanted, range, stepMs, signal),
+  );
+  return (
+    <>
+      <table className="services">
+        <thead>
+          <tr>
+            <th scope="col">Service</th>
+            <th scope="col">Activity</th>
+            <th scope="col" className="number">
+              In this range
+            </th>
+            <th scope="col">Kinds</th>
+            <th scope="col">Last seen</th>
+          </tr>
+        </thead>
+        <tbody>
+          {services.slice(0, rows).map((service) => (
+            <ServiceRow
+              key={service.service}
+              service={service}
+              range={range}
+              stepMs={stepMs}
+              activity={activity.value?.get(firstKind(service.kinds))?.get(service.service)}
+            />
+          ))}
+        </tbody>
+      </table>
+      {services.length > rows && (
+        <button type="button" onClick={() => setRows(rows + PAGE_ROWS)}>
+          Show {Math.min(PAGE_ROWS, services.length - rows)} more of {services.length}
+        </button>
+      )}
+      {activity.trouble !== undefined && activity.value === undefined && (
+        <p className="note">Activity is not shown: {activity.trouble.message}</p>
+      )}
+    </>
+  );
+}
+
+type Activity = ReadonlyMap<string, ReadonlyMap<string, TimeSeries>>;
+
+/** What services sent over time, of the kinds: by kind, then by service. */
+async function askActivity(
+  client: Client,
+  kinds: readonly string[],
+  range: TimeRange,
+  stepMs: number,
+  signal: AbortSignal,
+): Promise<Answer<Activity>> {
+  const found = new Map<string, ReadonlyMap<string, TimeSeries>>();
+  const notes = new Set<string>();
+  for (const kind of kinds) {
+    const ask = { stepMs, groupBy: 'service_name', aggregation: aggregationOf(kind) };
+    // One after the other: the server serves the queries of a tenant in turn, and a page should not fill its queue.
+    const answer = await askTimeSeries(client, { kind, selector: '{}', range }, ask, signal);
+    if (!answer.ok) return answer;
+    found.set(kind, new Map(answer.value.map((series) => [series.group, series])));
+    for (const note of answer.notes) notes.add(note);
+  }
+  return { ok: true, value: found, notes: [...notes] };
+}
+
+function ServiceRow(props: {
+  readonly service: ServiceKinds;
+  readonly range: TimeRange;
+  readonly stepMs: number;
+  readonly activity: TimeSeries | undefined;
+}): ReactNode {
+  const { service, range, stepMs, activity } = props;
+  const { nowMs, address } = usePage();
+  const kind = firstKind(service.kinds);
+  const selector = serviceSelector(service.service);
+  const to = { view: 'explore', from: address.from, until: address.until, selector } as const;
+  const lastMs = Math.min(activity?.timesMs.at(-1) ?? Number.NaN, nowMs);
+  return (
+    <tr>
+      <th scope="row">
+        <Link to={{ ...to, kind }} className="service-name" title={service.service.slice(0, 500)}>
+          {service.service === '' ? '(no service name)' : shortText(service.service, 100)}
+        </Link>
+      </th>
+      <td>
+        <Sparkline series={activity} range={range} stepMs={stepMs} label={`${kindTitle(kind)} over time`} />
+      </td>
+      <td className="number" title={kindTitle(kind)}>
+        {activity === undefined ? '' : amountOf(activity, kind)}
+      </td>
+      <td className="kinds">
+        {service.kinds.map((id) => (
+          <Link key={id} to={{ ...to, kind: id }} className="chip" title={id}>
+            {kindTitle(id)}
+          </Link>
+        ))}
+      </td>
+      <td>{Number.isNaN(lastMs) ? '' : <time title={stamp(lastMs)}>{agoText(nowMs - lastMs)}</time>}</td>
+    </tr>
+  );
+}
+
+/** The sum of a range, or the newest mean of what is held at an instant. */
+function amountOf({ values }: TimeSeries, kind: string): string {
+  if (aggregationOf(kind) === 'average') return amountText(values.at(-1) ?? 0, unitOf(kind));
+  return amountText(
+    values.reduce((sum, value) => sum + value, 0),
+    unitOf(kind),
+  );
+}
