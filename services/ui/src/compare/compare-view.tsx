@@ -110,8 +110,8 @@ function Compared({ left, right }: { readonly left: Selection; readonly right: S
         <Difference left={left} right={right} />
       ) : (
         <div className="sides">
-          <SidePanel name="Left" shown={ofLeft} />
-          <SidePanel name="Right" shown={ofRight} />
+          <SidePanel name="Left" selection={left} shown={ofLeft} />
+          <SidePanel name="Right" selection={right} shown={ofRight} />
         </div>
       )}
       <Panel title="Functions" busy={ofLeft.loading || ofRight.loading}>
@@ -137,7 +137,12 @@ function useWhole(selection: Selection): Shown<Whole> {
   );
 }
 
-function SidePanel({ name, shown }: { readonly name: string; readonly shown: Shown<Whole> }): ReactNode {
+function SidePanel(props: {
+  readonly name: string;
+  readonly selection: Selection;
+  readonly shown: Shown<Whole>;
+}): ReactNode {
+  const { name, selection, shown } = props;
   const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
   return (
     <Panel title={`${name}${text}`} busy={shown.loading}>
@@ -147,7 +152,7 @@ function SidePanel({ name, shown }: { readonly name: string; readonly shown: Sho
         isEmpty={({ total }) => total === 0}
         empty={<p>No profiles of this kind on this side.</p>}
       >
-        {(answer) => <Panes answer={answer} panes="graph" />}
+        {(answer) => <Panes answer={answer} selection={selection} panes="graph" />}
       </Outcome>
     </Panel>
   );
