@@ -167,7 +167,11 @@ function Difference({ left, right }: { readonly left: Selection; readonly right:
         isEmpty={({ leftTotal, rightTotal }) => leftTotal + rightTotal === 0}
         empty={<p>No profiles of this kind on either side.</p>}
       >
-        {(data) => <FlameGraph data={data} state={state} onState={onState} theme={theme} />}
+        {(data) => (
+          <div className="difference">
+            <FlameGraph data={data} state={state} onState={onState} theme={theme} />
+          </div>
+        )}
       </Outcome>
     </Panel>
   );
