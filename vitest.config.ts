@@ -6,11 +6,26 @@ const setupFiles = [new URL('test/support/file-cost.ts', import.meta.url).pathna
 /** Nothing is proved by how long a test takes: a machine may have other work. */
 const TEST_MS = 60_000;
 
-/** What only computes runs beside each other, and first; what starts processes and looks at the clock runs alone after it. */
+/** What only compares runs beside each other, and first; what looks at the clock, or fills the machine by itself, runs alone after it. */
 const BESIDE = { maxWorkers: availableParallelism(), sequence: { groupOrder: 0 } };
 const ALONE = { maxWorkers: 1, sequence: { groupOrder: 1 } };
 
-/** Three projects: libs on plain Node with type stripping (a decorator there fails at once), services through the transform, and what looks at the whole. */
+const COMPARES = [
+  'test/conformance/conformance.test.ts',
+  'test/e2e/{grafana,obligations,protocols,status-table}.test.ts',
+  'test/{fuzz,oracle,support}/*.test.ts',
+  'test/storage/{append-retry,frozen,frozen-block,lost-log,markers,torn-tail}.test.ts',
+];
+
+const WHOLE = {
+  setupFiles,
+  experimental: { viteModuleRunner: false },
+  execArgv: ['--conditions=source'],
+  testTimeout: TEST_MS,
+  hookTimeout: TEST_MS,
+};
+
+/** Libs on plain Node with type stripping (a decorator there fails at once), services through the transform, and what looks at the whole. */
 export default defineConfig({
   test: {
     projects: [
@@ -40,18 +55,8 @@ export default defineConfig({
           testTimeout: TEST_MS,
         },
       },
-      {
-        test: {
-          name: 'tests',
-          ...ALONE,
-          setupFiles,
-          include: ['test/*/**/*.test.ts'],
-          experimental: { viteModuleRunner: false },
-          execArgv: ['--conditions=source'],
-          testTimeout: TEST_MS,
-          hookTimeout: TEST_MS,
-        },
-      },
+      { test: { name: 'tests', ...BESIDE, ...WHOLE, include: COMPARES } },
+      { test: { name: 'alone', ...ALONE, ...WHOLE, include: ['test/*/**/*.test.ts'], exclude: COMPARES } },
     ],
   },
 });

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { corpus } from '../support/corpus.ts';
 import { seededRandom } from '../support/seeded-random.ts';
+import { ToolOptions } from '../support/tool-options.ts';
 import { readBaseline, writeBaseline } from './baseline.ts';
 import { compactRows } from './compact-rows.ts';
 import { delayRows } from './delay-rows.ts';
@@ -17,31 +18,33 @@ import { readmeTable } from './readme-table.ts';
 import { selfRows } from './self-rows.ts';
 import { tableHead, tableLine } from './table.ts';
 
-/*
- * ./kiln bench [--json | --readme] [--seconds N] [--rounds N] [--full] [--write-baseline]
- * ./kiln bench --latency [--json] [--loop-seconds 60] [--loops 5] [--rounds N]
- * ./kiln bench --ranges [--rounds N]
- * Ratios in one process, alternatives in turns, medians; never a test: a target that is missed is shown and nothing fails.
- */
-const json = process.argv.includes('--json');
+const HELP = `./kiln bench: what a profile costs on this machine, as ratios; some minutes. A target that is missed is shown, and nothing fails.
+
+  --rounds N          rounds of each row at least (5)
+  --seconds N         go on with rounds for as long (0)
+  --full              the whole corpus of the design, not a few services
+  --json              the rows as JSON on stdout
+  --readme            the table of README on stdout, the rows on stderr
+  --write-baseline    these numbers are what later ones are compared with
+
+  --latency           instead: waiting under an open loop, in wall time, on a machine that does nothing else
+  --loop-seconds N    of each loop (60)
+  --loops N           of which the median counts (5)
+
+  --ranges            instead: queries of long ranges over much data
+
+KILN_DATA names a folder whose pprof/ holds real profiles.
+`;
+const flags = new ToolOptions('bench', HELP).noWords();
+/** Ratios in one process, alternatives in turns, medians; never a test. */
+const json = flags.has('--json');
 /** The table of README on stdout; the rows as they come on stderr. */
-const readme = process.argv.includes('--readme');
-const effort: Effort = { rounds: wholeNumber('--rounds', 5, 1), seconds: wholeNumber('--seconds', 0, 0) };
+const readme = flags.has('--readme');
+const effort: Effort = { rounds: flags.number('--rounds', 5, 1), seconds: flags.number('--seconds', 0, 0) };
 /** The corpus: a few services by default, that of design engine.md §0 with --full. */
-const size = process.argv.includes('--full')
+const size = flags.has('--full')
   ? { services: 8, pods: 6, intervals: 40, heapEvery: 20 }
   : { services: 4, pods: 4, intervals: 12, heapEvery: 12 };
-
-function wholeNumber(flag: string, otherwise: number, least: number): number {
-  const at = process.argv.indexOf(flag);
-  if (at < 0) return otherwise;
-  const value = Number(process.argv[at + 1] ?? Number.NaN);
-  if (!Number.isInteger(value) || value < least) {
-    process.stderr.write(`kiln bench: ${flag} takes a whole number from ${least} on\n`);
-    process.exit(2);
-  }
-  return value;
-}
 
 const START_MS = 1_800_000_000_000;
 const data = process.env['KILN_DATA'] ?? resolve(import.meta.dirname, '../../../shared/data');
@@ -102,17 +105,17 @@ const add = (rows: readonly Row[]): void => {
   }
 };
 
-if (process.argv.includes('--latency')) {
+if (flags.has('--latency')) {
   // Wall time, on a machine that does nothing else.
   say(tableHead());
   const pushed = [...pushesOf({ services: 4, pods: 4, intervals: 6, draws: 2_400 })];
-  add(await openLoopRows(pushed, wholeNumber('--loop-seconds', 60, 5), wholeNumber('--loops', 5, 1)));
+  add(await openLoopRows(pushed, flags.number('--loop-seconds', 60, 5), flags.number('--loops', 5, 1)));
   add(await delayRows(effort.rounds));
   add(await neighbourRows(effort.rounds));
   if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
   process.exit(0);
 }
-if (process.argv.includes('--ranges')) {
+if (flags.has('--ranges')) {
   process.stdout.write(await benchRanges(fullRanges, effort.rounds, (line) => process.stderr.write(`${line}\n`)));
   process.exit(0);
 }
@@ -141,4 +144,4 @@ add(await selfRows(pushes, effort));
 
 if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, ...effort, rows: all }, null, 1)}\n`);
 if (readme) process.stdout.write(readmeTable(all));
-if (process.argv.includes('--write-baseline')) writeBaseline(all, new Date().toISOString().slice(0, 10));
+if (flags.has('--write-baseline')) writeBaseline(all, new Date().toISOString().slice(0, 10));

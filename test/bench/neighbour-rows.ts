@@ -88,8 +88,8 @@ async function atRate(perSecond: number, goesOn: () => boolean, work: () => Prom
   const began = performance.now();
   const all: Promise<void>[] = [];
   while (goesOn()) {
-    const due = began + (all.length * 1_000) / perSecond;
-    if (due > performance.now()) await sleep(due - performance.now());
+    const waitMs = began + (all.length * 1_000) / perSecond - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
     all.push(work());
   }
   await Promise.all(all);
@@ -98,6 +98,8 @@ async function atRate(perSecond: number, goesOn: () => boolean, work: () => Prom
 /** The thread of the noise: floods the address that it was told last, until it is told none; then says the statuses. */
 function makeNoise(): void {
   const bare = createServer((request, response) => void request.resume().on('end', () => response.end()));
+  // It rests for a whole round, and a connection that it closes then may just be taken for the next request.
+  bare.keepAliveTimeout = 600_000;
   bare.listen(0, '127.0.0.1', () => {
     parentPort!.postMessage(`http://127.0.0.1:${(bare.address() as AddressInfo).port}`);
   });

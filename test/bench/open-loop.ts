@@ -96,8 +96,8 @@ async function oneRun(pushes: readonly Push[], seconds: number): Promise<Run> {
   const began = performance.now();
   const [own, server] = [process.cpuUsage(), await kiln.cpuMs()];
   for (let n = 0; n < seconds * PER_SECOND; n++) {
-    const due = began + (n * 1_000) / PER_SECOND;
-    if (due > performance.now()) await sleep(due - performance.now());
+    const waitMs = began + (n * 1_000) / PER_SECOND - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
     sent.push(pushOne(n));
   }
   await Promise.all(sent);

@@ -232,8 +232,20 @@ describe.skipIf(!built)('an error has its name in every protocol', { timeout: 60
   const errors = [
     { code: 'invalid_argument', method: `${QUERIER}/SelectSeries`, request: selects, sentence: /missing time range/ },
     { code: 'invalid_argument', method: PUSH, request: {}, sentence: /no profiles received/ },
-    { code: 'unauthenticated', method: `${QUERIER}/ProfileTypes`, request: {}, tenant: '', sentence: /^no org id$/ },
-    { code: 'unauthenticated', method: PUSH, request: {}, tenant: '', sentence: /^no org id$/ },
+    {
+      code: 'unauthenticated',
+      method: `${QUERIER}/ProfileTypes`,
+      request: {},
+      tenant: '',
+      sentence: /^no org id: .*X-Scope-OrgID.*auth\.multitenancy-enabled/,
+    },
+    {
+      code: 'unauthenticated',
+      method: PUSH,
+      request: {},
+      tenant: '',
+      sentence: /^no org id: .*X-Scope-OrgID.*auth\.multitenancy-enabled/,
+    },
     { code: 'invalid_argument', method: `${QUERIER}/Diff`, request: {}, sentence: /^left: missing/ },
     {
       code: 'invalid_argument',

@@ -89,7 +89,10 @@ const rows: readonly Row[] = [
     bad(method, 'a list instead of a message', '[]', /JSON/),
     bad(method, 'text instead of a number', { start: 'yesterday' }, /start/),
     bad(method, 'start after end', { ...select, ...named(method), start: 2, end: 1 }, /start 2 is after end 1/),
-    { ...call(method, 'no tenant', {}, 'unauthenticated', /^no org id$/), headers: { 'x-scope-orgid': '' } },
+    {
+      ...call(method, 'no tenant', {}, 'unauthenticated', /^no org id: .*X-Scope-OrgID.*auth\.multitenancy-enabled/),
+      headers: { 'x-scope-orgid': '' },
+    },
     { ...bad(method, 'a bad tenant', {}, /invalid org id "a\/b"/), headers: { 'x-scope-orgid': 'a/b' } },
   ]),
   // §11: no range = the tenant's whole retention, on all four.
@@ -215,7 +218,7 @@ const rows: readonly Row[] = [
     path: PUSH,
     body: {},
     code: 'unauthenticated',
-    sentence: /^no org id$/,
+    sentence: /^no org id: .*X-Scope-OrgID.*auth\.multitenancy-enabled/,
     headers: { 'x-scope-orgid': '' },
   },
   {

@@ -66,7 +66,7 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
   const old: Sent[] = [];
   const wrong: string[] = [];
   const state = { life: 0, paused: false, stopped: false, acknowledged: 0, afterCrash: 0, afterCut: 0, idle: 0 };
-  let kiln: RunningKiln = await startKiln({ dataDir, flags });
+  let kiln: RunningKiln = await startKiln({ timeoutMs: 120_000, dataDir, flags });
   const started = Date.now();
 
   const post = async (sent: Sent): Promise<boolean> => {
@@ -141,7 +141,7 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
       await sleep(random() < 0.5 ? random() * 800 : 1_900 + random() * 1_000);
       await kiln.kill();
       state.life++;
-      kiln = await startKiln({ dataDir, flags });
+      kiln = await startKiln({ timeoutMs: 120_000, dataDir, flags });
       if (state.life % CHECK_EVERY === 0 || state.life === kills) {
         await check();
         checks++;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, globSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /** A server of its own process, on a free port. */
@@ -30,11 +30,18 @@ export interface StartKilnOptions {
 const repository = resolve(import.meta.dirname, '../..');
 
 /** The built command line; `KILN_MAIN` names another. */
-export const kilnMain: string = process.env['KILN_MAIN'] ?? resolve(repository, 'services/kiln/dist/main.js');
+export const kilnMain: string = process.env['KILN_MAIN'] ?? resolve(repository, 'services/kiln/bundle/main.js');
 
-/** Whether the command line was built. */
+/** Whether the command line was built. @throws Error when something was compiled after it: what is tested would be what was */
 export function kilnIsBuilt(): boolean {
-  return existsSync(kilnMain);
+  if (!existsSync(kilnMain)) return false;
+  const newest = Math.max(...globSync('{libs,services}/*/dist/.tsbuildinfo', { cwd: repository }).map(timeOf));
+  if (timeOf(kilnMain) < newest) throw new Error(`${kilnMain} is older than what was compiled: run ./kiln --version`);
+  return true;
+}
+
+function timeOf(path: string): number {
+  return statSync(resolve(repository, path)).mtimeMs;
 }
 
 /** Starts `kiln start` and waits until it says that it is ready. @throws Error with its output when it does not */
@@ -46,7 +53,7 @@ export async function startKiln({
 }: StartKilnOptions): Promise<RunningKiln> {
   // Tests count what they push, and nothing else.
   const self = flags.some((flag) => flag.startsWith('--self-profiling.')) ? [] : ['--self-profiling.enabled=false'];
-  const args = ['--enable-source-maps', kilnMain, 'start', '--port', '0', '--data-dir', dataDir, ...self, ...flags];
+  const args = [kilnMain, 'start', '--port', '0', '--data-dir', dataDir, ...self, ...flags];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: repository,

@@ -3,11 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { FileCost } from './file-cost.ts';
+import { ToolOptions } from './tool-options.ts';
 
-/**
- * `./kiln test [--long] [words of file names…]`: vitest on all projects, then what was skipped and why, the files that cost most, and one line of counts.
- * Exit code 0 only when nothing failed and something ran.
- */
+/** What of vitest’s report is read. Exit code 0 only when nothing failed and something ran. */
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
@@ -16,12 +14,13 @@ interface Report {
   readonly testResults: readonly { status: string; assertionResults: readonly { status: string }[] }[];
 }
 
-const words = process.argv.slice(2);
-const unknown = words.find((word) => word.startsWith('--') && word !== '--long');
-if (unknown !== undefined) {
-  process.stderr.write(`kiln test: unknown flag ${unknown}: there is --long, and words of file names\n`);
-  process.exit(2);
-}
+const HELP = `./kiln test [--long] [words of file names…]: what can run here; then what was skipped and why, the files that cost most, and one line of counts.
+
+  --long   the long forms too: hours
+
+KILN_REQUIRE_SERVICES=1: what cannot run fails.
+`;
+const options = new ToolOptions('test', HELP);
 
 const folder = mkdtempSync(join(tmpdir(), 'kiln-test-'));
 const reportFile = join(folder, 'report.json');
@@ -34,9 +33,8 @@ rmSync(folder, { recursive: true, force: true });
 process.exit(ok ? 0 : 1);
 
 function runVitest(): Promise<number> {
-  const filters = words.filter((word) => word !== '--long');
   const env: NodeJS.ProcessEnv = { ...process.env, KILN_SKIPS_FILE: skipsFile, KILN_COSTS_FILE: costsFile };
-  if (words.includes('--long')) env['KILN_LONG'] = '1';
+  if (options.has('--long')) env['KILN_LONG'] = '1';
   const vitest = spawn(
     process.execPath,
     [
@@ -45,7 +43,7 @@ function runVitest(): Promise<number> {
       '--reporter=dot',
       '--reporter=json',
       `--outputFile.json=${reportFile}`,
-      ...filters,
+      ...options.words,
     ],
     { env, stdio: 'inherit' },
   );

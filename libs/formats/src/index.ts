@@ -6,6 +6,7 @@ export { checkLabels, type Relabeling } from './labels.ts';
 export type { Language } from './language.ts';
 export type { ProfileLimits } from './limits.ts';
 export { normalizePprof, type DroppedSamples, type Normalized, type NormalizeRequest } from './normalize.ts';
+export { stripPprof } from './strip.ts';
 export { decodePprof, PprofReader } from './pprof/decode.ts';
 export { encodePprof, type PprofContent } from './pprof/encode.ts';
 export {

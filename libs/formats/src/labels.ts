@@ -1,4 +1,4 @@
-import { KilnError, labelSet, RelabelRules, type Label, type LabelSet } from '@kiln/model';
+import { KilnError, labelSet, MARK_SIGN, RelabelRules, type Label, type LabelSet } from '@kiln/model';
 import type { ProfileLimits } from './limits.ts';
 
 /** Labels that the server derives when asked; what a client sends under these names would lie, so it is not stored. */
@@ -159,6 +159,8 @@ function checkSet(
       `too many labels: ${labels.size} with those of the samples and the server, limit ${most} (max_label_names_per_series)`,
     );
   }
+  if (labels.get('__name__')?.includes(MARK_SIGN) === true)
+    throw refuse('invalid_labels', 'label __name__ is not valid: it holds a zero byte, which is a sign of the storage');
   if (!labels.has('__name__')) {
     throw refuse('invalid_labels', 'label __name__ is missing: it names the kind of profile, for example process_cpu');
   }

@@ -124,6 +124,7 @@ describe('relabelling rules', () => {
   it('are checked by what they leave: too many labels, no name, no service', () => {
     const storing = (rules: unknown[]) => (): unknown => stored(plain, { rules });
     expect(storing([{ action: 'labeldrop', regex: '__name__' }])).toThrow('label __name__ is missing');
+    expect(storing([{ target_label: '__name__', replacement: 'cpu\0[true,[]]' }])).toThrow('it holds a zero byte');
     expect(storing([{ action: 'labeldrop', regex: 'service_name' }])).toThrow('label service_name is missing');
     const many = Array.from({ length: 29 }, (_, i) => ({ target_label: `l${i}`, replacement: 'x' }));
     expect(storing(many)).toThrow('too many labels: 31 with those of the samples and the server, limit 30');

@@ -26,6 +26,8 @@ export interface ErrorOptionsOfKiln {
   readonly retryAfterSeconds?: number;
   /** HTTP status of plain HTTP routes where it is not the code's own, for example 413 or 422. Connect and gRPC ignore it. */
   readonly httpStatus?: number;
+  /** Whose data it is about where the thrower knows: the service of a profile. Kept for its tenant, and told to nobody else. */
+  readonly about?: string;
 }
 
 /** The one error type: a code, and a sentence that says what was found, what is allowed and which setting changes it. */
@@ -34,6 +36,7 @@ export class KilnError extends Error {
   readonly reason: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly httpStatus: number | undefined;
+  readonly about: string | undefined;
 
   constructor(code: Code, message: string, options: ErrorOptionsOfKiln = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -42,6 +45,7 @@ export class KilnError extends Error {
     this.reason = options.reason;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.httpStatus = options.httpStatus;
+    this.about = options.about;
   }
 
   /** Any thrown value as a KilnError: itself, `data_loss` for corrupt bytes, `canceled` for an abort, `deadline_exceeded` for a timeout, else `internal`. */

@@ -4,6 +4,7 @@ export { ExactSums, exactFromBigInt, exactToBigInt, INT64_HI, SPILL, type ExactC
 export { fingerprint, hash64, labelSet, labelSetKey, labelValue, type Label, type LabelSet } from './label-set.ts';
 export { LabelSetTable } from './label-set-table.ts';
 export { makeLogId, parseLogId, type LogId } from './log-id.ts';
+export { markedName, MARK_SIGN, markOf, plainName, type Annotation, type Mark } from './mark.ts';
 export {
   createMatcher,
   DEFAULT_REGEX_LIMITS,

@@ -10,6 +10,8 @@ export const ANONYMOUS: TenantId = 'anonymous' as TenantId;
 
 const MAX_LENGTH = 150;
 const ALLOWED = /^[a-zA-Z0-9!\-_.*'()]+$/;
+/** Begins with the words that clients of Pyroscope know. */
+const NO_TENANT = 'no org id: name a tenant in X-Scope-OrgID, for tenants are kept apart (auth.multitenancy-enabled)';
 const RULES = `allowed are 1 to ${MAX_LENGTH} characters of a-z A-Z 0-9 ! - _ . * ' ( ), not "." or "..", not starting with "__"`;
 
 /**
@@ -33,7 +35,7 @@ export function parseTenantId(header: string | undefined): TenantId {
  * @throws KilnError as `parseTenantId`; an empty part (`a||b`, `|a`) is `invalid_argument`.
  */
 export function parseTenantIds(header: string | undefined): TenantId[] {
-  if (header === undefined || header === '') throw new KilnError('unauthenticated', 'no org id');
+  if (header === undefined || header === '') throw new KilnError('unauthenticated', NO_TENANT);
   return [...new Set(header.split('|').map(parseOne))].toSorted((a, b) => (a < b ? -1 : 1));
 }
 

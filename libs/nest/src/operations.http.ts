@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Inject } from '@nestjs/common';
 import type { MetricsRegistry } from '@kiln/telemetry';
-import { landingPage } from './landing-page.ts';
+import { linesToPaste } from './lines-to-paste.ts';
 import { RawGet } from './raw-route.ts';
 import type { ReadyChecks } from './readiness.ts';
 import type { WebPage } from './web-page.ts';
@@ -34,7 +34,7 @@ export interface Operations {
   readonly checks: ReadyChecks;
   readonly metrics: MetricsRegistry;
   readonly build: BuildInfo;
-  /** Of the port, and what its routes are below: for the lines to paste. */
+  /** Of the port, and what its routes are below. */
   readonly scheme: 'http' | 'https';
   readonly pathPrefix: string;
   readonly config: ConfigPages;
@@ -49,7 +49,7 @@ export const OPERATIONS = 'kiln:operations';
 @Controller()
 export class OperationsHttp {
   readonly #operations: Operations;
-  #lastPage = { url: '', html: '' };
+  #lastLines = { url: '', text: '' };
 
   constructor(@Inject(OPERATIONS) operations: Operations) {
     this.#operations = operations;
@@ -100,28 +100,56 @@ export class OperationsHttp {
     send(response, 200, PLAIN, runtime === undefined ? NO_RUNTIME_CONFIG : runtime(isDiff));
   }
 
-  /** The page in the browser, whose view follows from the path; who does not ask for HTML gets the lines to paste. */
+  /**
+   * The page in the browser, whose view follows from the path. Who does not ask for HTML, or asks for `?text` as the page offers to a browser without
+   * scripts, gets the lines to paste.
+   */
   @RawGet(['/', '/explore', '/compare'])
   page(request: IncomingMessage, response: ServerResponse): void {
-    const { page, scheme, pathPrefix, build } = this.#operations;
-    if (page !== undefined && request.headers.accept?.includes('text/html') === true) {
-      page.sendDocument(response);
-      return;
+    const { page } = this.#operations;
+    const wantsText = request.headers.accept?.includes('text/html') !== true || /\?text(&|$)/.test(request.url ?? '');
+    if (page === undefined || wantsText) {
+      send(response, 200, PLAIN, this.#linesFor(request));
+    } else if (isBarePrefix(request, this.#operations.pathPrefix)) {
+      // The page asks for its files by relative addresses.
+      response.writeHead(307, { Location: withSlash(request), 'Content-Length': 0 }).end();
+    } else {
+      page.sendDocument(request, response);
     }
+  }
+
+  #linesFor(request: IncomingMessage): string {
+    const { scheme, pathPrefix, build } = this.#operations;
     // HTTP/2 has no Host.
     const host = request.headers.host ?? request.headers[':authority'] ?? 'localhost:4040';
     const url = `${scheme}://${String(host)}${pathPrefix}`;
-    // Floods of requests ask for this page, and nearly all requests of a server name one host.
-    if (this.#lastPage.url !== url) this.#lastPage = { url, html: landingPage(url, build.version) };
-    send(response, 200, 'text/html; charset=utf-8', this.#lastPage.html);
+    // Floods of requests ask for this text, and nearly all requests of a server name one host.
+    if (this.#lastLines.url !== url) this.#lastLines = { url, text: linesToPaste(url, build.version) };
+    return this.#lastLines.text;
   }
 
-  @RawGet('/assets/:name')
+  @RawGet('/assets/*')
   asset(request: IncomingMessage, response: ServerResponse): void {
-    const name = pathOf(request).split('/').at(-1)!;
-    if (this.#operations.page?.sendAsset(name, response) === true) return;
-    throw new KilnError('not_found', `the page has no file ${name.slice(0, 100)}: reload it, the server may be newer`);
+    const { page } = this.#operations;
+    if (page === undefined) throw new KilnError('not_found', 'this server was started without the page');
+    page.sendAsset(pathOf(request).split('/').at(-1)!, request, response);
   }
+}
+
+/** Fastify keeps the address as it was asked under that name. */
+function askedUrl(request: IncomingMessage): string {
+  return (request as IncomingMessage & { readonly originalUrl?: string }).originalUrl ?? request.url ?? '/';
+}
+
+/** Whether `/base` was asked where `/base/` is the page. */
+function isBarePrefix(request: IncomingMessage, prefix: string): boolean {
+  return prefix !== '' && pathOf(request) === '/' && askedUrl(request).split('?', 1)[0]!.endsWith(prefix);
+}
+
+/** `/a/base?x` → `./base/?x`: relative, because a proxy in front may have another prefix. */
+function withSlash(request: IncomingMessage): string {
+  const [path, ...query] = askedUrl(request).split('?') as [string, ...string[]];
+  return [`./${path.slice(path.lastIndexOf('/') + 1)}/`, ...query].join('?');
 }
 
 const NO_RUNTIME_CONFIG = 'no file of limits by tenant is set (runtime-config.file)\n';
@@ -133,6 +161,11 @@ function isReason(line: string): boolean {
 
 function send(response: ServerResponse, status: number, type: string, text: string): void {
   response
-    .writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), 'Cache-Control': 'no-store' })
+    .writeHead(status, {
+      'Content-Type': type,
+      'Content-Length': Buffer.byteLength(text),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    })
     .end(text);
 }

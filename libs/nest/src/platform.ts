@@ -7,7 +7,9 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { withTimeout, type Clock, type Random } from '@kiln/async';
 import { KilnError } from '@kiln/model';
+import { traceIdOf } from '@kiln/rpc';
 import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
+import { HealthHttp } from './health.http.ts';
 import { isFault, pathOf, sendError } from './http-error.ts';
 import { OPERATIONS, OperationsHttp, type BuildInfo, type ConfigPages, type Operations } from './operations.http.ts';
 import { Port, type Answerer, type TlsKeys } from './port.ts';
@@ -100,7 +102,7 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
     {
       module: PlatformModule,
       imports: [...options.modules],
-      controllers: [OperationsHttp],
+      controllers: [OperationsHttp, HealthHttp],
       providers: [{ provide: OPERATIONS, useValue: operations }],
     },
     adapter,
@@ -312,7 +314,8 @@ function cut(response: ServerResponse, request: IncomingMessage): void {
 
 function report(log: Logger, request: IncomingMessage, error: KilnError): void {
   if (!isFault(error)) return;
-  log.error('request failed', { method: request.method, path: pathOf(request), code: error.code, error });
+  const { method } = request;
+  log.error('request failed', { method, path: pathOf(request), traceId: traceIdOf(request), code: error.code, error });
 }
 
 /** `//ingest?x=//` → `/ingest?x=//`. */

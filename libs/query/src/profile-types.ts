@@ -1,6 +1,6 @@
 import type { DatasetTables } from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
-import { profileTypeId, type ProfileType } from '@kiln/model';
+import { plainName, profileTypeId, type ProfileType } from '@kiln/model';
 import type { QueryLimits } from './limits.ts';
 import type { ProfileTypesQuery, QueryRange } from './query.ts';
 import { compileRange, matchTypes } from './selection.ts';
@@ -25,7 +25,7 @@ export function runProfileTypes(
   for (const tables of datasets) {
     for (const type of matchTypes(tables, selection)) {
       const { type: sampleType, unit, periodType, periodUnit } = tables.types[type]!;
-      const parts = JSON.stringify([tables.name, sampleType, unit, periodType, periodUnit]);
+      const parts = JSON.stringify([plainName(tables.name), sampleType, unit, periodType, periodUnit]);
       if (!found.has(parts) && hasValue(tables, type, query)) found.add(parts);
     }
   }

@@ -74,6 +74,7 @@ function readQuery(fields: Fields): Query {
         ...optional('callSite', fields),
         ...oldest(fields),
         ...(fields.has('exemplars') ? { exemplars: fields.oneOf('exemplars', VALUES_OF) } : {}),
+        ...(fields.has('includesStripped') ? { includesStripped: fields.flag('includesStripped') } : {}),
       };
     case 'heatmap':
       return {

@@ -70,6 +70,8 @@ export interface SelectSeriesQuery extends ProfileSelection, Pick<SampleSelectio
   readonly oldestMs?: number;
   /** With the largest value of a profile, or of a sample of a span, of each point. */
   readonly exemplars?: ValuesOf;
+  /** Also counts rows of which sampling has left but their sums. */
+  readonly includesStripped?: boolean;
 }
 
 /** Single values: of profiles, all rows of one in a group together; of samples that belong to a span. */

@@ -1,6 +1,6 @@
 import type { DatasetTables } from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
-import { KilnError } from '@kiln/model';
+import { KilnError, markedName, type Annotation } from '@kiln/model';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { decodeQuery, encodeQuery } from './query-codec.ts';
@@ -315,6 +315,71 @@ test('a step of one millisecond over a month costs what the rows cost', () => {
   const [series] = finishQuery(query, runQuery(query, [toTables(cpuDataset({ a: 5n }, 30 * 86_400_000))]));
   expect(series).toEqual({ labels: [], timeMs: Float64Array.of(30 * 86_400_000), value: Float64Array.of(5) });
   expect(performance.now() - start).toBeLessThan(500);
+});
+
+describe('rows of a mark', () => {
+  const [throttled, sampled]: Annotation[] = [
+    { key: 'k.throttled', value: '{"body":{}}' },
+    { key: 'k.sampled', value: '' },
+  ] as [Annotation, Annotation];
+  /** One row of value 10^power at a time, with what is said of it. */
+  const marked = (power: bigint, timeMs: number, annotations: Annotation[], isStripped = false): DatasetTables => {
+    const dataset = cpuDataset({ a: 10n ** power }, timeMs);
+    return { ...toTables(dataset), name: markedName(dataset.name, { isStripped, annotations }) };
+  };
+  const tables = [
+    marked(0n, 900, []),
+    marked(1n, 1000, [throttled!]),
+    marked(2n, 1400, [sampled!, throttled!]),
+    marked(3n, 1500, [sampled!]),
+    marked(4n, 1500, [sampled!], true),
+    marked(5n, 1900, []),
+  ];
+  const series: Query = {
+    kind: 'selectSeries',
+    ...selection,
+    startMs: 1000,
+    stepMs: 500,
+    groupBy: [],
+    aggregation: 'sum',
+    limit: 0,
+  };
+
+  test('have their annotations on every point that they are in, whatever is merged with what', () => {
+    const whole = runQuery(series, tables);
+    const [a, b, c, d, e, f] = tables.map((one) => runQuery(series, [one])) as [Uint8Array, ...Uint8Array[]];
+    const merged = mergePartials(series, [mergePartials(series, [f!, d!, b!]), mergePartials(series, [c!, a, e!])]);
+    for (const partial of [whole, merged]) {
+      expect(finishQuery(series, partial)).toEqual([
+        {
+          labels: [],
+          timeMs: Float64Array.of(1000, 1500, 2000),
+          value: Float64Array.of(11, 1100, 100_000),
+          annotations: [[throttled], [sampled, throttled], []],
+        },
+      ]);
+    }
+  });
+
+  test('that sampling has stripped are in no answer but that of a series which asks for them', () => {
+    const asked = { ...series, includesStripped: true };
+    expect(decodeQuery(encodeQuery(asked))).toEqual(asked);
+    expect(finishQuery(asked, runQuery(asked, tables))[0]!.value).toEqual(Float64Array.of(11, 11_100, 100_000));
+    const stripped = [marked(1n, 1000, [], true)];
+    for (const query of QUERIES.filter(({ kind }) => kind !== 'profileStats'))
+      expect([query.kind, runQuery(query, stripped)]).toEqual([query.kind, runQuery(query, [])]);
+  });
+
+  test('are of the plain name for selectors and for what is found', () => {
+    const only = [marked(1n, 1000, [throttled!])];
+    const types: Query = { kind: 'profileTypes', ...range };
+    expect(finishQuery(types, runQuery(types, only)).map(({ id }) => id)).toEqual([CPU_ID]);
+    const named = { ...series, selector: '{__name__="process_cpu"}', groupBy: ['__name__', '__profile_type__'] };
+    expect(finishQuery(named, runQuery(named, only))[0]!.labels.map(({ value }) => value)).toEqual([
+      'process_cpu',
+      CPU_ID,
+    ]);
+  });
 });
 
 test('a point above int64 is refused, one at its end is not', () => {

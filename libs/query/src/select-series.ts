@@ -1,9 +1,10 @@
 import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import type { ExactColumn } from '@kiln/model';
+import { markOf, type ExactColumn } from '@kiln/model';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import type { QueryLimits } from './limits.ts';
+import { PointAnnotations } from './point-annotations.ts';
 import { type CHUNK, NO_GROUP, PointTable, UNKNOWN_GROUP } from './point-table.ts';
 import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
@@ -19,13 +20,13 @@ import { ValueTable } from './value-table.ts';
  * partial := version u8 | label lists of groups | n | n * chunk
  * chunk   := group, zigzag delta | chunk number, zigzag delta | mask u8 | high mask u8 | low part f64 per bit of the mask
  *            | high part varint per bit of the high mask | for averages: rows varint per bit of the mask
- * With exemplars, values (value-table.ts) follow.
+ * Annotations (point-annotations.ts) follow, and with exemplars values (value-table.ts).
  *
  * Bit i of the masks of chunk c stands for bucket 8 * c + i. Bucket b holds the rows of (start + (b - 1) * step, start + b * step].
  * A sum is high * 2^52 + low; the low part is a double as it is, because a varint of most sums is not shorter and takes longer.
  * No points are no bytes.
  */
-const VERSION = 2;
+const VERSION = 3;
 /** For the loops of this module: a constant that is imported is not part of the compiled code but looked up and checked at each use. */
 const STEPS = 8 satisfies typeof CHUNK;
 const FORMAT = 'select series partial';
@@ -59,6 +60,7 @@ export class SelectSeriesMerge implements QueryMerge {
   readonly #selection: Selection;
   readonly #groups: SeriesTable;
   readonly #points: PointTable;
+  readonly #annotations: PointAnnotations;
   readonly #values: ValueTable | undefined;
 
   constructor(query: SelectSeriesQuery, limits: QueryLimits = {}) {
@@ -66,6 +68,7 @@ export class SelectSeriesMerge implements QueryMerge {
     this.#selection = compileProfileSelection(query, rowRange(query));
     this.#groups = new SeriesTable(limits);
     this.#points = new PointTable(query.aggregation === 'average', limits);
+    this.#annotations = new PointAnnotations(limits);
     this.#values = valuesOf(query, limits);
   }
 
@@ -77,26 +80,29 @@ export class SelectSeriesMerge implements QueryMerge {
       if (types.length === 0) continue;
       const mask = matchSeries(tables, selection);
       const { rows } = tables;
+      const { annotations } = markOf(tables.name);
       // What a dataset decodes when it is asked for is asked for here, before the first row is added.
       const carried = this.#values === undefined ? undefined : idsOf(tables, this.#values.of, selection);
       for (const type of types) {
         const { lo, hi } = rowTotals(tables, type, selection);
         const groups = new SeriesGroups(tables, type, mask, this.#query.groupBy, this.#groups);
-        read.push({ rows, sums: { lo, hi }, groups, carried, type });
+        read.push({ rows, sums: { lo, hi }, groups, carried, type, annotations });
       }
     }
-    for (const { rows, sums, groups, carried, type } of read) {
+    for (const { rows, sums, groups, carried, type, annotations } of read) {
       addRows(this.#points, rows, sums, selection, groups, this.#query);
+      for (const annotation of annotations)
+        addRows(this.#annotations.pointsOf(annotation), rows, sums, selection, groups, this.#query);
       if (carried !== undefined) collectValues(this.#values!, { rows, sums, type, ...carried }, selection, groups);
     }
   }
 
   addPartial(partial: Uint8Array): void {
-    decode(this.#query, partial, this.#groups, this.#points, this.#values);
+    decode(this.#query, partial, this.#groups, this.#points, this.#annotations, this.#values);
   }
 
   toPartial(): Uint8Array {
-    return encode(this.#groups, this.#points, this.#values);
+    return encode(this.#groups, this.#points, this.#annotations, this.#values);
   }
 }
 
@@ -104,9 +110,10 @@ export class SelectSeriesMerge implements QueryMerge {
 export function finishSelectSeries(query: SelectSeriesQuery, partial: Uint8Array): TimeSeries[] {
   const groups = new SeriesTable({});
   const points = new PointTable(query.aggregation === 'average');
+  const annotations = new PointAnnotations();
   const values = valuesOf(query);
-  decode(query, partial, groups, points, values);
-  return toTimeSeries(query, groups.lists, points, values);
+  decode(query, partial, groups, points, annotations, values);
+  return toTimeSeries(query, groups.lists, points, annotations, values);
 }
 
 /** The values that exemplars are chosen from. */
@@ -142,7 +149,12 @@ function addRows(
   }
 }
 
-function encode(groups: SeriesTable, points: PointTable, values: ValueTable | undefined): Uint8Array {
+function encode(
+  groups: SeriesTable,
+  points: PointTable,
+  annotations: PointAnnotations,
+  values: ValueTable | undefined,
+): Uint8Array {
   const { chunks, chunkGroup, chunkNumber, mask } = points;
   if (chunks === 0) return new Uint8Array(0);
   const writer = new ByteWriter(64 + chunks * (STEPS * 8 + 8));
@@ -156,6 +168,7 @@ function encode(groups: SeriesTable, points: PointTable, values: ValueTable | un
     number = chunkNumber[chunk]!;
     writeChunk(writer, points, chunk * STEPS, mask[chunk]!);
   }
+  annotations.write(writer);
   values?.write(writer);
   return writer.toBytes();
 }
@@ -172,12 +185,13 @@ function writeChunk(writer: ByteWriter, { lo, hi, rows }: PointTable, first: num
   if (rows !== undefined) for (let i = 0; i < STEPS; i++) if ((mask & (1 << i)) !== 0) writer.varint(rows[first + i]!);
 }
 
-/** Adds a partial to groups, points and values. */
+/** Adds a partial to groups, points, annotations and values. */
 function decode(
   query: SelectSeriesQuery,
   partial: Uint8Array,
   groups: SeriesTable,
   points: PointTable,
+  annotations: PointAnnotations,
   values: ValueTable | undefined,
 ): void {
   if (partial.length === 0) return;
@@ -200,6 +214,7 @@ function decode(
     if ((highMask & ~mask) !== 0) reader.fail(`high parts ${highMask} of time steps ${mask}`);
     readChunk(reader, points, points.chunk(target[group]!, number), mask, highMask);
   }
+  annotations.read(reader, target, lastBucket);
   values?.read(reader, target, rowRange(query));
   if (reader.left > 0) reader.fail(`${reader.left} bytes behind the end`);
 }

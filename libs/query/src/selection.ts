@@ -1,14 +1,16 @@
 import type { DatasetTables } from '@kiln/block';
 import {
   labelValue,
+  markOf,
   parseProfileTypeId,
   parseSelector,
+  plainName,
   profileTypeId,
   type Matcher,
   type ValueType,
 } from '@kiln/model';
 import { isCovered, NO_COVER, type Cover } from './roll-ups.ts';
-import type { DiscoveryQuery, ProfileSelection, QueryRange, SampleSelection } from './query.ts';
+import type { DiscoveryQuery, ProfileSelection, QueryRange, SampleSelection, SelectSeriesQuery } from './query.ts';
 import { compileSamples, keepProfiles, type SampleConditions } from './sample-conditions.ts';
 
 /** Compiled conditions on rows: made once per run. */
@@ -20,6 +22,8 @@ export interface Selection extends QueryRange {
   readonly others: readonly Matcher[];
   /** On the samples of the rows. */
   readonly samples: SampleConditions;
+  /** Whether rows count of which sampling has left but their sums. */
+  readonly includesStripped: boolean;
 }
 
 /** Labels that no series stores: they follow from the value type, and from the service. */
@@ -38,7 +42,7 @@ const isVirtual = new Set(VIRTUAL_LABELS);
 export function virtualLabel(tables: DatasetHead, type: ValueType, name: string): string {
   switch (name) {
     case '__profile_type__':
-      return profileTypeId(tables.name, type);
+      return profileTypeId(plainName(tables.name), type);
     case '__type__':
       return type.type;
     case '__unit__':
@@ -59,11 +63,15 @@ export function isVirtualLabel(name: string): boolean {
 }
 
 /** @throws KilnError `invalid_argument` for a profile type id or selector that does not parse. */
-export function compileProfileSelection(query: ProfileSelection & SampleSelection, range: QueryRange): Selection {
+export function compileProfileSelection(
+  query: ProfileSelection & SampleSelection & Pick<SelectSeriesQuery, 'includesStripped'>,
+  range: QueryRange,
+): Selection {
   const type = parseProfileTypeId(query.profileType);
   const id = profileTypeId(type.name, type);
   const idMatcher: Matcher = { name: '__profile_type__', op: '=', value: id, matches: (value) => value === id };
-  return compile([idMatcher, ...parseSelector(query.selector)], range, compileSamples(query));
+  const { includesStripped = false } = query;
+  return { ...compile([idMatcher, ...parseSelector(query.selector)], range, compileSamples(query)), includesStripped };
 }
 
 /** @throws KilnError `invalid_argument` for a selector that does not parse. */
@@ -87,7 +95,7 @@ function compile(
   const shared = matchers.filter(({ name }) => name === 'service_name' || name === '__name__');
   const virtual = matchers.filter(({ name }) => isVirtual.has(name));
   const others = matchers.filter((matcher) => !shared.includes(matcher) && !virtual.includes(matcher));
-  return { startMs, endMs, virtual, shared, others, samples };
+  return { startMs, endMs, virtual, shared, others, samples, includesStripped: false };
 }
 
 /** What is known of a dataset before its sections are read. */
@@ -96,8 +104,10 @@ export type DatasetHead = Pick<DatasetTables, 'service' | 'name' | 'types' | 'mi
 /** Numbers of the value types that a selection wants of a dataset; none when the dataset is outside it as a whole. */
 export function matchTypes(tables: DatasetHead, selection: Selection): number[] {
   if (tables.maxMs < selection.startMs || tables.minMs > selection.endMs) return [];
+  const name = plainName(tables.name);
+  if (name !== tables.name && !selection.includesStripped && markOf(tables.name).isStripped) return [];
   for (const matcher of selection.shared) {
-    if (!matcher.matches(matcher.name === '__name__' ? tables.name : tables.service)) return [];
+    if (!matcher.matches(matcher.name === '__name__' ? name : tables.service)) return [];
   }
   const wanted: number[] = [];
   for (const [number, type] of tables.types.entries()) {

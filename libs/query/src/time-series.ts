@@ -1,7 +1,8 @@
-import { INT64_HI, SPILL, type Label } from '@kiln/model';
+import { INT64_HI, SPILL, type Annotation, type Label } from '@kiln/model';
 import { LargestValues, type Exemplar } from './exemplars.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import { compareLabelLists } from './label-codec.ts';
+import type { PointAnnotations } from './point-annotations.ts';
 import type { CHUNK, PointTable } from './point-table.ts';
 import type { SelectSeriesQuery } from './query.ts';
 import type { ValueTable } from './value-table.ts';
@@ -16,6 +17,8 @@ export interface TimeSeries {
   readonly value: Float64Array;
   /** Of each point the largest value, where exemplars are asked for. */
   readonly exemplars?: readonly (Exemplar | undefined)[];
+  /** Of each point what the server says of its profiles, where it says anything of any series. */
+  readonly annotations?: readonly (readonly Annotation[])[];
 }
 
 /* Constants for the loops of this module: one that is imported is not part of the compiled code but looked up and checked at each use. */
@@ -30,9 +33,11 @@ export function toTimeSeries(
   query: SelectSeriesQuery,
   lists: readonly (readonly Label[])[],
   points: PointTable,
+  annotations: PointAnnotations,
   values?: ValueTable,
 ): TimeSeries[] {
   const best = values === undefined ? undefined : new LargestValues(values, query);
+  const annotationsOf = annotations.size === 0 ? undefined : annotations.finder();
   const chunks = chunksOfGroups(lists.length, points);
   const groups = lists.map((labels, group) => ({
     labels,
@@ -47,8 +52,14 @@ export function toTimeSeries(
   const columns = new PointColumns(kept.reduce((sum, group) => sum + group.chunks.length, 0));
   return kept.map(({ labels, group, chunks: own }) => {
     const series = { labels, ...columns.add(query, points, own) };
-    if (best === undefined) return series;
-    return { ...series, exemplars: Array.from(series.timeMs, (timeMs) => best.of(group, timeMs)) };
+    const { timeMs: times } = series;
+    return {
+      ...series,
+      ...(best !== undefined && { exemplars: Array.from(times, (timeMs) => best.of(group, timeMs)) }),
+      ...(annotationsOf !== undefined && {
+        annotations: Array.from(times, (timeMs) => annotationsOf(group, (timeMs - query.startMs) / query.stepMs)),
+      }),
+    };
   });
 }
 

@@ -6,15 +6,17 @@ import { collectBody } from './collect-body.ts';
 import type { Held } from './in-flight.ts';
 import type { Body } from './unary-call.ts';
 
+const UNCOUNTED: Held = { expect: () => undefined, grow: () => undefined, release: () => undefined };
+
 const gunzipAsync = promisify(gunzip);
 
 /**
  * Reads a body that is small by nature, such as that of a query, whole.
- * @param held counts the bytes as they come; refuses an announced length that does not fit.
+ * @param held counts the bytes as they come; refuses an announced length that does not fit. Bodies of a few KB need not be counted.
  * @throws KilnError `resource_exhausted` above `maxBytes`, `unavailable` when it does not fit, `unimplemented` for an encoding but gzip, `canceled` when
  * the client left.
  */
-export async function readSmallBody(request: IncomingMessage, maxBytes: number, held: Held): Promise<Body> {
+export async function readSmallBody(request: IncomingMessage, maxBytes: number, held: Held = UNCOUNTED): Promise<Body> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && encoding !== 'gzip')
     throw new KilnError(
@@ -35,7 +37,11 @@ export async function readSmallBody(request: IncomingMessage, maxBytes: number, 
  * What a small body or message holds; counted beside the body.
  * @throws KilnError `resource_exhausted` above `maxBytes`, `invalid_argument` for broken gzip.
  */
-export async function inflateSmall({ bytes, isGzip }: Body, maxBytes: number, held: Held): Promise<Uint8Array> {
+export async function inflateSmall(
+  { bytes, isGzip }: Body,
+  maxBytes: number,
+  held: Held = UNCOUNTED,
+): Promise<Uint8Array> {
   if (!isGzip) return bytes;
   try {
     const inflated = await gunzipAsync(bytes, { maxOutputLength: maxBytes });

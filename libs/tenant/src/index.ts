@@ -3,4 +3,12 @@ export { withoutOtherLimits } from './other-limits.ts';
 export { readOverrides, TenantLimits, type Overrides } from './overrides.ts';
 export { RateLimiter } from './rate-limiter.ts';
 export { authSettings, TenantResolver, type AuthConfig, type IgnoredHeader } from './tenant-resolver.ts';
-export { OTHER_GROUP, parseIngestionLimit, UsageGroups, type IngestionLimit, type Sampling } from './usage-limits.ts';
+export {
+  entryOf,
+  OTHER_GROUP,
+  parseIngestionLimit,
+  UsageGroups,
+  type IngestionLimit,
+  type Sampling,
+  type UsageGroup,
+} from './usage-limits.ts';

@@ -14,9 +14,9 @@ const refused = (why: string): OtherLimit => ({ fate: 'refused', why });
 const v1 = passedOver('it steers the storage of Pyroscope v1, which Kiln does not have');
 const oneWay = passedOver('Kiln has one write path');
 const placement = passedOver('a service has one partition, whatever it sends');
-const sse = refused('there is no S3 here that could encrypt what is stored');
-const aggregation = refused(
-  'a profile that waits to be merged is not in the log yet, so its push could not be acknowledged as durable, and of a push that is sent again nobody could tell which part was merged already',
+const sse = refused('there is no S3 here that could encrypt what is stored; it is no limit of pushes or queries');
+const aggregation = passedOver(
+  'it merges profiles of busy series before they are stored, so that fewer are, and answers before they are: here each is durable when it is answered and keeps its own time. Sums are the same, and blocks carry roll-ups of them',
 );
 
 /** Every other limit of contract/pyroscope.md §6.1, by its name in the file. */
@@ -24,8 +24,9 @@ export const otherLimits: ReadonlyMap<string, OtherLimit> = new Map(
   Object.entries({
     distributor_aggregation_window: aggregation,
     distributor_aggregation_period: aggregation,
-    keep_stripped_profiles: refused('stripped profiles are not stored: what sampling leaves out is dropped whole'),
-    include_stripped_profiles: passedOver('there are no stripped profiles'),
+    push_max_concurrency: passedOver(
+      'it bounds the series of one push that are worked on at once, and here they are worked on one after the other; max_concurrent_pushes bounds the pushes',
+    ),
     enforce_labels_order: passedOver('labels are always stored in one order'),
     max_query_parallelism: passedOver(
       'a query is not split; querier.max-concurrent and max_concurrent_queries bound how many run',
@@ -63,9 +64,9 @@ export const otherLimits: ReadonlyMap<string, OtherLimit> = new Map(
     adaptive_placement_unit_size_bytes: placement,
     adaptive_placement_burst_window: placement,
     adaptive_placement_decay_window: placement,
-    recording_rules: refused('profiles are not turned into metrics yet'),
+    recording_rules: refused('profiles are not turned into metrics yet; they are no limit of pushes or queries'),
     max_recording_rules: passedOver('there are no recording rules'),
-    symbolizer: refused('native frames are not symbolised yet'),
+    symbolizer: refused('native frames are not symbolised yet; it is no limit of pushes or queries'),
   } satisfies Record<string, OtherLimit>),
 );
 

@@ -35,7 +35,7 @@ describe('overrides', () => {
   test('of parts of Pyroscope that Kiln does not have are passed over', () => {
     const tree = { overrides: { a: { compactor_split_groups: 2, write_path: 'combined', retention_period: '1d' } } };
     expect(read(tree).get(a)).toEqual({ retentionPeriodMs: 86_400_000 });
-    const off = { keep_stripped_profiles: false, distributor_aggregation_window: '0s', recording_rules: [] };
+    const off = { distributor_aggregation_window: '15s', push_max_concurrency: 4, recording_rules: [] };
     expect(read({ overrides: { a: { ...off, symbolizer: { enabled: false } } } }).get(a)).toEqual({});
   });
 
@@ -63,15 +63,19 @@ describe('overrides', () => {
   });
 
   test.each([
-    [
-      'distributor_aggregation_window',
-      '15s',
-      'is not obeyed here: a profile that waits to be merged is not in the log yet',
-    ],
     ['s3_sse_type', 'SSE-S3', 'is not obeyed here: there is no S3'],
     ['distributor_usage_groups', { a: '{' }, 'group "a": invalid selector at character 2'],
     ['distributor_usage_groups', { other: '{}' }, 'group "other": this name is taken'],
-    ['distributor_usage_groups', { 'x-${labels.a}': '{}' }, 'names that are filled in from labels are not supported'],
+    [
+      'distributor_usage_groups',
+      { 'x-${env.a}': '{}' },
+      'a name is filled in from labels as ${labels.NAME}, nothing else',
+    ],
+    [
+      'distributor_usage_groups',
+      { 'x-${labels.a': '{}' },
+      'a name is filled in from labels as ${labels.NAME}, nothing else',
+    ],
     ['distributor_usage_groups', ['a'], 'must hold values by name'],
     [
       'distributor_sampling',

@@ -9,6 +9,7 @@ export interface TenantReadLimits {
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
   readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
+  readonly includeStrippedProfiles: boolean;
   readonly maxResultNodes: number;
   readonly maxResultSeries: number;
   readonly maxResultPoints: number;
@@ -54,6 +55,12 @@ export const readLimitSettings: SettingsFor<TenantReadLimits> = {
     type: 'bool',
     default: false,
     meaning: 'Both hold for pprofs too: a query that names no number gets one of the default size, not a whole one',
+  }),
+  includeStrippedProfiles: limit('include_stripped_profiles', {
+    key: 'query-backend.include-stripped-profiles',
+    type: 'bool',
+    default: false,
+    meaning: 'SelectSeries counts what keep_stripped_profiles has kept: its sums are as if nothing was sampled',
   }),
   maxResultNodes: limit('max_result_nodes', {
     key: 'querier.max-result-nodes',

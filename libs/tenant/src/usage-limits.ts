@@ -5,8 +5,10 @@ import { parseSelector, type Matcher } from '@kiln/model';
 const MAX_GROUPS = 100;
 /** What belongs to no group is counted under this name. */
 export const OTHER_GROUP = 'other';
+/** In the name of a group: the value of a label of the profile. */
+const LABEL_IN_NAME = /\$\{labels\.([^}]+)\}/g;
 
-/** `distributor_usage_groups`: a selector of labels as pushed, by name. */
+/** `distributor_usage_groups`: a selector of labels as pushed, by name. In a name `${labels.team}` stands for the value of the label `team`. */
 export const readUsageGroups: ReadData = (tree, where) => {
   const groups = Object.entries(recordOf(tree, where));
   if (groups.length > MAX_GROUPS)
@@ -15,7 +17,8 @@ export const readUsageGroups: ReadData = (tree, where) => {
     const at = `${where}, group ${JSON.stringify(name)}`;
     if (name === '' || name === OTHER_GROUP)
       throw new ConfigError(`${at}: this name is taken, by what belongs to no group`);
-    if (name.includes('${')) throw new ConfigError(`${at}: names that are filled in from labels are not supported`);
+    if (name.replaceAll(LABEL_IN_NAME, '').includes('${'))
+      throw new ConfigError(`${at}: a name is filled in from labels as \${labels.NAME}, nothing else`);
     if (typeof selector !== 'string') throw new ConfigError(`${at} must be a selector such as '{service_name="api"}'`);
     try {
       parseSelector(selector);
@@ -26,26 +29,57 @@ export const readUsageGroups: ReadData = (tree, where) => {
   return Object.fromEntries(groups);
 };
 
+/** A group that a profile belongs to. */
+export interface UsageGroup {
+  /** With the labels of the profile filled in. */
+  readonly name: string;
+  /** As `distributor_usage_groups` has it. */
+  readonly declared: string;
+}
+
 /** The groups of a tenant, compiled. */
 export class UsageGroups {
-  readonly #groups: readonly { readonly name: string; readonly matchers: readonly Matcher[] }[];
+  readonly #groups: readonly { readonly declared: string; readonly matchers: readonly Matcher[] }[];
 
   /** @param text of `distributor_usage_groups`, checked. */
   constructor(text: string) {
     const groups = Object.entries(JSON.parse(text) as Record<string, string>);
-    this.#groups = groups.map(([name, selector]) => ({ name, matchers: parseSelector(selector) }));
+    this.#groups = groups.map(([declared, selector]) => ({ declared, matchers: parseSelector(selector) }));
   }
 
   get length(): number {
     return this.#groups.length;
   }
 
-  /** The names of all groups that labels belong to. An absent label is matched as the empty text. */
-  of(labels: ReadonlyMap<string, string>): string[] {
+  /** All groups that labels belong to. An absent label is matched as the empty text; one that a name is filled in from must be there. */
+  of(labels: ReadonlyMap<string, string>): UsageGroup[] {
     return this.#groups
       .filter(({ matchers }) => matchers.every(({ name, matches }) => matches(labels.get(name) ?? '')))
-      .map(({ name }) => name);
+      .flatMap(({ declared }) => {
+        const name = filledIn(declared, labels);
+        return name === undefined ? [] : { name, declared };
+      });
   }
+}
+
+/** What a table by usage groups says of one: under its filled in name, or else under its declared one, which stands for all that it becomes. */
+export function entryOf<T>(
+  table: Readonly<Record<string, T>> | undefined,
+  { name, declared }: UsageGroup,
+): T | undefined {
+  if (table === undefined) return undefined;
+  if (Object.hasOwn(table, name)) return table[name];
+  return Object.hasOwn(table, declared) ? table[declared] : undefined;
+}
+
+function filledIn(declared: string, labels: ReadonlyMap<string, string>): string | undefined {
+  let isWhole = true;
+  const name = declared.replaceAll(LABEL_IN_NAME, (_, label: string) => {
+    const value = labels.get(label);
+    isWhole &&= value !== undefined;
+    return value ?? '';
+  });
+  return isWhole ? name : undefined;
 }
 
 /** `ingestion_limit`. Somebody outside counts and says when it is reached; the rest is for sentences. */

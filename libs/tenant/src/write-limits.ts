@@ -26,7 +26,8 @@ export interface TenantWriteLimits {
   readonly distributorUsageGroups: string;
   readonly ingestionLimit: string;
   readonly distributorSampling: string;
-  readonly pushMaxConcurrency: number;
+  readonly keepStrippedProfiles: boolean;
+  readonly maxConcurrentPushes: number;
   readonly ingestionArtificialDelayMs: number;
   readonly ingestionTenantShardSize: number;
   readonly maxLocalSeriesPerTenant: number;
@@ -169,7 +170,7 @@ export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
     read: readUsageGroups,
     unit: 'selectors by name',
     meaning:
-      'Groups of profiles, by their labels as pushed, that are counted apart and that ingestion_limit and distributor_sampling name',
+      'Groups of profiles, by their labels as pushed, that are counted apart and that ingestion_limit and distributor_sampling name. In the name of a group ${labels.team} is the value of the label team; both limits may name it filled in or as declared',
   }),
   ingestionLimit: limit('ingestion_limit', {
     key: 'distributor.ingestion-limit',
@@ -187,10 +188,17 @@ export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
     read: readSampling,
     unit: 'usage_groups with a probability each',
     meaning:
-      'Share of the profiles of a usage group that is kept; the others are dropped with success. Where several groups match, the smallest share counts',
+      'Share of the profiles of a usage group that is kept; the others are dropped with success (but see keep_stripped_profiles). Where several groups match, the smallest share counts',
   }),
-  pushMaxConcurrency: limit('push_max_concurrency', {
-    key: 'distributor.push.max-concurrency',
+  keepStrippedProfiles: limit('keep_stripped_profiles', {
+    key: 'distributor.sampling.keep-stripped-profiles',
+    type: 'bool',
+    default: false,
+    meaning:
+      'Of a profile that distributor_sampling leaves out its sum is stored, without stacks and without labels of samples, as a series with __sampled__="true". Only SelectSeries sees it, where include_stripped_profiles is on',
+  }),
+  maxConcurrentPushes: limit('max_concurrent_pushes', {
+    key: 'distributor.max-concurrent-pushes',
     type: 'int',
     default: 0,
     unit: 'pushes',
@@ -224,6 +232,7 @@ export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
     type: 'int',
     default: 0,
     unit: 'series',
-    meaning: 'The same, over all processes. There is one, so the smaller of both counts. 0 = any number',
+    meaning:
+      'The same, over all processes. Series are counted in the process that takes the push in, and there is one that does: so the smaller of both counts. A start begins at none. 0 = any number',
   }),
 };

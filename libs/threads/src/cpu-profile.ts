@@ -1,9 +1,9 @@
-import type { Profiler } from 'node:inspector';
+import { console as inspectorConsole, type Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 import { BroadcastChannel, getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { Clock } from '@kiln/async';
 
-/** Stretches of profiling: the first is short, so that there soon is something to see; beginning one takes V8 tens of milliseconds. Times in milliseconds. */
+/** Stretches of profiling: the first is short, so that there soon is something to see. Times in milliseconds. */
 export interface CpuProfiling {
   /** Before the first: a thread that loads its code is not made slower. */
   readonly waitMs: number;
@@ -73,6 +73,10 @@ export function profileThread(name: string, clock: Clock): void {
   profile(name, profiling, clock, (one) => channel.postMessage(one)).catch(() => undefined);
 }
 
+/**
+ * V8 takes tens of milliseconds to begin to profile a thread, because it looks at all code there is, and none for a profile beside one that runs. So each
+ * begins before the one before it ends, which `console.profile` of the inspector can and `Profiler.start` cannot.
+ */
 async function profile(
   thread: string,
   { waitMs, firstMs, everyMs, sampleMs }: CpuProfiling,
@@ -85,21 +89,33 @@ async function profile(
   if (isOver()) return;
   const session = new Session();
   session.connect();
+  /** Unix milliseconds at which those that run began, by title. */
+  const running = new Map<string, number>();
+  const begin = (title: string): void => {
+    running.set(title, clock.nowMs());
+    inspectorConsole.profile(title);
+  };
+  session.on('Profiler.consoleProfileFinished', ({ params: { title = '', profile: seen } }) => {
+    const startMs = running.get(title);
+    if (!running.delete(title) || startMs === undefined) return;
+    hear({ thread, startMs, durationMs: clock.nowMs() - startMs, nodes: nodesOf(seen) });
+  });
   try {
     await session.post('Profiler.enable');
     await session.post('Profiler.setSamplingInterval', { interval: sampleMs * 1000 });
-    for (let ms = firstMs; !isOver(); ms = everyMs) {
-      const startMs = clock.nowMs();
-      await session.post('Profiler.start');
-      await clock.sleep(ms, signal).catch(() => undefined);
-      const { profile: seen } = await session.post('Profiler.stop');
-      if (signal?.aborted !== true)
-        hear({ thread, startMs, durationMs: clock.nowMs() - startMs, nodes: nodesOf(seen) });
+    begin(titleOf(0));
+    for (let cut = 0; ; cut++) {
+      await clock.sleep(cut === 0 ? firstMs : everyMs, signal).catch(() => undefined);
+      if (isOver()) return;
+      begin(titleOf(cut + 1));
+      inspectorConsole.profileEnd(titleOf(cut));
     }
   } finally {
     session.disconnect();
   }
 }
+
+const titleOf = (cut: number): string => `${CHANNEL} ${cut}`;
 
 /** Of a profile as the inspector's protocol has it (https://chromedevtools.github.io/devtools-protocol/v8/Profiler/); deltas are microseconds before each sample. */
 function nodesOf({ nodes: seen, samples = [], timeDeltas = [] }: Profiler.Profile): CpuNode[] {

@@ -48,6 +48,7 @@ export interface ErrorAsData {
   readonly reason: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly httpStatus: number | undefined;
+  readonly about: string | undefined;
 }
 
 interface Waiting {
@@ -147,14 +148,15 @@ export function movable(bytes: Uint8Array): Moved<Uint8Array> {
 }
 
 /** What crosses; the cause stays. */
-export function errorAsData({ code, message, reason, retryAfterSeconds, httpStatus }: KilnError): ErrorAsData {
-  return { code, message, reason, retryAfterSeconds, httpStatus };
+export function errorAsData({ code, message, reason, retryAfterSeconds, httpStatus, about }: KilnError): ErrorAsData {
+  return { code, message, reason, retryAfterSeconds, httpStatus, about };
 }
 
-export function errorFromData({ code, message, reason, retryAfterSeconds, httpStatus }: ErrorAsData): KilnError {
+export function errorFromData({ code, message, reason, retryAfterSeconds, httpStatus, about }: ErrorAsData): KilnError {
   return new KilnError(code, message, {
     ...(reason !== undefined && { reason }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     ...(httpStatus !== undefined && { httpStatus }),
+    ...(about !== undefined && { about }),
   });
 }

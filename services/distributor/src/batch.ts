@@ -1,15 +1,23 @@
 import type { Clock, Random } from '@kiln/async';
 import type { ColumnArena } from '@kiln/bytes';
 import { duplicateWindowMs } from '@kiln/catalog';
-import { normalizePprof, type IngestedPprof, type Pprof, type PprofReader, type Relabeling } from '@kiln/formats';
+import {
+  normalizePprof,
+  stripPprof,
+  type IngestedPprof,
+  type Pprof,
+  type PprofReader,
+  type Relabeling,
+} from '@kiln/formats';
 import { hash64, KilnError, labelSetKey, type Label, type LabelSet, type TenantId, type ValueType } from '@kiln/model';
-import { errorAsData } from '@kiln/threads';
+import { errorAsData, type ErrorAsData } from '@kiln/threads';
 import type { SeriesGate } from './active-series.ts';
 import { gunzipSized, isGzip } from './body.ts';
 import { pushedLabels, type Accepted, type Placer } from './placer.ts';
 import type { Discarded, Reading, WriteLimits } from './reading.ts';
 import type { Rules } from './rules.ts';
-import { isSampled, type UsageRules } from './usage.ts';
+import { markProfile } from './mark-profile.ts';
+import { isSampled, type Usage, type UsageRules } from './usage.ts';
 
 /** What profiles need on their way to records. */
 export interface BatchPorts {
@@ -45,7 +53,7 @@ export class Batch {
   readonly #usage: UsageRules;
   readonly #discarded: Discarded[] = [];
   readonly #groupBytes = new Map<string, number>();
-  #problem: KilnError | undefined;
+  #problem: ErrorAsData | undefined;
   #bytes = 0;
   #rated = 0;
   #usedPass = false;
@@ -64,7 +72,8 @@ export class Batch {
     this.#usage = scratch.rules.usage(limits);
   }
 
-  add(raw: Uint8Array, clientId: string, describe: Describe): void {
+  /** @param service that the client says the profile is of, for who looks why it was refused. */
+  add(raw: Uint8Array, clientId: string, service: string, describe: Describe): void {
     this.#groups = [];
     try {
       this.#addOrThrow(raw, clientId, describe);
@@ -73,7 +82,7 @@ export class Batch {
       // A fault: nothing of the push is stored, so that sending it again counts nothing twice.
       if (error.code === 'internal') throw error;
       this.#discard(error.reason ?? 'unknown', raw.length);
-      this.#problem ??= error;
+      this.#problem ??= { ...errorAsData(error), about: service };
     }
   }
 
@@ -95,7 +104,9 @@ export class Batch {
     const { pprof: reader, symbols: arena } = this.#scratch;
     const decoded = reader.read(payload);
     const { pprof, labels, names } = describe(decoded);
-    if (!this.#isWanted(labels)) {
+    const usage = this.#admit(labels);
+    const isKept = isSampled(usage.share, this.#ports.random);
+    if (!isKept && !this.#limits.keepStripped) {
       this.#rated += payload.length;
       this.#discard('dropped_by_sampling_rules', raw.length);
       return;
@@ -103,28 +114,36 @@ export class Batch {
     const ownTimeNanos = decoded.timeNanos >= YEAR_1971_NANOS ? decoded.timeNanos : 0n;
     const receivedMs = this.#ports.clock.nowMs();
     const relabeling = this.#relabeling;
-    const normalized = normalizePprof(pprof, { labels, names, limits: this.#limits, relabeling, receivedMs, arena });
+    const request = { labels, names, limits: this.#limits, relabeling, receivedMs, arena };
+    const normalized = normalizePprof(isKept ? pprof : stripPprof(pprof), request);
     this.#stacks += normalized.truncatedStacks;
     this.#strings += normalized.truncatedStrings;
     this.#rated += payload.length;
     const stored = normalized.profile === undefined ? [] : [normalized.profile, ...normalized.moved];
     // Of a profile that is stored in part the bytes are not lost.
+    if (!isKept) this.#discard('dropped_by_sampling_rules', stored.length === 0 ? raw.length : 0);
     if (normalized.droppedSamples.relabelled > 0)
       this.#discard('dropped_by_relabel_rules', stored.length === 0 ? raw.length : 0);
     if (stored.length === 0) return;
-    for (const group of this.#groups) this.#groupBytes.set(group, (this.#groupBytes.get(group) ?? 0) + payload.length);
+    if (isKept)
+      for (const group of this.#groups)
+        this.#groupBytes.set(group, (this.#groupBytes.get(group) ?? 0) + payload.length);
+    const annotations = this.#usage.annotations(usage, this.#limits.hasPass === true);
+    const mark = { isStripped: !isKept, annotations };
     const pushed = { labels: pushedLabels(labels), ownTimeNanos, payload, clientId };
-    for (const [i, profile] of stored.entries()) this.#accepted.push({ profile, isMoved: i > 0, ...pushed });
+    for (const [i, profile] of stored.entries())
+      this.#accepted.push({ profile: markProfile(profile, mark), isMoved: i > 0, ...pushed });
   }
 
   /** What its labels say of a profile before it is looked into. @throws KilnError `resource_exhausted` when the quota of its group is reached. */
-  #isWanted(labels: readonly Label[]): boolean {
-    const { groups, closed, share } = this.#usage.of(labels);
-    this.#groups = groups;
+  #admit(labels: readonly Label[]): Usage {
+    const usage = this.#usage.of(labels);
+    const { closed } = usage;
+    this.#groups = usage.groups;
     if (closed !== undefined && this.#limits.hasPass !== true)
       throw this.#usage.refusal(closed, this.#ports.clock.nowMs());
     if (closed !== undefined) this.#usedPass = true;
-    return isSampled(share, this.#ports.random);
+    return usage;
   }
 
   async reading(): Promise<Reading> {
@@ -132,7 +151,6 @@ export class Batch {
     const admitted = maxSeries === 0 ? this.#accepted : await this.#activeOnly(maxSeries);
     const window = duplicateWindowMs(this.#limits.rejectOlderThanMs, this.#limits.rejectNewerThanMs);
     const { records, problem } = this.#ports.placer.place(this.#tenant, admitted, window, tenantShards);
-    const first = this.#problem ?? problem;
     // What rules moved shares its payload with the rest.
     const payloads = [...new Set(admitted.map(({ payload }) => payload))];
     return {
@@ -144,7 +162,7 @@ export class Batch {
       usedPass: this.#usedPass,
       discarded: this.#discarded,
       truncated: { stacks: this.#stacks, strings: this.#strings },
-      problem: first === undefined ? undefined : errorAsData(first),
+      problem: this.#problem ?? (problem === undefined ? undefined : errorAsData(problem)),
     };
   }
 
@@ -158,7 +176,7 @@ export class Batch {
     const active = await this.#ports.series.admit(this.#tenant, keys, weights, maxSeries);
     const refused = new Set(series.filter((_, i) => active[i] === 0).map(({ group }) => group));
     if (refused.size === 0) return this.#accepted;
-    this.#problem ??= tooManySeries(maxSeries);
+    this.#problem ??= errorAsData(tooManySeries(maxSeries));
     return this.#accepted.flatMap((accepted) => {
       const groups = accepted.profile.groups.filter((group) => !refused.has(group));
       if (groups.length === accepted.profile.groups.length) return accepted;

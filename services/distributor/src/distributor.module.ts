@@ -2,14 +2,18 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Clock, MemoryLedger } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { InFlight } from '@kiln/rpc';
-import type { Metrics } from '@kiln/telemetry';
+import { silentLogger, type Logger, type Metrics } from '@kiln/telemetry';
 import { RateLimiter, type Limits } from '@kiln/tenant';
 import type { DistributorConfig } from './config.ts';
 import type { Distributor } from './distributor.ts';
 import { Intake, type IntakeObserver, type Reader } from './intake.ts';
+import { GroupNames } from './group-names.ts';
+import { PushLog } from './push-log.ts';
 import { PushTurns } from './push-turns.ts';
 import { Quota } from './quota.ts';
 import { writeLimits } from './write-limits.ts';
+import { REJECTIONS_HTTP_PORTS, RejectionsHttp } from './rejections.http.ts';
+import { Rejections } from './rejections.ts';
 import { PUSH_HTTP_PORTS, PushHttp, type PushHttpPorts } from './push.http.ts';
 
 export interface DistributorModulePorts {
@@ -17,6 +21,8 @@ export interface DistributorModulePorts {
   readonly limits: (tenant: TenantId) => Limits;
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
+  /** The tenants of a read, from the same. */
+  readonly tenantsOf: (header: string | undefined) => readonly TenantId[];
   /** Reads requests: here, or in other threads. */
   readonly reader: Reader;
   /** @throws KilnError when the tenant may store nothing more. */
@@ -24,6 +30,8 @@ export interface DistributorModulePorts {
   /** Of the process: bodies are counted in it. */
   readonly ledger?: MemoryLedger | undefined;
   readonly clock: Clock;
+  /** Hears of every push; none = nobody does. */
+  readonly log?: Logger | undefined;
   readonly metrics: Metrics;
 }
 
@@ -34,7 +42,7 @@ export function distributorModule(
   { inFlightMaxBytes }: DistributorConfig,
   ports: DistributorModulePorts,
 ): DynamicModule {
-  const { distributor, limits, tenantOf, reader, admit, ledger, clock, metrics } = ports;
+  const { distributor, limits, tenantOf, tenantsOf, reader, admit, ledger, clock, log, metrics } = ports;
   const rates = new RateLimiter(clock);
   const quota = new Quota(clock);
   const intake = new Intake({
@@ -57,26 +65,30 @@ export function distributorModule(
     },
     () => inFlight.usedBytes,
   );
+  const rejections = new Rejections(clock);
   const httpPorts: PushHttpPorts = {
     intake,
     inFlight,
-    turns: new PushTurns((tenant) => limits(tenant).pushMaxConcurrency),
+    turns: new PushTurns((tenant) => limits(tenant).maxConcurrentPushes),
     delayMsOf: (tenant) => limits(tenant).ingestionArtificialDelayMs,
-    tenantOf: (org) => {
-      const tenant = tenantOf(org);
-      admit(tenant);
-      return tenant;
-    },
+    tenantOf,
+    admit,
+    rejections,
     clock,
+    log: new PushLog(log ?? silentLogger, clock),
   };
   return {
     module: DistributorModule,
-    controllers: [PushHttp],
-    providers: [{ provide: PUSH_HTTP_PORTS, useValue: httpPorts }],
+    controllers: [PushHttp, RejectionsHttp],
+    providers: [
+      { provide: PUSH_HTTP_PORTS, useValue: httpPorts },
+      { provide: REJECTIONS_HTTP_PORTS, useValue: { rejections, tenantsOf } },
+    ],
   };
 }
 
 function observer(metrics: Metrics): IntakeObserver {
+  const names = new GroupNames();
   const profiles = metrics.counter({ name: 'kiln_distributor_profiles_total', help: 'Profiles stored.' });
   const bytes = metrics.counter({
     name: 'kiln_distributor_received_bytes',
@@ -115,9 +127,9 @@ function observer(metrics: Metrics): IntakeObserver {
     discarded: (tenant, reason, size, groups) => {
       refused.add(1, { reason });
       refusedBytes.add(size, { reason });
-      for (const group of groups) groupDiscarded.add(size, { reason, tenant, usage_group: group });
+      for (const group of groups) groupDiscarded.add(size, { reason, tenant, usage_group: names.of(tenant, group) });
     },
-    received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: group }),
+    received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: names.of(tenant, group) }),
     truncated: (_tenant, what, count) => cut.add(count, { what }),
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { ManualClock, seededRandom } from '@kiln/async';
 import { decodeRecord, type Codecs, type LogRecord } from '@kiln/block';
 import type { IngestSource } from '@kiln/formats';
-import { parseTenantId, KilnError, type Label, type TenantId } from '@kiln/model';
+import { markOf, parseTenantId, plainName, KilnError, type Label, type Mark, type TenantId } from '@kiln/model';
 import { memoryLog, type Appended, type OpenLog } from '@kiln/partition-log';
 import { noMetrics } from '@kiln/telemetry';
 import { addStrings, draw, encodeMessage } from '../../../libs/formats/src/test-support/pprof-message.ts';
@@ -48,6 +48,7 @@ const limits: WriteLimits = {
   ingestionLimit: '{}',
   sampling: '{}',
   maxSeries: 0,
+  keepStripped: false,
   tenantShards: 0,
 };
 
@@ -351,6 +352,96 @@ describe('usage groups', () => {
     expect(seen.filter((one) => one.includes('team'))).toEqual([
       'discarded dropped_by_sampling_rules shops team',
       'discarded dropped_by_sampling_rules team',
+    ]);
+  });
+
+  const stored = async (
+    records: () => Promise<LogRecord[]>,
+  ): Promise<{ service: string; name: string; mark: Mark }[]> =>
+    (await records())
+      .flatMap(({ datasets }) => datasets)
+      .map(({ service, name }) => ({ service, name: plainName(name), mark: markOf(name) }));
+  const sampledMark = (usageGroup: string, probability: number): Mark['annotations'][number] => ({
+    key: 'pyroscope.ingest.sampled',
+    value: JSON.stringify({ body: { usageGroup, probability } }),
+  });
+
+  test('of which a share is left out have their sums stored where they are to be kept: the same id as the whole', async () => {
+    const sampling = (probability: number): string => JSON.stringify({ usage_groups: { shops: { probability } } });
+    const none = await harness({ ...groups, sampling: sampling(0), keepStripped: true });
+    await none.intake.push(tenant, [of('shop-1'), of('bank')]);
+    expect(none.seen).toEqual(['discarded dropped_by_sampling_rules shops', 'stored 2', 'received other']);
+    const mark = { isStripped: true, annotations: [sampledMark('shops', 0)] };
+    const unmarked = { isStripped: false, annotations: [] };
+    expect((await stored(none.records)).toSorted((a, b) => (a.service < b.service ? -1 : 1))).toEqual([
+      { service: 'bank', name: 'process_cpu', mark: unmarked },
+      { service: 'shop-1', name: 'process_cpu', mark },
+    ]);
+    const series = (await none.records()).flatMap(({ datasets }) => datasets.flatMap((one) => one.series));
+    expect(series.filter((one) => one.some(({ name }) => name === '__sampled__'))).toEqual([
+      [
+        { name: '__name__', value: 'process_cpu' },
+        { name: '__sampled__', value: 'true' },
+        { name: 'service_name', value: 'shop-1' },
+      ],
+    ]);
+    const all = await harness({ ...groups, sampling: sampling(1), keepStripped: true });
+    await all.intake.push(tenant, [of('shop-1'), of('bank')]);
+    expect(ids(await all.records()).toSorted()).toEqual(ids(await none.records()).toSorted());
+    expect((await stored(all.records)).map((one) => one.mark)).toEqual([unmarked, unmarked]);
+  });
+
+  test('of which a share is kept, and what a quota lets through, say so; others say nothing', async () => {
+    const limit = {
+      period_type: 'month',
+      limit_reset_time: NOW / 1000 + 90,
+      sampling: { num_requests: 1, period: '1m' },
+      usage_groups: { shops: { period_limit_mb: 100, limit_reached: true } },
+    };
+    const some = { usageGroups: groups.usageGroups, ingestionLimit: JSON.stringify(limit) };
+    const { intake, records } = await harness({
+      ...some,
+      hasPass: true,
+      sampling: JSON.stringify({ usage_groups: { team: { probability: 0.999999 } } }),
+    });
+    await intake.push(tenant, [of('shop-1', till), of('bank')]);
+    const throttled = {
+      periodType: 'month',
+      periodLimitMb: 100,
+      limitResetTime: NOW / 1000 + 90,
+      samplingPeriodSec: 60,
+      samplingRequests: 1,
+      usageGroup: 'shops',
+    };
+    const marks = new Map((await stored(records)).map(({ service, mark }) => [service, mark]));
+    expect(marks.get('bank')?.annotations).toEqual([]);
+    expect(marks.get('shop-1')).toEqual({
+      isStripped: false,
+      annotations: [
+        { key: 'pyroscope.ingest.throttled', value: JSON.stringify({ body: throttled }) },
+        sampledMark('team', 0.999999),
+      ],
+    });
+  });
+
+  test('are named by labels where their name says so; limits name them filled in, or as declared', async () => {
+    const declared = '${labels.team}/${labels.service_name}';
+    const usageGroups = JSON.stringify({ [declared]: '{}' });
+    const ingestionLimit = JSON.stringify({ usage_groups: { 'till/shop': { limit_reached: true } } });
+    const sampling = JSON.stringify({
+      usage_groups: { [declared]: { probability: 0 }, 'till/bank': { probability: 1 } },
+    });
+    const { intake, seen } = await harness({ usageGroups, ingestionLimit, sampling });
+    await expect(intake.push(tenant, [of('shop', till)])).rejects.toMatchObject({
+      message: /^ingest limit reached for usage group "till\/shop"/,
+    });
+    await intake.push(tenant, [of('bank', till), of('cafe', till), of('cafe')]);
+    expect(seen).toEqual([
+      'discarded ingest_limit_reached till/shop',
+      'discarded dropped_by_sampling_rules till/cafe',
+      'stored 2',
+      'received till/bank',
+      'received other',
     ]);
   });
 

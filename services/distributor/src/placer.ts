@@ -1,7 +1,16 @@
 import type { Clock } from '@kiln/async';
 import { RecordBuilder, type Codecs, type Compression } from '@kiln/block';
 import { DEFAULT_SHARDS, placePartition } from '@kiln/catalog';
-import { KilnError, fingerprint, labelSet, type Label, type LabelSet, type Profile, type TenantId } from '@kiln/model';
+import {
+  KilnError,
+  fingerprint,
+  labelSet,
+  plainName,
+  type Label,
+  type LabelSet,
+  type Profile,
+  type TenantId,
+} from '@kiln/model';
 import { profileId } from './profile-id.ts';
 
 /** A profile that passed every check, ready to be placed. */
@@ -102,7 +111,7 @@ interface Draft {
 
 function idOf(tenant: TenantId, { profile, isMoved, labels, ownTimeNanos, payload, clientId }: Accepted): Uint8Array {
   const { service, name, types, durationNanos } = profile;
-  const movedTo = isMoved === true ? { service, name } : undefined;
+  const movedTo = isMoved === true ? { service, name: plainName(name) } : undefined;
   return profileId({ tenant, labels, types, timeNanos: ownTimeNanos, durationNanos, payload, clientId, movedTo });
 }
 

@@ -1,9 +1,8 @@
 import { Mutex } from '@kiln/async';
 import { ColumnArena } from '@kiln/bytes';
 import { describeIngest, PprofReader, type IngestSource } from '@kiln/formats';
-import { KilnError, type TenantId } from '@kiln/model';
+import { KilnError, type Code, type TenantId } from '@kiln/model';
 import type { Body } from '@kiln/rpc';
-import { errorAsData, errorFromData } from '@kiln/threads';
 import { Batch, type BatchPorts, type Scratch } from './batch.ts';
 import { inflateBody } from './body.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
@@ -77,8 +76,11 @@ export class ProfileReader {
       });
     }
     const batch = new Batch(this.#ports, this.#scratch, tenant, limits);
-    for (const { labels, samples } of series)
-      for (const { profile, id } of samples) batch.add(profile, id, (pprof) => ({ pprof, labels, names: 'as sent' }));
+    for (const { labels, samples } of series) {
+      const service = labels.find(({ name }) => name === 'service_name')?.value ?? '';
+      for (const { profile, id } of samples)
+        batch.add(profile, id, service, (pprof) => ({ pprof, labels, names: 'as sent' }));
+    }
     return batch.reading();
   }
 
@@ -94,10 +96,10 @@ export class ProfileReader {
   ): Promise<Reading> {
     const batch = new Batch(this.#ports, this.#scratch, tenant, limits);
     if (body !== undefined && body.profile.length > 0)
-      batch.add(body.profile, '', (pprof) => describeIngest(pprof, source, body.sampleTypes));
+      batch.add(body.profile, '', source.app, (pprof) => describeIngest(pprof, source, body.sampleTypes));
     const reading = await batch.reading();
-    if (reading.problem === undefined) return reading;
-    return { ...reading, problem: errorAsData(unprocessable(errorFromData(reading.problem))) };
+    if (reading.problem === undefined || ownStatus.has(reading.problem.code)) return reading;
+    return { ...reading, problem: { ...reading.problem, httpStatus: 422 } };
   }
 }
 
@@ -105,14 +107,5 @@ function textOf(body: Uint8Array): string {
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
 }
 
-const ownStatus = new Set<KilnError['code']>(['resource_exhausted', 'unavailable', 'internal', 'canceled']);
-
-/** On `/ingest` every problem of the profile itself is 422. */
-function unprocessable(error: KilnError): KilnError {
-  if (ownStatus.has(error.code)) return error;
-  return new KilnError(error.code, error.message, {
-    cause: error.cause,
-    httpStatus: 422,
-    ...(error.reason === undefined ? {} : { reason: error.reason }),
-  });
-}
+/** On `/ingest` every other problem of the profile itself is 422. */
+const ownStatus = new Set<Code>(['resource_exhausted', 'unavailable', 'internal', 'canceled']);

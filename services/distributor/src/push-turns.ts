@@ -8,7 +8,7 @@ export class PushTurns {
   /** None is 0. */
   readonly #taken = new Map<TenantId, number>();
 
-  /** @param limitOf `push_max_concurrency` of a tenant, as it is now; 0 = any number. */
+  /** @param limitOf `max_concurrent_pushes` of a tenant, as it is now; 0 = any number. */
   constructor(limitOf: (tenant: TenantId) => number) {
     this.#limitOf = limitOf;
   }
@@ -23,7 +23,7 @@ export class PushTurns {
     if (limit > 0 && taken >= limit) {
       throw new KilnError(
         'resource_exhausted',
-        `${taken} pushes of the tenant are taken in at once, limit ${limit} (push_max_concurrency, flag --distributor.push.max-concurrency): send again in a moment`,
+        `${taken} pushes of the tenant are taken in at once, limit ${limit} (max_concurrent_pushes, flag --distributor.max-concurrent-pushes): send again in a moment`,
         { reason: 'rate_limited', retryAfterSeconds: RETRY_SECONDS },
       );
     }

@@ -3,7 +3,7 @@ import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock, seededRandom, systemClock } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
-import { KilnError, parseTenantId, type LogId } from '@kiln/model';
+import { KilnError, parseTenantId, parseTenantIds, type LogId, type TenantId } from '@kiln/model';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import type { Appended, OpenLog } from '@kiln/partition-log';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
@@ -38,7 +38,7 @@ const message = pushRequest([
 const head = { 'content-type': 'application/proto' };
 
 /** The write edge on a log whose fsync takes as long as the test likes. */
-async function edge(some: Partial<Limits> = {}) {
+async function edge(some: Partial<Limits> = {}, admit: (tenant: TenantId) => void = () => undefined) {
   const clock = new ManualClock(NOW);
   const metrics = createMetrics({ ofProcess: false });
   const appends: PromiseWithResolvers<Appended>[] = [];
@@ -57,9 +57,10 @@ async function edge(some: Partial<Limits> = {}) {
       distributorModule(distributorDefaults, {
         distributor,
         limits: () => ({ ...defaultLimits, ...some }),
-        tenantOf: () => parseTenantId('acme'),
+        tenantOf: (org = 'acme') => parseTenantId(org),
+        tenantsOf: (org = 'acme') => parseTenantIds(org),
         reader: new ProfileReader({ placer, series: new ActiveSeries(clock, metrics), random: seededRandom(1), clock }),
-        admit: () => undefined,
+        admit,
         clock,
         metrics,
       }),
@@ -172,14 +173,14 @@ function framed(content: Uint8Array): Uint8Array {
   return frame;
 }
 
-test('a push beyond push_max_concurrency is refused before its body is read, until another has ended', async () => {
-  const { push, appends, url } = await edge({ pushMaxConcurrency: 1 });
+test('a push beyond max_concurrent_pushes is refused before its body is read, until another has ended', async () => {
+  const { push, appends, url } = await edge({ maxConcurrentPushes: 1 });
   const first = push({});
   await expect.poll(() => appends.length).toBe(1);
   const refused = await push({});
   expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, expect.any(Number)]);
   expect(((await refused.json()) as { message: string }).message).toBe(
-    '1 pushes of the tenant are taken in at once, limit 1 (push_max_concurrency, flag --distributor.push.max-concurrency): send again in a moment',
+    '1 pushes of the tenant are taken in at once, limit 1 (max_concurrent_pushes, flag --distributor.max-concurrent-pushes): send again in a moment',
   );
   const ingest = await fetch(new URL('/ingest?name=a&format=pprof', url), { method: 'POST', body: 'x' });
   expect(ingest.status).toBe(429);
@@ -207,4 +208,85 @@ test('an artificial delay holds back the answer, not the memory, whatever comes 
   await delayed(pushed, 200);
   await delayed(push({}, new Uint8Array([1])), 400);
   await delayed(fetch(new URL('/ingest?name=a&format=pprof', url), { method: 'POST', body: 'xxxxxxxxxxxx' }), 422);
+});
+
+describe('GET /api/v1/rejections', () => {
+  const bad = (service: string): Uint8Array =>
+    pushRequest([{ labels: { __name__: 'process_cpu', service_name: service }, profiles: [Uint8Array.of(0xff)] }]);
+  const listed = async (
+    url: string,
+    tenant: string,
+  ): Promise<{ since: number; rejections: Record<string, unknown>[] }> => {
+    const response = await fetch(new URL('/api/v1/rejections', url), { headers: { 'x-scope-orgid': tenant } });
+    expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    return (await response.json()) as { since: number; rejections: Record<string, unknown>[] };
+  };
+
+  test('tells a tenant its refused pushes by either path, as their clients were told, and nobody else', async () => {
+    const { push, url, clock } = await edge();
+    const told: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      await clock.advance(10);
+      const answer = await push({ 'x-scope-orgid': 'red' }, bad('basket'));
+      told.push(((await answer.json()) as { message: string }).message);
+    }
+    await clock.advance(10);
+    const ingest = await fetch(new URL('/ingest?name=cart%7Ba=b%7D&format=jfr', url), {
+      method: 'POST',
+      headers: { 'x-scope-orgid': 'red' },
+      body: 'x',
+    });
+    expect(ingest.status).toBe(415);
+    await push({ 'x-scope-orgid': 'blue' }, bad('of-blue'));
+    const { since, rejections } = await listed(url, 'red');
+    expect(since).toBe(NOW);
+    expect(rejections).toEqual([
+      {
+        first: NOW + 40,
+        last: NOW + 40,
+        times: 1,
+        code: 'unimplemented',
+        reason: '',
+        message: ((await ingest.json()) as { message: string }).message,
+        service: 'cart',
+      },
+      {
+        first: NOW + 10,
+        last: NOW + 30,
+        times: 3,
+        code: 'invalid_argument',
+        reason: 'malformed_profile',
+        message: told[2],
+        service: 'basket',
+      },
+    ]);
+    expect((await listed(url, 'green')).rejections).toEqual([]);
+    // Who may read both reads both, newest first.
+    const both = (await listed(url, 'red|blue')).rejections.map(({ service }) => service);
+    expect(both).toEqual(['of-blue', 'cart', 'basket']);
+  });
+
+  test('tells also of what is refused before it is read: too many at once, no room', async () => {
+    const full = { is: false };
+    const admit = (): void => {
+      if (full.is) throw new KilnError('unavailable', 'no room below storage.high-water');
+    };
+    const { push, url, appends } = await edge({ maxConcurrentPushes: 1 }, admit);
+    const first = push({ 'x-scope-orgid': 'red' });
+    await expect.poll(() => appends.length).toBe(1);
+    expect((await push({ 'x-scope-orgid': 'red' })).status).toBe(429);
+    full.is = true;
+    expect((await push({ 'x-scope-orgid': 'red' })).status).toBe(503);
+    appends[0]!.resolve({ offset: 0, appendMs: NOW });
+    expect((await first).status).toBe(200);
+    const codes = (await listed(url, 'red')).rejections.map(({ code }) => code);
+    expect(new Set(codes)).toEqual(new Set(['resource_exhausted', 'unavailable']));
+    expect(codes).toHaveLength(2);
+  });
+
+  test('asks for a tenant as every read does', async () => {
+    const { url } = await edge();
+    const answer = await fetch(new URL('/api/v1/rejections', url), { headers: { 'x-scope-orgid': 'no spaces' } });
+    expect(answer.status).toBe(400);
+  });
 });

@@ -3,11 +3,13 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
 import { RawPost } from '@kiln/nest';
-import { answeredFor, UnaryCall, type Body, type Held, type InFlight } from '@kiln/rpc';
+import { answeredFor, traceIdOf, UnaryCall, type Body, type Held, type InFlight } from '@kiln/rpc';
 import { readBody } from './body.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
+import type { PushLog, SentPush } from './push-log.ts';
 import type { PushTurns } from './push-turns.ts';
+import type { Rejections } from './rejections.ts';
 import type { Written } from './distributor.ts';
 
 export interface PushHttpPorts {
@@ -18,7 +20,11 @@ export interface PushHttpPorts {
   readonly delayMsOf: (tenant: TenantId) => number;
   /** The tenant of a write, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
+  /** @throws KilnError when the tenant may store nothing more. */
+  readonly admit: (tenant: TenantId) => void;
+  readonly rejections: Rejections;
   readonly clock: Clock;
+  readonly log: PushLog;
 }
 
 export const PUSH_HTTP_PORTS = 'kiln.push-http-ports';
@@ -47,8 +53,10 @@ export class PushHttp {
     try {
       const org = header(request, 'x-scope-orgid');
       const tenant = this.#ports.tenantOf(org);
-      const written = await call.inTime(this.#ports.clock, LATE, (signal) =>
-        this.#delayed(tenant, () => this.#push(tenant, request, call, signal), signal),
+      const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
+        call.inTime(this.#ports.clock, LATE, (signal) =>
+          this.#taken(tenant, '', () => this.#push(tenant, request, call, signal), signal),
+        ),
       );
       call.answer(call.isJson ? '{}' : '', { ...writeToken(written), ...answeredFor([tenant], org) });
     } catch (thrown) {
@@ -56,12 +64,20 @@ export class PushHttp {
     }
   }
 
-  /** The work, answered no sooner than the tenant's artificial delay after now, whatever comes of it. What it holds is given back before. */
-  async #delayed<T>(tenant: TenantId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { clock, delayMsOf } = this.#ports;
+  /**
+   * The work, answered no sooner than the tenant's artificial delay after now, whatever comes of it. What it holds is given back before; a refusal is kept
+   * for its tenant to see.
+   * @param service whose profile it is, where that is known before it is read.
+   */
+  async #taken<T>(tenant: TenantId, service: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { admit, rejections, clock, delayMsOf } = this.#ports;
     const untilMs = clock.nowMs() + delayMsOf(tenant);
     try {
+      admit(tenant);
       return await work();
+    } catch (thrown) {
+      rejections.note(tenant, KilnError.from(thrown), service);
+      throw thrown;
     } finally {
       const leftMs = untilMs - clock.nowMs();
       if (leftMs > 0) await clock.sleep(leftMs, signal);
@@ -97,7 +113,9 @@ export class PushHttp {
   async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const org = header(request, 'x-scope-orgid');
     const tenant = this.#ports.tenantOf(org);
-    const written = await this.#delayed(tenant, () => this.#ingest(tenant, request));
+    const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
+      this.#taken(tenant, serviceOf(request), () => this.#ingest(tenant, request)),
+    );
     const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
     response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
   }
@@ -120,6 +138,16 @@ export class PushHttp {
       held.release();
     }
   }
+}
+
+function sentPush(tenant: TenantId, request: IncomingMessage): SentPush {
+  return { tenant, path: request.url!.split('?', 1)[0]!, traceId: traceIdOf(request) };
+}
+
+/** Of `/ingest`, as it says it: `name=app{…}`. */
+function serviceOf({ url = '' }: IncomingMessage): string {
+  const name = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('name') ?? '';
+  return name.split('{', 1)[0]!.trim();
 }
 
 /** Where the records went: a read that carries it waits until they are readable. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
-import { parseIngestionLimit, type IngestionLimit } from '@kiln/tenant';
+import { entryOf, parseIngestionLimit, type IngestionLimit, type UsageGroup } from '@kiln/tenant';
 
 /** What a push may do under a quota that is reached. */
 export interface Admission {
@@ -78,13 +78,13 @@ export class Quota {
 const RETRY_SECONDS = 60;
 
 /** @param group the usage group whose quota it is; the tenant's own unless given. */
-export function quotaReached(limit: IngestionLimit, nowMs: number, group?: string): KilnError {
-  const mb = group === undefined ? limit.period_limit_mb : limit.usage_groups?.[group]?.period_limit_mb;
+export function quotaReached(limit: IngestionLimit, nowMs: number, group?: UsageGroup): KilnError {
+  const mb = group === undefined ? limit.period_limit_mb : entryOf(limit.usage_groups, group)?.period_limit_mb;
   const size = mb === undefined ? 'ingest limit' : `ingest limit of ${mb} MB`;
   const period = limit.period_type === undefined ? '' : ` per ${limit.period_type}`;
   const resetMs = (limit.limit_reset_time ?? 0) * 1000;
   const reset = resetMs === 0 ? '' : `, next reset at ${new Date(resetMs).toISOString()}`;
-  const owner = group === undefined ? '' : ` for usage group ${JSON.stringify(group)}`;
+  const owner = group === undefined ? '' : ` for usage group ${JSON.stringify(group.name)}`;
   return new KilnError(
     'resource_exhausted',
     `${size}${period} reached${owner}${reset} (ingestion_limit of the tenant)`,

@@ -9,6 +9,8 @@ export interface WriteLimits extends ProfileLimits, RuleLimits {
   readonly ingestionBodyLimitBytes: number;
   /** Active series at most; 0 = any number. */
   readonly maxSeries: number;
+  /** Of a profile that sampling leaves out its sum is stored. */
+  readonly keepStripped: boolean;
   /** Partitions that the tenant's services are spread over; 0 = all. */
   readonly tenantShards: number;
   /** The request may store what a reached quota of a usage group would refuse. */

@@ -26,6 +26,7 @@ export function writeLimits(limits: Limits, isBackfill: boolean): WriteLimits {
     ingestionLimit: limits.ingestionLimit,
     sampling: limits.distributorSampling,
     maxSeries: maxSeries(limits),
+    keepStripped: limits.keepStrippedProfiles,
     tenantShards: limits.ingestionTenantShardSize,
   };
 }

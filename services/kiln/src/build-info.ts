@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { BuildInfo } from '@kiln/nest';
+import { programRoot } from './program-root.ts';
 
 /** The version is the one of package.json; revision and branch are read from .git where the program runs from a clone. */
 export function buildInfo(): BuildInfo {
-  const root = new URL('../../../', import.meta.url);
-  const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
-  return { version, ...gitHead(root), runtime: `node${process.versions.node}` };
+  const { version } = JSON.parse(readFileSync(new URL('package.json', programRoot), 'utf8')) as { version: string };
+  return { version, ...gitHead(programRoot), runtime: `node${process.versions.node}` };
 }
 
 function gitHead(root: URL): { revision: string; branch: string } {

@@ -309,7 +309,7 @@ describe('query', () => {
     const wrong = async (want: string, ...argv: string[]) => expect((await run('query', ...argv)).err).toContain(want);
     await wrong("query profile takes '<type>{selector}', the selector in quotes: found nothing", 'profile');
     await wrong(
-      'query takes profile, top, series, exemplars, types, labels, analyze; found "porfile": did you mean profile?',
+      'query takes profile, top, series, exemplars, heatmap, types, labels, analyze; found "porfile": did you mean profile?',
       'porfile',
     );
     await wrong('found 1 parts, want 5', 'profile', 'cpu{}');

@@ -101,7 +101,7 @@ function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
   try {
     const { code, message } = JSON.parse(text) as { code: Code; message: string };
     if (typeof code === 'string' && typeof message === 'string') {
-      const hint = code === 'unauthenticated' ? ': name a tenant with --tenant NAME (header X-Scope-OrgID)' : '';
+      const hint = code === 'unauthenticated' ? ': the flag is --tenant NAME' : '';
       return new KilnError(code, `${message} (${code})${hint}`);
     }
   } catch {

@@ -79,7 +79,13 @@ export function labelMessage({ name, value }: Label): MessageInitShape<typeof La
   return { name, value };
 }
 
-export function seriesMessage({ labels, timeMs, value, exemplars }: TimeSeries): MessageInitShape<typeof SeriesSchema> {
+export function seriesMessage({
+  labels,
+  timeMs,
+  value,
+  exemplars,
+  annotations,
+}: TimeSeries): MessageInitShape<typeof SeriesSchema> {
   return {
     labels: labels.map(labelMessage),
     points: Array.from(timeMs, (time, i) => {
@@ -88,6 +94,7 @@ export function seriesMessage({ labels, timeMs, value, exemplars }: TimeSeries):
         timestamp: BigInt(time),
         value: value[i]!,
         exemplars: exemplar === undefined ? [] : [exemplarMessage(exemplar)],
+        annotations: [...(annotations?.[i] ?? [])],
       };
     }),
   };

@@ -180,6 +180,7 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
         aggregation: request.aggregation === TimeSeriesAggregationType.AVERAGE ? 'average' : 'sum',
         limit: seriesLimit(request.limit),
         ...exemplarsOf(request.exemplarType),
+        ...(frontend.limitsOf(context.tenants).includeStrippedProfiles && { includesStripped: true }),
       } as const;
       const series = finishQuery(query, (await ask(context, query)).partial);
       return { series: series.map(seriesMessage) };

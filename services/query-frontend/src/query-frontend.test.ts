@@ -21,6 +21,7 @@ const limits: ReadLimits = {
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
   maxFlamegraphNodesOnSelectMergeProfile: false,
+  includeStrippedProfiles: false,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,
@@ -146,6 +147,18 @@ describe('a read', () => {
     ]);
   });
 
+  test('says what was left out of its range, and that nothing is left of it', async () => {
+    const { call } = await harness({ maxQueryLookbackMs: 1_800_000 });
+    const note = async (start: number, end: number): Promise<string | null> =>
+      (await call('SelectMergeStacktraces', { ...select, start, end })).headers.get('x-kiln-note');
+    const oldest = `nothing before ${new Date(NOW - 1_800_000).toISOString()} is answered`;
+    expect(await note(NOW - 1_800_000, NOW)).toBe(null);
+    expect(await note(NOW - 1_800_001, NOW)).toBe(`${oldest}: max_query_lookback is 30m`);
+    expect(await note(NOW - 3_600_000, NOW - 1_800_001)).toBe(
+      `${oldest}, so the whole range is empty: max_query_lookback is 30m`,
+    );
+  });
+
   test('takes snake_case names and numbers for int64, and protobuf', async () => {
     const { call, asked, url } = await harness();
     const snake = {
@@ -234,7 +247,7 @@ describe('a read', () => {
   });
 
   test.each<[string, string, unknown, number, string, string]>([
-    ['without a tenant', 'ProfileTypes', {}, 401, 'unauthenticated', 'no org id'],
+    ['without a tenant', 'ProfileTypes', {}, 401, 'unauthenticated', 'auth.multitenancy-enabled'],
     [
       'without a range',
       'SelectMergeProfile',

@@ -18,6 +18,7 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
   readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
+  readonly includeStrippedProfiles: boolean;
 }
 
 /** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
@@ -91,7 +92,7 @@ export class QueryFrontend {
   }
 
   /** In words, the start before which nothing is answered, where one was asked for: by the lookback, or the shortest retention of the tenants. */
-  leftOut(tenants: readonly TenantId[], { startMs }: RequestedRange): string | undefined {
+  leftOut(tenants: readonly TenantId[], { startMs, endMs }: RequestedRange): string | undefined {
     const { maxQueryLookbackMs, retentionPeriodMs } = this.limitsOf(tenants);
     const ms = smallestOn(maxQueryLookbackMs, retentionPeriodMs);
     const oldestMs = this.#clock.nowMs() - ms;
@@ -100,7 +101,8 @@ export class QueryFrontend {
       ...(ms === maxQueryLookbackMs ? ['max_query_lookback'] : []),
       ...(ms === retentionPeriodMs ? ['retention_period'] : []),
     ];
-    return `nothing before ${new Date(oldestMs).toISOString()} is answered: ${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} ${formatDuration(ms)}`;
+    const empty = endMs < oldestMs ? ', so the whole range is empty' : '';
+    return `nothing before ${new Date(oldestMs).toISOString()} is answered${empty}: ${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} ${formatDuration(ms)}`;
   }
 
   /**
@@ -188,6 +190,7 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
     maxFlamegraphNodesOnSelectMergeProfile:
       a.maxFlamegraphNodesOnSelectMergeProfile || b.maxFlamegraphNodesOnSelectMergeProfile,
+    includeStrippedProfiles: a.includeStrippedProfiles && b.includeStrippedProfiles,
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
     maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),
     maxResultPoints: smallestOn(a.maxResultPoints, b.maxResultPoints),

@@ -7,7 +7,7 @@ import { QueryLog } from './query-log.ts';
 const asked = {
   tenants: ['team-a', 'team-b'] as TenantId[],
   method: 'SelectSeries',
-  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  traceId: '0af7651916cd43dd8448eb211c80319c',
 };
 
 function logged() {
@@ -29,9 +29,9 @@ test('a query is one line: whose, of which trace, what, how long, its range, wha
   ]);
 });
 
-test('one that fails says with which code and why; a trace that is none is left out', async () => {
+test('one that fails says with which code and why; no trace is left out', async () => {
   const { lines, queries } = logged();
-  const fails = queries.tell({ ...asked, traceparent: 'x\ny' }, () =>
+  const fails = queries.tell({ ...asked, traceId: undefined }, () =>
     Promise.reject(new KilnError('invalid_argument', 'no\nway')),
   );
   await expect(fails).rejects.toThrow('no');

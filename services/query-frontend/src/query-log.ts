@@ -8,8 +8,8 @@ export interface AskedQuery {
   readonly tenants: readonly TenantId[];
   /** Of QuerierService, or the path of a GET. */
   readonly method: string;
-  /** The header `traceparent` (https://www.w3.org/TR/trace-context/), as it came. */
-  readonly traceparent: string | undefined;
+  /** Of the request's trace, where it belongs to one. */
+  readonly traceId: string | undefined;
 }
 
 /** Writes one line per query, when it has ended: whose, which, its range, how long it took and what it read, and how it ended. */
@@ -37,13 +37,13 @@ export class QueryLog {
   }
 
   #write(
-    { tenants, method, traceparent }: AskedQuery,
+    { tenants, method, traceId }: AskedQuery,
     beganMs: number,
     fields: Readonly<Record<string, string | number>>,
   ): void {
     this.#log.info('query', {
       tenant: tenants.join('|'),
-      traceId: traceIdOf(traceparent),
+      traceId,
       method: method.slice(0, MAX_METHOD),
       ms: this.#clock.nowMs() - beganMs,
       ...fields,
@@ -53,7 +53,3 @@ export class QueryLog {
 
 const MAX_WHY = 300;
 const MAX_METHOD = 100;
-
-function traceIdOf(traceparent: string | undefined): string | undefined {
-  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1];
-}

@@ -3,7 +3,7 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { RawGet, RawPost } from '@kiln/nest';
-import { answeredFor, clientLeft, inflateSmall, readSmallBody, UnaryCall, type InFlight } from '@kiln/rpc';
+import { answeredFor, clientLeft, inflateSmall, readSmallBody, traceIdOf, UnaryCall, type InFlight } from '@kiln/rpc';
 import { silentLogger, type Logger } from '@kiln/telemetry';
 import type { QueryAnswerer } from './query-calls.ts';
 import { QueryLog } from './query-log.ts';
@@ -52,7 +52,7 @@ export class QueryHttp {
       const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
       const headers = { accept: request.headers.accept ?? '' };
       const asked = { method, isJson, acceptsGzip, message, tenants, headers };
-      const reply = await this.#log.tell({ tenants, method, ...traceOf(request) }, () =>
+      const reply = await this.#log.tell({ tenants, method, traceId: traceIdOf(request) }, () =>
         call.inTime(clock, { what: 'the query', left }, (signal) =>
           queue.run(tenants, signal, () => answerer.answer(asked, signal)),
         ),
@@ -73,7 +73,7 @@ export class QueryHttp {
     const acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(request.headers['accept-encoding'] ?? '');
     const headers = { accept: request.headers.accept ?? '' };
     const asked = { path, search: search.join('?'), acceptsGzip, tenants, headers };
-    const reply = await this.#log.tell({ tenants, method: path, ...traceOf(request) }, () =>
+    const reply = await this.#log.tell({ tenants, method: path, traceId: traceIdOf(request) }, () =>
       queue.run(tenants, left, () => answerer.answer(asked, left)),
     );
     response
@@ -91,8 +91,4 @@ export class QueryHttp {
 function tenantHeader(request: IncomingMessage): string | undefined {
   const org = request.headers['x-scope-orgid'];
   return Array.isArray(org) ? org[0] : org;
-}
-
-function traceOf({ headers: { traceparent } }: IncomingMessage): { traceparent: string | undefined } {
-  return { traceparent: Array.isArray(traceparent) ? traceparent[0] : traceparent };
 }

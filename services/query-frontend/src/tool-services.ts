@@ -1,4 +1,3 @@
-import type { Clock } from '@kiln/async';
 import { deleteSetting, putSetting, readSettings, type Catalog } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { FeatureFlagsService, SettingsService, UnaryContext, UnaryMethods, VersionService } from '@kiln/rpc';
@@ -11,8 +10,12 @@ export interface TenantContext extends UnaryContext {
 /** Far enough for any clock, near enough for exact arithmetic in doubles. */
 const MAX_TIME_MS = 2n ** 50n;
 
-/** settings.v1.SettingsService (contract/pyroscope.md §1.8). */
-export function settingsService(catalog: Catalog, clock: Clock): UnaryMethods<typeof SettingsService, TenantContext> {
+/** settings.v1.SettingsService (contract/pyroscope.md §1.8). @param admit throws when there is no room for another setting. */
+export function settingsService(
+  catalog: Catalog,
+  admit: (tenant: TenantId) => void,
+): UnaryMethods<typeof SettingsService, TenantContext> {
+  const { clock } = catalog;
   return {
     async get(_request, { tenant }) {
       const settings = await readSettings(catalog, tenant);
@@ -23,6 +26,7 @@ export function settingsService(catalog: Catalog, clock: Clock): UnaryMethods<ty
 
     async set({ setting }, { tenant }) {
       if (setting === undefined) throw new KilnError('invalid_argument', 'setting is missing');
+      admit(tenant);
       const { name, value, modifiedAt } = setting;
       if (modifiedAt > MAX_TIME_MS)
         throw new KilnError('invalid_argument', `modifiedAt is ${modifiedAt}, allowed are Unix milliseconds`);

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock, systemClock } from '@kiln/async';
-import { parseTenantIds, type TenantId } from '@kiln/model';
+import { KilnError, parseTenantIds, type TenantId } from '@kiln/model';
 import { httpDefaults, runPlatform } from '@kiln/nest';
 import { createMetrics, silentLogger } from '@kiln/telemetry';
 import { buildPprof } from '../../../test/support/profile-builder.ts';
@@ -13,7 +13,7 @@ import { NOW, toolPorts } from './test-support/tool-ports.ts';
 
 type Json = Record<string, unknown>;
 
-async function server() {
+async function server({ admit = () => undefined }: { admit?: (tenant: TenantId) => void } = {}) {
   const limits = {
     maxQueryLookbackMs: 0,
     retentionPeriodMs: 0,
@@ -21,6 +21,7 @@ async function server() {
     maxFlamegraphNodesDefault: 8192,
     maxFlamegraphNodesMax: 10_000,
     maxFlamegraphNodesOnSelectMergeProfile: false,
+    includeStrippedProfiles: false,
     maxResultNodes: 0,
     maxResultSeries: 0,
     maxResultPoints: 0,
@@ -28,7 +29,7 @@ async function server() {
   const queries = { query: () => Promise.reject(new Error('no query is asked')) };
   const frontend = new QueryFrontend(queries, () => limits, new ManualClock(NOW));
   const metrics = createMetrics({ ofProcess: false });
-  const ports = toolPorts();
+  const ports = { ...toolPorts(), admit };
   const platform = await runPlatform({
     modules: [
       queryFrontendModule(queryFrontendDefaults, {
@@ -229,6 +230,24 @@ describe('ad hoc profiles', () => {
     const [, { profiles }] = await call(`${ADHOC}/List`);
     expect((profiles as Json[]).map(({ name }) => name)).toEqual(Array.from({ length: 200 }, (_, i) => `${199 - i}`));
     expect(await call(`${ADHOC}/Get`, { id: first['id'] })).toMatchObject([404, {}]);
+  });
+
+  test('where the disk has no room, nothing more is kept, and what there is can be read', async () => {
+    let isFull = false;
+    const { call } = await server({
+      admit: (tenant) => {
+        if (isFull) throw new KilnError('unavailable', `no room for ${tenant}`);
+      },
+    });
+    const profile = base64(pprof);
+    const [, kept] = await call(`${ADHOC}/Upload`, { name: 'kept', profile });
+    await call(`${SETTINGS}/Set`, { setting: { name: 'kept', value: '1' } });
+    isFull = true;
+    const refused = { code: 'unavailable', message: 'no room for acme' };
+    expect(await call(`${ADHOC}/Upload`, { name: 'more', profile })).toMatchObject([503, refused]);
+    expect(await call(`${SETTINGS}/Set`, { setting: { name: 'more', value: '2' } })).toMatchObject([503, refused]);
+    expect(await call(`${SETTINGS}/Get`)).toMatchObject([200, { settings: [{ name: 'kept', value: '1' }] }]);
+    expect(await call(`${ADHOC}/Get`, { id: kept['id'] })).toMatchObject([200, { name: 'kept' }]);
   });
 });
 

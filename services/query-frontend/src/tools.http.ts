@@ -40,6 +40,8 @@ export interface ToolsHttpPorts {
   /** The one tenant of what is kept, from the value of X-Scope-OrgID. */
   readonly tenantOf: (header: string | undefined) => TenantId;
   readonly limits: (tenant: TenantId) => ToolLimits;
+  /** Before something new is kept for a tenant. @throws KilnError `unavailable` when there is no room for it. */
+  readonly admit: (tenant: TenantId) => void;
 }
 
 export const TOOLS_HTTP_PORTS = 'kiln.tools-http-ports';
@@ -61,11 +63,11 @@ export class ToolsHttp {
 
   constructor(@Inject(TOOLS_HTTP_PORTS) ports: ToolsHttpPorts) {
     this.#ports = ports;
-    const { catalog } = ports;
-    this.#settings = unaryService(SettingsService, settingsService(catalog, catalog.clock));
+    const { catalog, admit } = ports;
+    this.#settings = unaryService(SettingsService, settingsService(catalog, admit));
     this.#adHoc = unaryService(
       AdHocProfileService,
-      adHocService(new AdHocFiles(catalog), (...shown) => this.#show(...shown)),
+      adHocService(new AdHocFiles(catalog), admit, (...shown) => this.#show(...shown)),
     );
   }
 

@@ -122,6 +122,24 @@ describe('of a running Kiln', () => {
     ]);
   });
 
+  test('heatmap draws how large profiles are over time, and tells every value and what is left out', async () => {
+    const drawn = await query('heatmap', `${cpu}{}`, '--by=pod', '--limit=1');
+    expect(drawn.code).toBe(0);
+    expect(drawn.out).toMatch(/^profiles by value, .* a step\npod=a\n/);
+    expect(drawn.out).toMatch(/^ *150120\.0 min +@+$/m);
+    expect(drawn.out).toMatch(/values a cell: @ 1\n1 more: --limit 0 draws all\n$/);
+    const { series, more } = JSON.parse((await query('heatmap', `${cpu}{}`, '--output=json')).out) as {
+      series: { slots: { counts: number[] }[] }[];
+      more: number;
+    };
+    const counts = series.flatMap(({ slots }) => slots.flatMap((slot) => slot.counts));
+    expect([counts.reduce((sum, count) => sum + count, 0), more]).toEqual([2, 0]);
+    expect((await query('heatmap', `${cpu}{}`, '--by=pod', '--output=csv')).out).toMatch(
+      /^pod,time,from,values\na,\S+Z,9007199254741000,1\nb,/,
+    );
+    expect((await query('heatmap', `${cpu}{}`, '--of=spans')).err).toContain('no profiles of');
+  });
+
   test('profile keeps the samples that flags choose', async () => {
     const collapsed = async (...flags: string[]): Promise<string> =>
       (await query('profile', `${cpu}{pod="a"}`, '--output=collapsed', ...flags)).out;
@@ -312,7 +330,7 @@ describe('of any server', () => {
       expect(err).toContain(want);
       expect(code).toBeGreaterThan(0);
     };
-    await wrong('query takes profile, top, series, exemplars, types, labels, analyze; found nothing');
+    await wrong('query takes profile, top, series, exemplars, heatmap, types, labels, analyze; found nothing');
     await wrong('query types takes only flags, found "cpu"', 'types', 'cpu');
     await wrong("query top takes '<type>{selector}', the selector in quotes: found 2 words", 'top', cpu, '{}');
     await wrong('found 1 parts, want 5', 'series', 'cpu{}');

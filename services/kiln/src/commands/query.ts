@@ -1,6 +1,7 @@
 import { ConfigError, nearest } from '@kiln/config';
 import { analyzeAction } from '../query/analyze.ts';
 import { exemplarsAction } from '../query/exemplars.ts';
+import { heatmapAction } from '../query/heatmap.ts';
 import { labelsAction } from '../query/labels.ts';
 import { profileAction } from '../query/profile.ts';
 import { seriesAction } from '../query/series.ts';
@@ -13,6 +14,7 @@ const actions: readonly Command[] = [
   topAction,
   seriesAction,
   exemplarsAction,
+  heatmapAction,
   typesAction,
   labelsAction,
   analyzeAction,

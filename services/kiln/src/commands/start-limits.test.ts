@@ -38,7 +38,7 @@ async function limit(limits: string): Promise<void> {
   const loads = (): number => kiln.err.split('overrides loaded').length;
   const before = loads();
   await writeFile(join(folder, 'limits.yaml'), `overrides:\n  a:\n${limits.replaceAll(/^/gm, '    ')}`);
-  await expect.poll(loads).toBeGreaterThan(before);
+  await expect.poll(loads, { timeout: 20_000 }).toBeGreaterThan(before);
 }
 
 let made = 0;
@@ -83,7 +83,9 @@ describe('a limits file that changes while the process runs', () => {
     expect(await services('b')).toEqual(['team-till']);
     expect(await metric('kiln_discarded_profiles_total{reason="dropped_by_relabel_rules"}')).toBe('1');
     await writeFile(join(folder, 'limits.yaml'), 'overrides: {a: {ingestion_relabeling_rules: [{regex: x}]}}');
-    await expect.poll(() => kiln.err).toContain('rule 1, field target_label is missing: action replace needs it');
+    await expect
+      .poll(() => kiln.err, { timeout: 20_000 })
+      .toContain('rule 1, field target_label is missing: action replace needs it');
     expect((await push('noise')).status).toBe(200);
     expect(await services()).toEqual(['shop', 'till']);
   });
@@ -118,6 +120,36 @@ distributor_sampling: { usage_groups: { shops: { probability: 0 } } }
     const dropped =
       'kiln_distributor_usage_group_discarded_bytes_total{reason="dropped_by_sampling_rules",tenant="a",usage_group="shops"}';
     expect(Number(await metric(dropped))).toBeGreaterThan(0);
+  });
+
+  it('keeps the sums of what sampling leaves out, for series that are to count them; points say that something is missing', async () => {
+    await limit(`distributor_usage_groups: { shops: '{service_name=~"shop.*"}' }
+distributor_sampling: { usage_groups: { shops: { probability: 0 } } }
+keep_stripped_profiles: true
+`);
+    for (const service of ['shop-1', 'shop-2', 'bank']) expect((await push(service)).status).toBe(200);
+    expect(await services()).toEqual(['bank']);
+    const select = { profileTypeID: 'process_cpu:cpu:ns::', labelSelector: '{}' };
+    const flame = (await ask('SelectMergeStacktraces', select)) as { flamegraph?: { total?: string } };
+    expect(flame.flamegraph?.total).toBe('1');
+    const series = async (): Promise<unknown> => {
+      const asked = { ...select, step: 3600, groupBy: ['service_name'], start: Date.now() - 1_000 };
+      const answer = await ask('SelectSeries', { ...asked, end: Date.now() + 3_600_000 });
+      return (answer['series'] as { labels: { value: string }[]; points: Record<string, unknown>[] }[]).map((one) => [
+        one.labels[0]!.value,
+        one.points.reduce((sum, { value }) => sum + Number(value), 0),
+        one.points.flatMap(({ annotations = [] }) => annotations),
+      ]);
+    };
+    expect(await series()).toEqual([['bank', 1, []]]);
+    await limit('include_stripped_profiles: true');
+    const value = '{"body":{"usageGroup":"shops","probability":0}}';
+    const missing = [{ key: 'pyroscope.ingest.sampled', value }];
+    expect(await series()).toEqual([
+      ['bank', 1, []],
+      ['shop-1', 1, missing],
+      ['shop-2', 1, missing],
+    ]);
   });
 
   it('brings limits of series, and of nodes of a pprof', async () => {

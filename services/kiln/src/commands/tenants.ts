@@ -2,7 +2,7 @@ import { openPart } from '@kiln/block';
 import type { CommittedPart } from '@kiln/catalog';
 import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { nodeCodecs } from '@kiln/ingester';
-import { labelSetKey, type TenantId } from '@kiln/model';
+import { labelSetKey, plainName, type TenantId } from '@kiln/model';
 import { dataSettings, readDataDirectory, type DataReader } from '../data-dir/data-reader.ts';
 import { liveParts, readStored } from '../data-dir/stored.ts';
 import { tableText, timeText } from '../table-text.ts';
@@ -62,5 +62,5 @@ async function addSeries(
   const bytes = await reader.objects.getRange(object, off, len);
   if (bytes === undefined) return; // deleted meanwhile: what replaces it has the same series
   for (const dataset of openPart(bytes, tenant, nodeCodecs).datasets)
-    for (const labels of dataset.tables().series) into.add(`${dataset.name} ${labelSetKey(labels)}`);
+    for (const labels of dataset.tables().series) into.add(`${plainName(dataset.name)} ${labelSetKey(labels)}`);
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { readPprof } from '../../../../test/oracle/pprof-message.ts';
+import { ModuleNames } from './module-names.ts';
 import { selfPprof } from './self-pprof.ts';
 
 test('what a thread did becomes stacks of functions with files below the program, exact times, and the thread as a label', () => {
@@ -16,7 +17,7 @@ test('what a thread did becomes stacks of functions with files below the program
         { ...frame, parent: -1, name: '(garbage collector)', url: '', line: 0, samples: 1, cpuMicros: 3 },
       ],
     },
-    'file:///opt/kiln/',
+    new ModuleNames('file:///opt/kiln/'),
     10,
   );
   const message = readPprof(bytes);

@@ -1,14 +1,14 @@
 import { ByteWriter } from '@kiln/bytes';
 import type { CpuNode, CpuProfile } from '@kiln/threads';
 import { message, text } from '../push-message.ts';
+import type { ModuleNames } from './module-names.ts';
 
 /**
  * What a thread did as pprof (google.v1.Profile): samples/count and cpu/nanoseconds, with the thread as a label of every sample, which makes it a series.
- * @param root folder of this program, as a URL that ends with a slash: files are named below it, not where they were installed.
  */
 export function selfPprof(
   { thread, startMs, durationMs, nodes }: CpuProfile,
-  root: string,
+  names: ModuleNames,
   sampleMs: number,
 ): Uint8Array {
   const strings = new Map<string, number>([['', 0]]);
@@ -40,12 +40,12 @@ export function selfPprof(
     message(out, 2, sample.view());
   }
   for (const [key, id] of functions) {
-    const [name, url, line] = JSON.parse(key) as [string, string, number];
+    const [name, url, at] = JSON.parse(key) as [string, string, number];
+    const { file, line } = names.placeOf(url, at);
     const location = new ByteWriter();
     location.bytes(numbers([1, id]));
     message(location, 4, numbers([1, id], [2, line]));
     message(out, 4, location.view());
-    const file = url.startsWith(root) ? url.slice(root.length) : url.replace(/^file:.*\//, '');
     const fields = [
       [1, id],
       [2, rowOf(name || '(anonymous)')],

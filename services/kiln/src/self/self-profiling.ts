@@ -1,7 +1,9 @@
 import type { Clock } from '@kiln/async';
 import type { Logger } from '@kiln/telemetry';
 import { profileThreads } from '@kiln/threads';
+import { programRoot } from '../program-root.ts';
 import { pushMessage } from '../push-message.ts';
+import { ModuleNames } from './module-names.ts';
 import { selfPprof } from './self-pprof.ts';
 
 /** Whether and how the process profiles itself, as an operator decides it. */
@@ -22,9 +24,6 @@ const SAMPLE_MS = 100;
 
 /** The name that the process is stored under. */
 const SERVICE = 'kiln';
-
-/** Where this program is installed. */
-const root = new URL('../../../../', import.meta.url).href;
 
 /**
  * From now on every thread of this process is profiled, and what it did is pushed as the service `kiln`, a series per kind of thread. Call it before threads
@@ -49,12 +48,13 @@ export function startSelfProfiling(
     const why = error instanceof Error ? error.message : String(error);
     log.warn('a profile of Kiln itself is lost', { why });
   };
+  const names = new ModuleNames(programRoot.href);
   return profileThreads(
     profiling,
     clock,
     (seen) => {
       if (!seen.nodes.some(({ samples }) => samples > 0)) return;
-      push(pushMessage(labels, selfPprof(seen, root, SAMPLE_MS))).catch(fail);
+      push(pushMessage(labels, selfPprof(seen, names, SAMPLE_MS))).catch(fail);
     },
     fail,
   );

@@ -17,10 +17,18 @@ export type Show = (
   asked: { readonly type: string | undefined; readonly maxNodes: bigint | undefined },
 ) => Promise<ShownFile>;
 
-/** adhocprofiles.v1.AdHocProfileService over files of a tenant (contract/pyroscope.md §1.8). A file is kept once it could be shown. */
-export function adHocService(files: AdHocFiles, show: Show): UnaryMethods<typeof AdHocProfileService, AdHocContext> {
+/**
+ * adhocprofiles.v1.AdHocProfileService over files of a tenant (contract/pyroscope.md §1.8). A file is kept once it could be shown.
+ * @param admit throws when there is no room for another file.
+ */
+export function adHocService(
+  files: AdHocFiles,
+  admit: (tenant: TenantId) => void,
+  show: Show,
+): UnaryMethods<typeof AdHocProfileService, AdHocContext> {
   return {
     async upload({ name, profile, maxNodes }, context) {
+      admit(context.tenant);
       const file = { name, bytes: fromBase64(profile) };
       const shown = await show(context, { file }, { type: undefined, maxNodes });
       return answer(await files.put(context.tenant, name, file.bytes), shown);

@@ -16,6 +16,7 @@ const limits: ReadLimits = {
   maxFlamegraphNodesDefault: 8192,
   maxFlamegraphNodesMax: 1_048_576,
   maxFlamegraphNodesOnSelectMergeProfile: false,
+  includeStrippedProfiles: false,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,

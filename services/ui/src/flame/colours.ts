@@ -92,14 +92,13 @@ export function packageColour(text: string): number {
   return (hash ^ (hash >>> 15)) & 31;
 }
 
-/** By the own value's share of the whole, on the scale of its root, so that a hundredth is seen beside a half. */
-function selfColours({ length, self, total }: FrameTree): Uint8Array {
+/** By the own value beside the largest of the picture, on the scale of its root, so that a hundredth is still told from nothing. */
+function selfColours({ length, self }: FrameTree): Uint8Array {
   const colour = new Uint8Array(length);
-  const whole = total[0]! || 1;
-  for (let row = 0; row < length; row++) {
-    const share = Math.sqrt(self[row]! / whole);
-    colour[row] = share <= 0 ? 0 : Math.min(8, 1 + Math.floor(share * 10));
-  }
+  let largest = 0;
+  for (let row = 0; row < length; row++) if (self[row]! > largest) largest = self[row]!;
+  for (let row = 0; row < length; row++)
+    if (self[row]! > 0) colour[row] = Math.min(8, 1 + Math.floor(Math.sqrt(self[row]! / largest) * 8));
   return colour;
 }
 

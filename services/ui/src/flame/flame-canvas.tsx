@@ -104,7 +104,6 @@ export function FlameCanvas(props: FlameCanvasProps): ReactNode {
     setCursor(-1);
     setPointed(undefined);
     if (upwards) scroller.current!.scrollTop = height;
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the focus moves below
   }, [tree]);
 
   // Another focus of the same tree is a short way.

@@ -22,7 +22,7 @@ export function FlameGraph(props: FlameGraphProps): ReactNode {
     } catch (error) {
       return { message: error instanceof Error ? error.message : String(error) };
     }
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the object around them may be another for every rendering
+    // The object around them may be another for every rendering.
   }, [data.levels, data.names]);
   return (
     <section className="flame" data-theme={theme} aria-label="Flame graph">

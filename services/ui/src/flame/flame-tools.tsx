@@ -1,5 +1,7 @@
 import type { ReactNode } from 'react';
+import { Choice } from './choice.tsx';
 import type { FrameTree } from './frame-tree.ts';
+import { shortName } from './function-names.ts';
 import type { FlameState } from './props.ts';
 import type { Search } from './search.ts';
 import { shareText, valueText, type Described } from './texts.ts';
@@ -25,7 +27,8 @@ export function FlameTools({
   readonly onState: (change: Partial<FlameState>) => void;
   readonly onWhole: () => void;
 }): ReactNode {
-  const isSandwich = state.sandwich !== undefined;
+  const { sandwich } = state;
+  const isSandwich = sandwich !== undefined;
   return (
     <div className="flame-tools">
       <div className="flame-search">
@@ -55,7 +58,7 @@ export function FlameTools({
       </div>
       {isSandwich ? (
         <p className="flame-where">
-          <span title={state.sandwich}>{state.sandwich}</span>
+          <span title={sandwich}>{shortName(sandwich)}</span>
           <button type="button" onClick={() => onState({ sandwich: undefined })}>
             Back to the graph
           </button>
@@ -64,7 +67,7 @@ export function FlameTools({
         <p className="flame-where">
           {focus > 0 ? (
             <>
-              <span title={tree.names[tree.name[focus]!]}>{tree.names[tree.name[focus]!]}</span>
+              <span title={tree.names[tree.name[focus]!]}>{shortName(tree.names[tree.name[focus]!]!)}</span>
               <b>
                 {valueText(tree.total[focus]!, described.unit)} · {shareText(tree.total[focus]!, tree.total[0]!)}
               </b>
@@ -73,7 +76,11 @@ export function FlameTools({
               </button>
             </>
           ) : (
-            <b>{valueText(tree.total[0]!, described.unit)}</b>
+            <b>
+              {tree.sides === undefined
+                ? valueText(tree.total[0]!, described.unit)
+                : tree.sides.map(({ total }) => valueText(total[0]!, described.unit)).join(' → ')}
+            </b>
           )}
         </p>
       )}
@@ -100,29 +107,5 @@ export function FlameTools({
         />
       )}
     </div>
-  );
-}
-
-/** One of a few, side by side: a group of radio buttons. */
-function Choice<T extends string>({
-  label,
-  value,
-  options,
-  onChoose,
-}: {
-  readonly label: string;
-  readonly value: T;
-  readonly options: readonly (readonly [T, string])[];
-  readonly onChoose: (value: T) => void;
-}): ReactNode {
-  return (
-    <fieldset className="flame-choice">
-      <legend className="flame-unseen">{label}</legend>
-      {options.map(([option, text]) => (
-        <button key={option} type="button" aria-pressed={option === value} onClick={() => onChoose(option)}>
-          {text}
-        </button>
-      ))}
-    </fieldset>
   );
 }

@@ -21,9 +21,9 @@ export function packageOf(name: string): string {
   const bare = name.slice(prefix.length);
   const script = /^([^()]*?\.(?:[cm]?[jt]sx?|py|rb|php)):/.exec(bare);
   if (script !== null) return folderOf(script[1]!);
-  const crate = /([A-Za-z_]\w*)(?:<[^:]*>)?::/.exec(bare);
-  if (crate !== null) return crate[1]!;
-  return dottedPackage(bare);
+  const colons = bare.indexOf('::');
+  const crate = colons < 0 ? null : /([A-Za-z_]\w*)(?:<[^<>]*>)?$/.exec(bare.slice(Math.max(0, colons - 200), colons));
+  return crate === null ? dottedPackage(bare) : crate[1]!;
 }
 
 /** `werkzeug/serving.py` is of werkzeug, `socket.py` of socket. */
@@ -58,24 +58,48 @@ function startsWithCapital(text: string, at: number): boolean {
 
 /** What is left of a name when there is little room: without folders, files and lines, and of `a::b::Type::method` the last two parts. */
 export function shortName(name: string): string {
+  const bare = withoutFile(name);
+  const { slash, second } = cutsOf(bare);
+  return bare.slice(Math.max(second, slash + 1));
+}
+
+/** What is left when there is less: the function alone, and of a closure also what it is in. */
+export function leafName(name: string): string {
+  if (name.includes('!0x')) return name;
+  const bare = withoutFile(name);
+  const { slash, dot, last } = cutsOf(bare);
+  return bare.slice(Math.max(dot, last, slash + 1));
+}
+
+function withoutFile(name: string): string {
   const bare = name.replace(FILE_AND_LINE, '');
-  const script = /[^/]*\.[cm]?[jt]sx?:(.+?)(?::\d+)?$/.exec(bare) ?? /^node:[\w/]+:(.+?)(?::\d+)?$/.exec(bare);
-  if (script !== null) return script[1]!;
+  const script = /(?:^|\/)[^/]*?\.[cm]?[jt]sx?:(.+?)(?::\d+)?$/.exec(bare) ?? /^node:[\w/]+:(.+?)(?::\d+)?$/.exec(bare);
+  return script?.[1] ?? bare;
+}
+
+/** Where parts begin, outside of all brackets: behind the last slash, behind the last dot, behind the last and the last but one `::`. */
+function cutsOf(name: string): { slash: number; dot: number; last: number; second: number } {
   let slash = -1;
+  let dot = 0;
   let last = 0;
-  let before = 0;
+  let second = 0;
   let open = 0;
-  for (let i = 0; i < bare.length; i++) {
-    const code = bare[i]!;
-    if (code === '<' || code === '(' || code === '[' || code === '{') open++;
-    else if (code === '>' || code === ')' || code === ']' || code === '}') open--;
+  for (let i = 0; i < name.length; i++) {
+    const code = name[i]!;
+    if (OPENING.includes(code)) open++;
+    else if (CLOSING.includes(code)) open--;
     else if (open > 0) continue;
     else if (code === '/') slash = i;
-    else if (code === ':' && bare[i + 1] === ':') {
-      before = last;
-      last = i + 2;
-      i++;
+    else if (code === '.' && !CLOSURE.test(name.slice(i + 1, i + 20))) dot = i + 1;
+    else if (code === ':' && name[i + 1] === ':' && !name.startsWith('{{', i + 2)) {
+      second = last;
+      last = ++i + 1;
     }
   }
-  return last > 0 ? bare.slice(before) : bare.slice(slash + 1);
+  return { slash, dot, last, second };
 }
+
+const OPENING = '<([{';
+const CLOSING = '>)]}';
+/** What Go calls a function in a function. */
+const CLOSURE = /^(?:func\d+|\d+|gowrap\d+)(?:\.|$)/;

@@ -1,6 +1,6 @@
 import type { Palette } from './colours.ts';
 import { depthOf, type FrameTree } from './frame-tree.ts';
-import { shortName } from './function-names.ts';
+import { leafName, shortName } from './function-names.ts';
 import type { Matches } from './search.ts';
 import { Boxes, findVisible, type View } from './visible.ts';
 
@@ -40,7 +40,7 @@ export class Painter {
   #order: Uint32Array = new Uint32Array(4096);
   readonly #widths: Float32Array = new Float32Array(128);
   #names: readonly string[] = [];
-  readonly #short = new Map<number, string>();
+  readonly #shorter = new Map<number, readonly [short: string, leaf: string]>();
 
   /** Draws over all of the canvas. @param ratio device pixels per pixel. */
   paint(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, ratio: number): void {
@@ -50,7 +50,7 @@ export class Painter {
     if (this.#widths[65] === 0) this.#measure(context);
     if (this.#names !== scene.tree.names) {
       this.#names = scene.tree.names;
-      this.#short.clear();
+      this.#shorter.clear();
     }
     context.fillStyle = scene.palette.background;
     context.fillRect(0, 0, camera.width, camera.height);
@@ -123,16 +123,17 @@ export class Painter {
     }
   }
 
-  /** The name as far as it fits: whole, else its short form, else the beginning of that. */
+  /** The name as far as it fits: whole, without its package, alone, and else the beginning of that. */
   #label(name: number, room: number): string {
     const text = this.#names[name]!;
     if (this.#fitting(text, room) === text.length) return text;
-    let short = this.#short.get(name);
-    if (short === undefined) this.#short.set(name, (short = shortName(text)));
-    const fits = this.#fitting(short, room);
-    if (fits === short.length) return short;
-    const cut = this.#fitting(short, room - this.#widths[46]! * 3);
-    return cut < 2 ? '' : `${short.slice(0, cut)}…`;
+    let shorter = this.#shorter.get(name);
+    if (shorter === undefined) this.#shorter.set(name, (shorter = [shortName(text), leafName(text)]));
+    const [short, leaf] = shorter;
+    if (this.#fitting(short, room) === short.length) return short;
+    if (this.#fitting(leaf, room) === leaf.length) return leaf;
+    const cut = this.#fitting(leaf, room - this.#widths[46]! * 3);
+    return cut < 2 ? '' : `${leaf.slice(0, cut)}…`;
   }
 
   /** How many units of a text fit; widths of letters beyond ASCII are taken as that of an M. */

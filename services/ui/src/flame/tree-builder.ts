@@ -63,10 +63,13 @@ export class TreeBuilder {
     this.#slots = slots;
   }
 
-  /** The tree: siblings by name, what the server left out (`other`) last, as the server orders them. */
+  /** The tree: of siblings the largest first, equal ones by name. */
   finish(): FrameTree {
     const length = this.#length;
-    const order = this.#breadthFirst();
+    const sums = this.#now.slice(0, length);
+    for (let row = 0; row < length; row++) sums[row]! += this.#base[row]!;
+    for (let row = length - 1; row > 0; row--) sums[this.#parent[row]!]! += sums[row]!;
+    const order = this.#breadthFirst(sums);
     const place = new Uint32Array(length);
     for (let at = 0; at < length; at++) place[order[at]!] = at;
     const tree = emptyTree(this.#names, length, this.#levels(order), this.#isDiff);
@@ -95,8 +98,8 @@ export class TreeBuilder {
     return tree;
   }
 
-  /** Two counting sorts, by name and then by the row above, put children beside each other in the order of their names. */
-  #breadthFirst(): Uint32Array {
+  /** Two counting sorts, by name and then by the row above, put children beside each other; those of a row are then sorted by size. */
+  #breadthFirst(sums: Float64Array): Uint32Array {
     const length = this.#length;
     const rank = ranksOf(this.#names);
     const byRank = sortedBy(length, this.#names.length, (row) => rank[this.#name[row]!]!);
@@ -109,9 +112,11 @@ export class TreeBuilder {
       const row = byRank[at]!;
       if (row !== 0) children[next[this.#parent[row]!]!++] = row;
     }
+    const bySize = (a: number, b: number): number => sums[b]! - sums[a]!;
     const order = new Uint32Array(length);
     for (let at = 0, end = 1; at < length; at++) {
       const row = order[at]!;
+      if (starts[row + 1]! - starts[row]! > 1) children.subarray(starts[row], starts[row + 1]).sort(bySize);
       for (let i = starts[row]!; i < starts[row + 1]!; i++) order[end++] = children[i]!;
     }
     return order;
@@ -139,14 +144,10 @@ function resized<T extends Int32Array | Uint32Array | Float64Array>(from: T, to:
   return to;
 }
 
-/** The place of each name among all, `other` last. */
+/** The place of each name among all. */
 function ranksOf(names: readonly string[]): Uint32Array {
   const order = Array.from(names.keys());
-  order.sort((a, b) => {
-    const [x, y] = [names[a]!, names[b]!];
-    if (x === y) return a - b;
-    return y === 'other' || (x !== 'other' && x < y) ? -1 : 1;
-  });
+  order.sort((a, b) => (names[a]! < names[b]! ? -1 : names[a] === names[b] ? a - b : 1));
   const rank = new Uint32Array(names.length);
   for (let at = 0; at < order.length; at++) rank[order[at]!] = at;
   return rank;

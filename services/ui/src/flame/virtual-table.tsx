@@ -5,6 +5,8 @@ export interface Column<T, K extends string> {
   readonly key: K;
   readonly title: string;
   readonly isNumber?: boolean;
+  /** In pixels; what is left otherwise, and for numbers what the style sheet says. */
+  readonly width?: number;
   readonly cell: (row: T) => ReactNode;
 }
 
@@ -56,11 +58,12 @@ export function VirtualTable<T, K extends string>({
         <caption>{caption}</caption>
         <thead>
           <tr aria-rowindex={1}>
-            {columns.map(({ key, title, isNumber }) => (
+            {columns.map(({ key, title, isNumber, width }) => (
               <th
                 key={key}
                 scope="col"
                 className={isNumber ? 'flame-number' : undefined}
+                style={{ width }}
                 aria-sort={sort.key === key ? (sort.down ? 'descending' : 'ascending') : 'none'}
               >
                 <button type="button" onClick={() => onSort(key)}>

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { frameTree, pathOf, rowOf } from './frame-tree.ts';
+import { matchedTotal, matchesOf, parseSearch } from './search.ts';
+import { anyStacks, flameDataOf } from './test-support/stacks.ts';
+
+const found = (text: string, name: string): boolean | string => {
+  const search = parseSearch(text);
+  return search.kind === 'names' ? search.matches(name) : search.kind;
+};
+
+describe('a search', () => {
+  it('is text in any case', () => {
+    expect(found('JSON', 'encoding/json.Marshal')).toBe(true);
+    expect(found(' json ', 'encoding/json.Marshal')).toBe(true);
+    expect(found('a.b', 'aXb')).toBe(false);
+  });
+
+  it('between slashes is a regular expression, in any case with an i behind it', () => {
+    expect(found('/^a.b$/', 'aXb')).toBe(true);
+    expect(found('/^A/', 'aXb')).toBe(false);
+    expect(found('/^A/i', 'aXb')).toBe(true);
+    expect(found('/a\\/b/', 'a/b')).toBe(true);
+  });
+
+  it('with a slash that is not closed is text', () => {
+    expect(found('/', 'a/b')).toBe(true);
+    expect(found('//', 'a//b')).toBe(true);
+    expect(found('java/util', 'java/util/HashMap.get')).toBe(true);
+  });
+
+  it('of nothing matches nothing, and one that does not compile says why', () => {
+    expect(parseSearch('  ').kind).toBe('none');
+    const broken = parseSearch('/(/');
+    expect(broken.kind === 'invalid' && broken.message).toMatch(/^\/\(\/ is no regular expression: \S/);
+  });
+});
+
+it('the matched share counts a sample once, however many of its frames match', () => {
+  fc.assert(
+    fc.property(anyStacks, fc.constantFrom('/[ab]/', 'c', 'toString', '/./'), fc.nat(20), (stacks, text, some) => {
+      const tree = frameTree(flameDataOf(stacks));
+      const search = parseSearch(text);
+      const matches = matchesOf(tree, search)!;
+      const focus = some % tree.length;
+      const path = pathOf(tree, focus);
+      const within = stacks.filter(({ frames }) => path.every((name, i) => frames[i] === name));
+      const isMatch = ({ frames }: { frames: readonly string[] }): boolean =>
+        // A match above the focus is of the focus only when it is the focus itself.
+        frames.slice(Math.max(0, path.length - 1)).some((name) => search.kind === 'names' && search.matches(name));
+      expect(rowOf(tree, path)).toBe(focus);
+      expect(matchedTotal(tree, matches, focus)).toBe(within.filter(isMatch).reduce((sum, { now }) => sum + now, 0));
+    }),
+  );
+});
+
+it('the root is no function: it matches no search', () => {
+  const tree = frameTree(flameDataOf([{ frames: ['a'], base: 0, now: 1 }]));
+  expect(matchedTotal(tree, matchesOf(tree, parseSearch('total'))!, 0)).toBe(0);
+});
