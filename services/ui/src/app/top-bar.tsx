@@ -42,7 +42,7 @@ export function TopBar(props: {
       <ShareButton />
       {onTenant !== undefined && (
         <Menu
-          label={`Tenant: ${tenant}`}
+          label={tenant === '' ? 'Tenant' : `Tenant: ${tenant}`}
           text={<span className="clip">{tenant === '' ? 'Tenant' : tenant}</span>}
           align="right"
         >

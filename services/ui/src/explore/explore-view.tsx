@@ -4,6 +4,7 @@ import { aggregationOf, firstKind } from '../api/kinds.ts';
 import { Panel, Refused } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
 import { resolveRange, type TimeRange } from '../app/time-range.ts';
+import { Link } from '../app/top-bar.tsx';
 import { useAnswer } from '../app/use-answer.ts';
 import { AggregationMenu } from './aggregation-menu.tsx';
 import { FlamePanel } from './flame-panel.tsx';
@@ -70,7 +71,10 @@ function NoKind({ message, known }: { readonly message: string | undefined; read
     <Panel title="Profiles" busy={!known}>
       <div className="state" role="status">
         {known ? (
-          <p>No profiles match this selector in this range. Try a longer range, or another selector.</p>
+          <>
+            <p>No profiles match this selector in this range. Try a longer range, or another selector.</p>
+            <Link to={{ view: 'services' }}>All services, and how to send profiles</Link>
+          </>
         ) : (
           <p>Looking for profiles…</p>
         )}

@@ -1,12 +1,17 @@
 import type { ReactNode } from 'react';
 import { askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
+import { kindTitle } from '../api/kinds.ts';
 import type { Address } from '../app/address.ts';
 import { Outcome, Panel } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
+import type { Theme } from '../app/theme.ts';
 import { useAnswer } from '../app/use-answer.ts';
+import { collapsedText } from '../flame/collapsed.ts';
 import { FlameGraph } from '../flame/flame-graph.tsx';
 import { FunctionTable } from '../flame/function-table.tsx';
-import { Downloads } from './downloads.tsx';
+import type { FlameState } from '../flame/props.ts';
+import { flameSvg } from '../flame/svg.ts';
+import { Downloads, type OwnFile } from './downloads.tsx';
 import { useFlameState } from './use-flame-state.ts';
 
 /** Rows of the table: what comes after them is too small to be looked for. */
@@ -14,7 +19,7 @@ const FUNCTIONS = 5000;
 
 /** Where in the code: the flame graph and the table of functions, of one answer. */
 export function FlamePanel({ selection }: { readonly selection: Selection }): ReactNode {
-  const { address, go } = usePage();
+  const { address, go, theme } = usePage();
   const { aggregation } = address;
   const shown = useAnswer(JSON.stringify(['flame', selection, aggregation]), (client, signal) =>
     askFlame(client, selection, { aggregation, functions: FUNCTIONS }, signal),
@@ -37,7 +42,7 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
             <option value="graph">Graph</option>
             <option value="table">Table</option>
           </select>
-          <Downloads selection={selection} />
+          <Downloads selection={selection} own={value === undefined ? [] : ownFiles(value, address.flame, theme)} />
         </>
       }
     >
@@ -51,6 +56,24 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
       </Outcome>
     </Panel>
   );
+}
+
+/** What the page makes itself of the graph that it shows. */
+function ownFiles({ graph, text }: FlameAnswer, state: FlameState, theme: Theme): OwnFile[] {
+  return [
+    {
+      text: 'Collapsed stacks (.txt)',
+      extension: 'collapsed.txt',
+      type: 'text/plain',
+      content: () => collapsedText(graph),
+    },
+    {
+      text: 'Picture (.svg)',
+      extension: 'svg',
+      type: 'image/svg+xml',
+      content: () => flameSvg(graph, state, `${kindTitle(graph.kind ?? '')}, ${text}`, theme),
+    },
+  ];
 }
 
 /** The graph and the table, one of them or both beside each other. */
