@@ -7,6 +7,7 @@ import type { PageClock } from './clock.ts';
 import { PageContext, type Page } from './page.ts';
 import { AwayBanner, WhoseProfiles } from './server-notices.tsx';
 import { recall, remember, useTheme } from './theme.ts';
+import { titleOf } from './title.ts';
 import { TopBar } from './top-bar.tsx';
 import { useAddress } from './use-address.ts';
 import { useServer } from './use-server.ts';
@@ -48,6 +49,10 @@ export function App({ clock }: { readonly clock: PageClock }): ReactNode {
 
   // One that the server refuses must be changeable too, though it has not said yet that it keeps several.
   const tenantMatters = tenant !== '' && server.tenants !== false && server.unnamed === undefined;
+
+  useEffect(() => {
+    document.title = titleOf(address);
+  }, [address]);
 
   const page: Page = { clock, client: server.client, address, tenant, theme, ...time, go, refresh };
   const View = views[address.view];

@@ -12,8 +12,8 @@ it('a function is new, removed or changed by its share of its side, the largest 
     ['added', 'new'],
     ['slow', 'changed'],
     ['gone', 'removed'],
-    ['main', 'same'],
     ['same', 'same'],
+    ['main', 'same'],
   ]);
   expect(changes[1]).toMatchObject({ left: 60, right: 40, leftShare: 0.6, rightShare: 0.2 });
 });

@@ -1,5 +1,5 @@
-import type { ReactNode } from 'react';
-import { askDiff, askFlame, type Selection } from '../api/calls.ts';
+import { useMemo, type ReactNode } from 'react';
+import { askDiff, askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
 import { aggregationOf } from '../api/kinds.ts';
 import type { Address, Side } from '../app/address.ts';
 import { Outcome, Panel } from '../app/panel.tsx';
@@ -13,7 +13,9 @@ import { KindMenu } from '../explore/kind-menu.tsx';
 import { readSelector } from '../explore/selector-text.ts';
 import { useFlameState } from '../explore/use-flame-state.ts';
 import { FlameGraph } from '../flame/flame-graph.tsx';
+import type { FlameDiffData } from '../flame/props.ts';
 import { ChangesTable } from './changes-table.tsx';
+import { diffOfGraphs } from './diff-of-graphs.ts';
 import { SideCard } from './side-card.tsx';
 
 /** Two selections of profiles of one kind: beside each other, as a difference, and function by function. */
@@ -104,40 +106,47 @@ function Compared({ left, right }: { readonly left: Selection; readonly right: S
   const { address } = usePage();
   const ofLeft = useWhole(left);
   const ofRight = useWhole(right);
+  const averages = (address.aggregation === '' ? aggregationOf(left.kind) : address.aggregation) === 'average';
   return (
     <>
-      {address.comparison === 'diff' ? (
-        <Difference left={left} right={right} />
-      ) : (
+      {address.comparison === 'sides' ? (
         <div className="sides">
           <SidePanel name="Left" shown={ofLeft} />
           <SidePanel name="Right" shown={ofRight} />
         </div>
+      ) : averages ? (
+        <DifferenceOfAverages left={ofLeft} right={ofRight} />
+      ) : (
+        <DifferenceOfSums left={left} right={right} />
       )}
       <Panel title="Functions" busy={ofLeft.loading || ofRight.loading}>
-        <Outcome shown={ofLeft} what="the left side">
-          {(leftAnswer) => (
-            <Outcome shown={ofRight} what="the right side">
-              {(rightAnswer) => <ChangesTable left={leftAnswer} right={rightAnswer} unit={leftAnswer.unit} />}
-            </Outcome>
-          )}
+        <Outcome shown={both(ofLeft, ofRight)} what="the functions of both sides">
+          {([leftAnswer, rightAnswer]) => <ChangesTable left={leftAnswer} right={rightAnswer} unit={leftAnswer.unit} />}
         </Outcome>
       </Panel>
     </>
   );
 }
 
-type Whole = Extract<Awaited<ReturnType<typeof askFlame>>, { ok: true }>['value'];
+/** Two answers as one, which is there when both are. */
+function both<T>(left: Shown<T>, right: Shown<T>): Shown<readonly [T, T]> {
+  return {
+    value: left.value === undefined || right.value === undefined ? undefined : [left.value, right.value],
+    notes: [...left.notes, ...right.notes],
+    trouble: left.trouble ?? right.trouble,
+    loading: left.loading || right.loading,
+  };
+}
 
 /** A side with all its functions: one that is missing in a part of them would count as new. */
-function useWhole(selection: Selection): Shown<Whole> {
+function useWhole(selection: Selection): Shown<FlameAnswer> {
   const { aggregation } = usePage().address;
   return useAnswer(JSON.stringify(['side', selection, aggregation]), (client, signal) =>
     askFlame(client, selection, { aggregation, functions: 0 }, signal),
   );
 }
 
-function SidePanel({ name, shown }: { readonly name: string; readonly shown: Shown<Whole> }): ReactNode {
+function SidePanel({ name, shown }: { readonly name: string; readonly shown: Shown<FlameAnswer> }): ReactNode {
   const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
   return (
     <Panel title={`${name}${text}`} busy={shown.loading}>
@@ -153,12 +162,31 @@ function SidePanel({ name, shown }: { readonly name: string; readonly shown: Sho
   );
 }
 
-function Difference({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
-  const { theme } = usePage();
-  const [state, onState] = useFlameState();
+function DifferenceOfSums({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
   const shown = useAnswer(JSON.stringify(['diff', left, right]), (client, signal) =>
     askDiff(client, left, right, signal),
   );
+  return <Difference shown={shown} />;
+}
+
+function DifferenceOfAverages({
+  left,
+  right,
+}: {
+  readonly left: Shown<FlameAnswer>;
+  readonly right: Shown<FlameAnswer>;
+}): ReactNode {
+  const [one, other] = [left.value?.graph, right.value?.graph];
+  const value = useMemo(
+    () => (one === undefined || other === undefined ? undefined : diffOfGraphs(one, other)),
+    [one, other],
+  );
+  return <Difference shown={{ ...both(left, right), value }} />;
+}
+
+function Difference({ shown }: { readonly shown: Shown<FlameDiffData> }): ReactNode {
+  const { theme } = usePage();
+  const [state, onState] = useFlameState();
   return (
     <Panel title="Difference: widths are both sides together, colours the change of share" busy={shown.loading}>
       <Outcome

@@ -29,7 +29,11 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
   return (
     <Panel
       className="flame-panel"
-      title={value === undefined ? 'Flame graph' : `Flame graph of ${value.text}${average ? ' on average' : ''}`}
+      title={
+        value === undefined || value.graph.total === 0
+          ? 'Flame graph'
+          : `Flame graph of ${value.text}${average ? ' on average' : ''}`
+      }
       busy={shown.loading}
       actions={
         <>
