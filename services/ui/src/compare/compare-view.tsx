@@ -2,9 +2,9 @@ import { useMemo, type ReactNode } from 'react';
 import { askDiff, askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
 import { aggregationOf } from '../api/kinds.ts';
 import type { Address, Side } from '../app/address.ts';
-import { Outcome, Panel } from '../app/panel.tsx';
+import { Outcome, Panel, Refused } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
-import { resolveRange } from '../app/time-range.ts';
+import { resolveRange, type TimeRange } from '../app/time-range.ts';
 import { useAnswer, type Shown } from '../app/use-answer.ts';
 import { AggregationMenu } from '../explore/aggregation-menu.tsx';
 import { useChosenKind, useKinds } from '../explore/explore-view.tsx';
@@ -25,7 +25,7 @@ export function CompareView(): ReactNode {
   const left: Side = { selector, from, until };
   const leftRange = resolveRange(left.from, left.until, nowMs);
   const rightRange = resolveRange(right.from, right.until, nowMs);
-  const kinds = useKindsOfBoth(left, leftRange, right, rightRange);
+  const { kinds, message } = useKindsOfBoth(left, leftRange, right, rightRange);
   const kind = useChosenKind(kinds);
   const aggregation = address.aggregation === '' ? aggregationOf(kind) : address.aggregation;
   const leftSelection = selectionOf(kind, left, leftRange);
@@ -62,13 +62,7 @@ export function CompareView(): ReactNode {
         />
       </div>
       {leftSelection === undefined || rightSelection === undefined ? (
-        <Panel title="Comparison">
-          <p className="state">
-            {kinds?.length === 0
-              ? 'No profiles match either selector in its range.'
-              : 'Choose a kind, and a selector and a range for each side.'}
-          </p>
-        </Panel>
+        <NoComparison message={message} none={kinds?.length === 0} />
       ) : (
         <Compared left={leftSelection} right={rightSelection} />
       )}
@@ -90,16 +84,40 @@ function selectionOf(kind: string, side: Side, range: Ranged): Selection | undef
   return kind === '' || !read.ok || typeof range === 'string' ? undefined : { kind, selector: read.text, range };
 }
 
-function useKindsOfBoth(left: Side, leftRange: Ranged, right: Side, rightRange: Ranged): readonly string[] | undefined {
-  const none = { fromMs: 0, untilMs: 1 };
-  const ask = (side: Side, range: Ranged): [string | undefined, typeof none] => {
-    const read = readSelector(side.selector);
-    return typeof range === 'string' || !read.ok ? [undefined, none] : [read.text, range];
+/** The kinds of either side, undefined until one has told; the sentence of one that refused. */
+function useKindsOfBoth(
+  left: Side,
+  leftRange: Ranged,
+  right: Side,
+  rightRange: Ranged,
+): { kinds: readonly string[] | undefined; message: string | undefined } {
+  const ofLeft = useKinds(...asked(left, leftRange));
+  const ofRight = useKinds(...asked(right, rightRange));
+  const { value, trouble } = both(ofLeft, ofRight);
+  const kinds = value ?? [ofLeft.value, ofRight.value].filter((found) => found !== undefined);
+  return {
+    kinds: kinds.length === 0 ? undefined : [...new Set(kinds.flat())].toSorted((a, b) => (a < b ? -1 : 1)),
+    message: trouble?.message,
   };
-  const ofLeft = useKinds(...ask(left, leftRange)).value;
-  const ofRight = useKinds(...ask(right, rightRange)).value;
-  if (ofLeft === undefined && ofRight === undefined) return undefined;
-  return [...new Set([...(ofLeft ?? []), ...(ofRight ?? [])])].toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+/** What to ask the kinds of: nothing where a side cannot be read. */
+function asked(side: Side, range: Ranged): [selector: string | undefined, range: TimeRange] {
+  const read = readSelector(side.selector);
+  return typeof range === 'string' || !read.ok ? [undefined, { fromMs: 0, untilMs: 1 }] : [read.text, range];
+}
+
+function NoComparison({ message, none }: { readonly message: string | undefined; readonly none: boolean }): ReactNode {
+  if (message !== undefined) return <Refused message={message} />;
+  return (
+    <Panel title="Comparison">
+      <p className="state">
+        {none
+          ? 'No profiles match either selector in its range.'
+          : 'Choose a kind, and a selector and a range for each side.'}
+      </p>
+    </Panel>
+  );
 }
 
 function Compared({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
