@@ -143,8 +143,13 @@ export async function heading(page: Page): Promise<string> {
 /** That the flame graph is of so much: waits for it, since the last one is shown while the next is awaited. */
 export async function shows(page: Page, total: number): Promise<void> {
   await page.getByRole('heading', { name: /^Flame graph of/ }).waitFor();
-  await page.locator('section[aria-busy=true]').first().waitFor({ state: 'detached' });
+  await settled(page);
   expectAmount(await heading(page), total, 'the flame graph');
+}
+
+/** That no panel waits for an answer. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator('section[aria-busy=true]').first().waitFor({ state: 'detached' });
 }
 
 /** The address of a selection. @param more parameters beside it */

@@ -24,6 +24,7 @@ import {
   explore,
   heading,
   shows,
+  settled,
 } from './ui-page.ts';
 
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
@@ -35,6 +36,14 @@ const programs = currentPrograms.filter(({ name, tool }) => ['python', 'node'].i
 const PROGRAM_SECONDS = 12;
 const INSTALL_AND_RUN_MS = 300_000;
 const ROW_HEIGHT = 20;
+
+/** What has the focus, and whether anything shows that it has. */
+const FOCUSED = `(() => {
+  const element = document.activeElement;
+  const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+  const isSeen = (outlineStyle !== 'none' && parseFloat(outlineWidth) > 0) || boxShadow !== 'none';
+  return { element: element === document.body ? 'body' : element.outerHTML.slice(0, 120), isSeen };
+})()`;
 
 /** tasks.md, one tenant. */
 describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', () => {
@@ -76,6 +85,25 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
 
   describe.each(THEMES)('in %s', (theme) => {
     const view = (path: string): Promise<OpenPage> => visits.open(browser, kiln.url + path, { theme });
+
+    test.each([
+      ['services', '/'],
+      ['explore', explore(CPU, basket)],
+      ['compare', compare('1.0', '1.1')],
+    ])('whoever goes through %s by the Tab key sees where she is, and gets out again', async (_, path) => {
+      const { page } = await view(path);
+      await page.waitForLoadState('networkidle');
+      const stops: string[] = [];
+      for (let i = 0; i < 200; i++) {
+        await page.keyboard.press('Tab');
+        const { element, isSeen } = await page.evaluate<{ element: string; isSeen: boolean }>(FOCUSED);
+        if (element === 'body') break;
+        expect([element, isSeen]).toEqual([element, true]);
+        stops.push(element);
+      }
+      expect(stops.length).toBeGreaterThan(8);
+      expect(stops.length).toBeLessThan(200);
+    });
 
     test('1: who has nothing yet sees what to paste, and why a push was refused', async () => {
       const { page } = await visits.open(browser, `${empty.url}/`, { theme });
@@ -388,13 +416,31 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       expectAmount(before!, told.total(left), 'before');
       expectAmount(now!, told.total(right), 'now');
       await page.getByRole('button', { name: 'Swap' }).click();
+      await settled(page);
       await reads('max', [shares('max')[1], shares('max')[0]], 'new');
       await page.getByRole('combobox', { name: 'Comparison' }).selectOption('sides');
+      await settled(page);
       const titled = (name: string): Promise<string | null> =>
         page.getByRole('heading', { name: new RegExp(`^${name}: `) }).textContent();
       expectAmount((await titled('Left'))!, told.total(right), 'left');
       expectAmount((await titled('Right'))!, told.total(left), 'right');
       await picture(page, `${theme}-sides`);
+      // The hour before with this one: the same selection, one length earlier.
+      const half = { startMs: nowMs - 30 * MINUTE, endMs: nowMs };
+      const times = { from: String(half.startMs), until: String(half.endMs) };
+      const query = {
+        leftQuery: CPU + basket,
+        rightQuery: CPU + basket,
+        rightFrom: times.from,
+        rightUntil: times.until,
+      };
+      await page.goto(`${kiln.url}/compare?${new URLSearchParams({ ...query, comparison: 'sides' }).toString()}`);
+      await page.getByRole('button', { name: 'Compare with the time before' }).click();
+      const before30 = { startMs: half.startMs - 30 * MINUTE - 1, endMs: half.startMs - 1 };
+      await expect.poll(() => new URL(page.url()).searchParams.get('leftFrom')).toBe(String(before30.startMs));
+      await settled(page);
+      expectAmount(await titled('Left'), told.total({ ...all(CPU, basket), ...before30 }), 'before');
+      expectAmount(await titled('Right'), told.total({ ...all(CPU, basket), ...half }), 'after');
     });
   });
 });
