@@ -148,7 +148,7 @@ function ShareButton(): ReactNode {
   };
   return (
     <button type="button" onClick={share} title="Copy the address of exactly what is shown, with absolute times">
-      <span role="status">{told === '' ? 'Share' : told}</span>
+      <span aria-live="polite">{told === '' ? 'Share' : told}</span>
     </button>
   );
 }
