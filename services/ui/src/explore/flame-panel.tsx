@@ -1,15 +1,17 @@
 import type { ReactNode } from 'react';
 import { askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
+import { kindTitle } from '../api/kinds.ts';
 import type { Address } from '../app/address.ts';
 import { Outcome, Panel } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
+import type { Theme } from '../app/theme.ts';
 import { useAnswer } from '../app/use-answer.ts';
 import { collapsedText } from '../flame/collapsed.ts';
 import { FlameGraph } from '../flame/flame-graph.tsx';
 import { FunctionTable } from '../flame/function-table.tsx';
-import { Downloads, type OwnFile } from './downloads.tsx';
-import type { FlameData, FlameGraphProps, FlameState } from '../flame/props.ts';
+import type { FlameGraphProps, FlameState } from '../flame/props.ts';
 import { flameSvg } from '../flame/svg.ts';
+import { Downloads, type OwnFile } from './downloads.tsx';
 import { useFlameState } from './use-flame-state.ts';
 
 /** Rows of the table: what comes after them is too small to be looked for. */
@@ -27,7 +29,11 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
   return (
     <Panel
       className="flame-panel"
-      title={value === undefined ? 'Flame graph' : `Flame graph of ${value.text}${average ? ' on average' : ''}`}
+      title={
+        value === undefined || value.graph.total === 0
+          ? 'Flame graph'
+          : `Flame graph of ${value.text}${average ? ' on average' : ''}`
+      }
       busy={shown.loading}
       actions={
         <>
@@ -40,10 +46,7 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
             <option value="graph">Graph</option>
             <option value="table">Table</option>
           </select>
-          <Downloads
-            selection={selection}
-            own={value === undefined ? [] : filesOf(value.graph, selection, address.flame, theme)}
-          />
+          <Downloads selection={selection} own={value === undefined ? [] : ownFiles(value, address.flame, theme)} />
         </>
       }
     >
@@ -59,20 +62,20 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
   );
 }
 
-/** What the page writes by itself of a graph. */
-function filesOf(
-  graph: FlameData,
-  { kind, selector }: Selection,
-  state: FlameState,
-  theme: 'light' | 'dark',
-): OwnFile[] {
+/** What the page makes itself of the graph that it shows. */
+function ownFiles({ graph, text }: FlameAnswer, state: FlameState, theme: Theme): OwnFile[] {
   return [
-    { text: 'Collapsed stacks (.txt)', extension: 'txt', type: 'text/plain', content: () => collapsedText(graph) },
+    {
+      text: 'Collapsed stacks (.txt)',
+      extension: 'collapsed.txt',
+      type: 'text/plain',
+      content: () => collapsedText(graph),
+    },
     {
       text: 'Picture (.svg)',
       extension: 'svg',
       type: 'image/svg+xml',
-      content: () => flameSvg(graph, state, `${kind}${selector}`, theme),
+      content: () => flameSvg(graph, state, `${kindTitle(graph.kind ?? '')}, ${text}`, theme),
     },
   ];
 }
