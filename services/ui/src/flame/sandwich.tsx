@@ -3,7 +3,7 @@ import { paletteOf, rowColours, type ColourMode, type Theme } from './colours.ts
 import { FlameCanvas } from './flame-canvas.tsx';
 import { frameTree, type FrameTree } from './frame-tree.ts';
 import type { FlameData, FlameState } from './props.ts';
-import { matchesOf, type Search } from './search.ts';
+import { matchesOf, toggledSearch, type Search } from './search.ts';
 import { shareText, valueText, type Described } from './texts.ts';
 import { sandwichTrees } from './views.ts';
 
@@ -132,7 +132,7 @@ function SandwichPart({
       }}
       onBack={() => onState({ sandwich: undefined })}
       onSandwich={look}
-      onSearch={(name) => onState({ search: name })}
+      onSearch={(name) => onState({ search: toggledSearch('', name) })}
     />
   );
 }
