@@ -39,14 +39,10 @@ describe('a search', () => {
     expect(found('java/util', 'java/util/HashMap.get')).toBe(true);
   });
 
-  it('takes time linear in a name, whatever the expression', () => {
-    expect(found('/(a+)+$/', `${'a'.repeat(5_000)}!`)).toBe(false);
-  });
-
   it('of nothing matches nothing, and one that does not compile says why', () => {
     expect(parseSearch('  ').kind).toBe('none');
     const broken = parseSearch('/(/');
-    expect(broken.kind === 'invalid' && broken.message).toBe('invalid regular expression: missing closing ): `(`');
+    expect(broken.kind === 'invalid' && broken.message).toMatch(/^\/\(\/ is no regular expression: \S/);
   });
 });
 
