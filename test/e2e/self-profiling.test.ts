@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stacksOfAnswer } from '../oracle/index.ts';
+import { readPprof } from '../oracle/pprof-message.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
@@ -72,6 +74,21 @@ describe.skipIf(!built)('Kiln profiles itself', { timeout: 120_000 }, () => {
   test('as a tenant of its own where tenants are kept apart', async () => {
     await expect.poll(() => threads(apart, 'kiln'), { timeout: 100_000, interval: 100 }).toContain('main');
     expect(await threads(apart, 'team-a')).toEqual([]);
+  });
+
+  test('also when it is asked, all threads together: /debug/pprof/profile', async () => {
+    const asked = fetch(`${off.url}/debug/pprof/profile?seconds=2`);
+    let isOver = false;
+    const answer = asked.then(async (response) => {
+      isOver = true;
+      return { status: response.status, message: readPprof(gunzipSync(Buffer.from(await response.arrayBuffer()))) };
+    });
+    while (!isOver) await query(off.url, 'LabelNames', range());
+    const { status, message } = await answer;
+    const threadOf = ({ label }: (typeof message)['sample'][number]): string =>
+      Buffer.from(message.stringTable[Number(label[0]!.str)]!).toString();
+    expect(status).toBe(200);
+    expect([...new Set(message.sample.map(threadOf))]).toEqual(expect.arrayContaining(['main', 'query']));
   });
 
   test('unless it is told not to', async () => {

@@ -274,7 +274,7 @@ describe('a read', () => {
       { ...select, profileTypeID: 'cpu', step: 1 },
       400,
       'invalid_argument',
-      'found 1 parts',
+      'found 1 part,',
     ],
     ['of no selector', 'SelectMergeStacktraces', { ...select, labelSelector: '' }, 400, 'invalid_argument', 'selector'],
     [
