@@ -16,6 +16,8 @@ export default defineConfig({
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // Compressing is the work of this build, and no news.
+    rolldownOptions: { checks: { pluginTimings: false } },
     // The server's policy lets no address hold what a file should.
     assetsInlineLimit: 0,
   },

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { Oracle, querierMessages } from '../oracle/index.ts';
 import { connectPush } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { manyTenants, MarkedTenants } from '../support/marked-tenants.ts';
 import { buildPprof, type BuiltSample } from '../support/profile-builder.ts';
 import { rawCall, rpcCall, type RawAnswer } from '../support/rpc-call.ts';
 import { requireService } from '../support/services.ts';
@@ -34,6 +35,7 @@ export const API = '{service_name="api"}';
 export let dir = '';
 export let kiln: RunningKiln;
 export let tenants: RunningKiln;
+let neighbours: MarkedTenants;
 export const oracle = new Oracle();
 
 export const frames = (path: string): BuiltSample['frames'] =>
@@ -112,9 +114,11 @@ export function serveReads(): void {
     kiln = await startKiln({ dataDir: join(dir, 'one'), timeoutMs: 90_000 });
     tenants = await startKiln({
       dataDir: join(dir, 'many'),
-      flags: ['--auth.multitenancy-enabled=true'],
+      flags: [manyTenants],
       timeoutMs: 90_000,
     });
+    neighbours = new MarkedTenants(join(dir, 'many'));
+    await neighbours.push(tenants.url);
     for (const { labels, bytes } of profiles()) {
       oracle.push({ tenant: TENANT, labels, pprofBytes: bytes, receivedMs: now });
       const { status } = await connectPush(kiln.url, [{ labels, samples: [{ profile: bytes }] }]);
@@ -123,6 +127,7 @@ export function serveReads(): void {
   }, 240_000);
   afterAll(async () => {
     if (!built) return;
+    await neighbours.look(tenants);
     await Promise.all([kiln.stop(), tenants.stop()]);
     rmSync(dir, { recursive: true, force: true });
   });

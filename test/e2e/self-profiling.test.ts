@@ -7,6 +7,7 @@ import { stacksOfAnswer } from '../oracle/index.ts';
 import { readPprof } from '../oracle/pprof-message.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { requireService } from '../support/services.ts';
 
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
@@ -16,6 +17,7 @@ const OWN = '{service_name="kiln"}';
 let dir = '';
 let alone: RunningKiln;
 let apart: RunningKiln;
+let neighbours: MarkedTenants;
 let off: RunningKiln;
 beforeAll(async () => {
   if (!built) return;
@@ -24,9 +26,11 @@ beforeAll(async () => {
   alone = await startKiln({ dataDir: join(dir, 'alone'), flags: [fast], timeoutMs: 90_000 });
   apart = await startKiln({
     dataDir: join(dir, 'apart'),
-    flags: [fast, '--auth.multitenancy-enabled=true'],
+    flags: [fast, manyTenants],
     timeoutMs: 90_000,
   });
+  neighbours = new MarkedTenants(join(dir, 'apart'));
+  await neighbours.push(apart.url);
   off = await startKiln({
     dataDir: join(dir, 'off'),
     flags: [fast, '--self-profiling.enabled=false'],
@@ -35,6 +39,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(apart);
   await Promise.all([alone.stop(), apart.stop(), off.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });

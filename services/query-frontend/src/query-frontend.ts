@@ -18,6 +18,8 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
   readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
+  readonly queryAnalysisEnabled: boolean;
+  readonly queryAnalysisSeriesEnabled: boolean;
   readonly includeStrippedProfiles: boolean;
 }
 
@@ -197,6 +199,8 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
     maxFlamegraphNodesOnSelectMergeProfile:
       a.maxFlamegraphNodesOnSelectMergeProfile || b.maxFlamegraphNodesOnSelectMergeProfile,
+    queryAnalysisEnabled: a.queryAnalysisEnabled && b.queryAnalysisEnabled,
+    queryAnalysisSeriesEnabled: a.queryAnalysisSeriesEnabled && b.queryAnalysisSeriesEnabled,
     includeStrippedProfiles: a.includeStrippedProfiles && b.includeStrippedProfiles,
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
     maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),

@@ -17,6 +17,8 @@ const limits: ReadLimits = {
   maxFlamegraphNodesMax: 1_048_576,
   maxFlamegraphNodesOnSelectMergeProfile: false,
   includeStrippedProfiles: false,
+  queryAnalysisEnabled: true,
+  queryAnalysisSeriesEnabled: true,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,

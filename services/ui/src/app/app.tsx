@@ -7,6 +7,7 @@ import type { PageClock } from './clock.ts';
 import { PageContext, type Page } from './page.ts';
 import { AwayBanner, WhoseProfiles } from './server-notices.tsx';
 import { recall, remember, useTheme } from './theme.ts';
+import { titleOf } from './title.ts';
 import { TopBar } from './top-bar.tsx';
 import { useAddress } from './use-address.ts';
 import { useServer } from './use-server.ts';
@@ -46,11 +47,18 @@ export function App({ clock }: { readonly clock: PageClock }): ReactNode {
     if (unsaid) sayTenant();
   }, [unsaid]);
 
+  // One that the server refuses must be changeable too, though it has not said yet that it keeps several.
+  const tenantMatters = tenant !== '' && server.tenants !== false && server.unnamed === undefined;
+
+  useEffect(() => {
+    document.title = titleOf(address);
+  }, [address]);
+
   const page: Page = { clock, client: server.client, address, tenant, theme, ...time, go, refresh };
   const View = views[address.view];
   return (
     <PageContext value={page}>
-      <TopBar themeChoice={choice} onTheme={choose} {...(server.tenants === true ? { onTenant: setTenant } : {})} />
+      <TopBar themeChoice={choice} onTheme={choose} {...(tenantMatters ? { onTenant: setTenant } : {})} />
       {server.away !== undefined && <AwayBanner trouble={server.away} />}
       <main key={tenant}>
         {server.unnamed === undefined ? <View /> : <WhoseProfiles sentence={server.unnamed} onTenant={setTenant} />}

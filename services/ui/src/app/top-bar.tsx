@@ -42,7 +42,7 @@ export function TopBar(props: {
       <ShareButton />
       {onTenant !== undefined && (
         <Menu
-          label={`Tenant: ${tenant}`}
+          label={tenant === '' ? 'Tenant' : `Tenant: ${tenant}`}
           text={<span className="clip">{tenant === '' ? 'Tenant' : tenant}</span>}
           align="right"
         >
@@ -125,10 +125,11 @@ function RefreshControls(): ReactNode {
 
 /** Copies the address of exactly this: times as they are now, and no refresh. */
 function ShareButton(): ReactNode {
-  const { address, nowMs, clock } = usePage();
+  const { address, nowMs, clock, go } = usePage();
   const [told, setTold] = useState('');
   const share = (): void => {
-    const link = new URL(formatAddress(fixedAddress(address, nowMs)), window.location.href).href;
+    const fixed = fixedAddress(address, nowMs);
+    const link = new URL(formatAddress(fixed), window.location.href).href;
     const tell = (text: string): void => {
       setTold(text);
       clock.after(2_000, () => setTold(''));
@@ -140,14 +141,14 @@ function ShareButton(): ReactNode {
     void writing.then(
       () => tell('Copied'),
       () => {
-        window.history.replaceState(null, '', link);
+        go(fixed, 'replace');
         tell('In the address bar');
       },
     );
   };
   return (
     <button type="button" onClick={share} title="Copy the address of exactly what is shown, with absolute times">
-      <span role="status">{told === '' ? 'Share' : told}</span>
+      <span aria-live="polite">{told === '' ? 'Share' : told}</span>
     </button>
   );
 }

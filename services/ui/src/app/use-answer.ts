@@ -12,6 +12,8 @@ export interface Shown<T> {
   readonly loading: boolean;
 }
 
+const NEXT_TRY_MS = 10_000;
+
 interface Held<T> {
   readonly key: string;
   readonly value: T | undefined;
@@ -20,17 +22,18 @@ interface Held<T> {
 }
 
 /**
- * Asks when `key` changes and in every refresh; an older question is given up.
+ * Asks when `key` changes and in every refresh, and again when nobody answered; an older question is given up.
  * @param key says what is asked; undefined = nothing.
  */
 export function useAnswer<T>(
   key: string | undefined,
   ask: (client: Client, signal: AbortSignal) => Promise<Answer<T>>,
 ): Shown<T> {
-  const { client, round } = usePage();
+  const { client, round, clock } = usePage();
+  const [attempt, setAttempt] = useState(0);
   const [held, setHeld] = useState<Held<T>>({ key: '', value: undefined, notes: [], trouble: undefined });
   const askNow = useEffectEvent(ask);
-  const full = key === undefined ? undefined : `${round} ${key}`;
+  const full = key === undefined ? undefined : `${round} ${attempt} ${key}`;
   useEffect(() => {
     if (full === undefined) return undefined;
     const leaving = new AbortController();
@@ -44,6 +47,12 @@ export function useAnswer<T>(
     });
     return () => leaving.abort();
   }, [full, client]);
+  // The server may answer others meanwhile, so that the page as a whole has nothing to wait for.
+  const isAway = held.key === full && held.trouble?.kind === 'away';
+  useEffect(
+    () => (isAway ? clock.after(NEXT_TRY_MS, () => setAttempt((before) => before + 1)) : undefined),
+    [isAway, clock],
+  );
   if (full === undefined) return { value: undefined, notes: [], trouble: undefined, loading: false };
   const { value, notes, trouble } = held;
   const loading = held.key !== full;

@@ -18,7 +18,7 @@ export interface FunctionsOfSide {
 }
 
 /**
- * Every function of either side, the largest change of share first.
+ * Every function of either side, the largest change of share first, of equal ones the largest share.
  * @param of which value: of stacks that end in the function, or of those that it is in.
  */
 export function changesOf(left: FunctionsOfSide, right: FunctionsOfSide, of: 'flat' | 'cum'): Change[] {
@@ -37,9 +37,15 @@ export function changesOf(left: FunctionsOfSide, right: FunctionsOfSide, of: 'fl
     rightRows.delete(row.name);
   }
   for (const row of rightRows.values()) add(row.name, undefined, row);
-  return changes.toSorted((a, b) => sizeOf(b) - sizeOf(a) || (a.name < b.name ? -1 : 1));
+  return changes.toSorted(
+    (a, b) => sizeOf(b) - sizeOf(a) || b.leftShare + b.rightShare - a.leftShare - a.rightShare || byName(a, b),
+  );
 }
 
 function sizeOf({ leftShare, rightShare }: Change): number {
   return Math.abs(rightShare - leftShare);
+}
+
+function byName(a: Change, b: Change): number {
+  return a.name < b.name ? -1 : 1;
 }

@@ -1,10 +1,10 @@
-import type { ReactNode } from 'react';
-import { askDiff, askFlame, type Selection } from '../api/calls.ts';
+import { useMemo, type ReactNode } from 'react';
+import { askDiff, askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
 import { aggregationOf } from '../api/kinds.ts';
 import type { Address, Side } from '../app/address.ts';
-import { Outcome, Panel } from '../app/panel.tsx';
+import { Outcome, Panel, Refused } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
-import { resolveRange } from '../app/time-range.ts';
+import { resolveRange, type TimeRange } from '../app/time-range.ts';
 import { useAnswer, type Shown } from '../app/use-answer.ts';
 import { AggregationMenu } from '../explore/aggregation-menu.tsx';
 import { useChosenKind, useKinds } from '../explore/explore-view.tsx';
@@ -13,7 +13,9 @@ import { KindMenu } from '../explore/kind-menu.tsx';
 import { readSelector } from '../explore/selector-text.ts';
 import { useFlameState } from '../explore/use-flame-state.ts';
 import { FlameGraph } from '../flame/flame-graph.tsx';
+import type { FlameDiffData } from '../flame/props.ts';
 import { ChangesTable } from './changes-table.tsx';
+import { diffOfGraphs } from './diff-of-graphs.ts';
 import { SideCard } from './side-card.tsx';
 
 /** Two selections of profiles of one kind: beside each other, as a difference, and function by function. */
@@ -23,7 +25,7 @@ export function CompareView(): ReactNode {
   const left: Side = { selector, from, until };
   const leftRange = resolveRange(left.from, left.until, nowMs);
   const rightRange = resolveRange(right.from, right.until, nowMs);
-  const kinds = useKindsOfBoth(left, leftRange, right, rightRange);
+  const { kinds, message } = useKindsOfBoth(left, leftRange, right, rightRange);
   const kind = useChosenKind(kinds);
   const aggregation = address.aggregation === '' ? aggregationOf(kind) : address.aggregation;
   const leftSelection = selectionOf(kind, left, leftRange);
@@ -60,13 +62,7 @@ export function CompareView(): ReactNode {
         />
       </div>
       {leftSelection === undefined || rightSelection === undefined ? (
-        <Panel title="Comparison">
-          <p className="state">
-            {kinds?.length === 0
-              ? 'No profiles match either selector in its range.'
-              : 'Choose a kind, and a selector and a range for each side.'}
-          </p>
-        </Panel>
+        <NoComparison message={message} none={kinds?.length === 0} />
       ) : (
         <Compared left={leftSelection} right={rightSelection} />
       )}
@@ -88,56 +84,92 @@ function selectionOf(kind: string, side: Side, range: Ranged): Selection | undef
   return kind === '' || !read.ok || typeof range === 'string' ? undefined : { kind, selector: read.text, range };
 }
 
-function useKindsOfBoth(left: Side, leftRange: Ranged, right: Side, rightRange: Ranged): readonly string[] | undefined {
-  const none = { fromMs: 0, untilMs: 1 };
-  const ask = (side: Side, range: Ranged): [string | undefined, typeof none] => {
-    const read = readSelector(side.selector);
-    return typeof range === 'string' || !read.ok ? [undefined, none] : [read.text, range];
+/** The kinds of either side, undefined until one has told; the sentence of one that refused. */
+function useKindsOfBoth(
+  left: Side,
+  leftRange: Ranged,
+  right: Side,
+  rightRange: Ranged,
+): { kinds: readonly string[] | undefined; message: string | undefined } {
+  const ofLeft = useKinds(...asked(left, leftRange));
+  const ofRight = useKinds(...asked(right, rightRange));
+  const { value, trouble } = both(ofLeft, ofRight);
+  const kinds = value ?? [ofLeft.value, ofRight.value].filter((found) => found !== undefined);
+  return {
+    kinds: kinds.length === 0 ? undefined : [...new Set(kinds.flat())].toSorted((a, b) => (a < b ? -1 : 1)),
+    message: trouble?.message,
   };
-  const ofLeft = useKinds(...ask(left, leftRange)).value;
-  const ofRight = useKinds(...ask(right, rightRange)).value;
-  if (ofLeft === undefined && ofRight === undefined) return undefined;
-  return [...new Set([...(ofLeft ?? []), ...(ofRight ?? [])])].toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+/** What to ask the kinds of: nothing where a side cannot be read. */
+function asked(side: Side, range: Ranged): [selector: string | undefined, range: TimeRange] {
+  const read = readSelector(side.selector);
+  return typeof range === 'string' || !read.ok ? [undefined, { fromMs: 0, untilMs: 1 }] : [read.text, range];
+}
+
+function NoComparison({ message, none }: { readonly message: string | undefined; readonly none: boolean }): ReactNode {
+  if (message !== undefined) return <Refused message={message} />;
+  return (
+    <Panel title="Comparison">
+      <p className="state">
+        {none
+          ? 'No profiles match either selector in its range.'
+          : 'Choose a kind, and a selector and a range for each side.'}
+      </p>
+    </Panel>
+  );
 }
 
 function Compared({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
   const { address } = usePage();
   const ofLeft = useWhole(left);
   const ofRight = useWhole(right);
+  const averages = (address.aggregation === '' ? aggregationOf(left.kind) : address.aggregation) === 'average';
   return (
     <>
-      {address.comparison === 'diff' ? (
-        <Difference left={left} right={right} />
-      ) : (
+      {address.comparison === 'sides' ? (
         <div className="sides">
-          <SidePanel name="Left" shown={ofLeft} />
-          <SidePanel name="Right" shown={ofRight} />
+          <SidePanel name="Left" selection={left} shown={ofLeft} />
+          <SidePanel name="Right" selection={right} shown={ofRight} />
         </div>
+      ) : averages ? (
+        <DifferenceOfAverages left={ofLeft} right={ofRight} />
+      ) : (
+        <DifferenceOfSums left={left} right={right} />
       )}
       <Panel title="Functions" busy={ofLeft.loading || ofRight.loading}>
-        <Outcome shown={ofLeft} what="the left side">
-          {(leftAnswer) => (
-            <Outcome shown={ofRight} what="the right side">
-              {(rightAnswer) => <ChangesTable left={leftAnswer} right={rightAnswer} unit={leftAnswer.unit} />}
-            </Outcome>
-          )}
+        <Outcome shown={both(ofLeft, ofRight)} what="the functions of both sides">
+          {([leftAnswer, rightAnswer]) => <ChangesTable left={leftAnswer} right={rightAnswer} unit={leftAnswer.unit} />}
         </Outcome>
       </Panel>
     </>
   );
 }
 
-type Whole = Extract<Awaited<ReturnType<typeof askFlame>>, { ok: true }>['value'];
+/** Two answers as one, which is there when both are. */
+function both<T>(left: Shown<T>, right: Shown<T>): Shown<readonly [T, T]> {
+  return {
+    value: left.value === undefined || right.value === undefined ? undefined : [left.value, right.value],
+    notes: [...left.notes, ...right.notes],
+    trouble: left.trouble ?? right.trouble,
+    loading: left.loading || right.loading,
+  };
+}
 
 /** A side with all its functions: one that is missing in a part of them would count as new. */
-function useWhole(selection: Selection): Shown<Whole> {
+function useWhole(selection: Selection): Shown<FlameAnswer> {
   const { aggregation } = usePage().address;
   return useAnswer(JSON.stringify(['side', selection, aggregation]), (client, signal) =>
     askFlame(client, selection, { aggregation, functions: 0 }, signal),
   );
 }
 
-function SidePanel({ name, shown }: { readonly name: string; readonly shown: Shown<Whole> }): ReactNode {
+function SidePanel(props: {
+  readonly name: string;
+  readonly selection: Selection;
+  readonly shown: Shown<FlameAnswer>;
+}): ReactNode {
+  const { name, selection, shown } = props;
   const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
   return (
     <Panel title={`${name}${text}`} busy={shown.loading}>
@@ -147,18 +179,37 @@ function SidePanel({ name, shown }: { readonly name: string; readonly shown: Sho
         isEmpty={({ total }) => total === 0}
         empty={<p>No profiles of this kind on this side.</p>}
       >
-        {(answer) => <Panes answer={answer} panes="graph" />}
+        {(answer) => <Panes answer={answer} selection={selection} panes="graph" />}
       </Outcome>
     </Panel>
   );
 }
 
-function Difference({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
-  const { theme } = usePage();
-  const [state, onState] = useFlameState();
+function DifferenceOfSums({ left, right }: { readonly left: Selection; readonly right: Selection }): ReactNode {
   const shown = useAnswer(JSON.stringify(['diff', left, right]), (client, signal) =>
     askDiff(client, left, right, signal),
   );
+  return <Difference shown={shown} />;
+}
+
+function DifferenceOfAverages({
+  left,
+  right,
+}: {
+  readonly left: Shown<FlameAnswer>;
+  readonly right: Shown<FlameAnswer>;
+}): ReactNode {
+  const [one, other] = [left.value?.graph, right.value?.graph];
+  const value = useMemo(
+    () => (one === undefined || other === undefined ? undefined : diffOfGraphs(one, other)),
+    [one, other],
+  );
+  return <Difference shown={{ ...both(left, right), value }} />;
+}
+
+function Difference({ shown }: { readonly shown: Shown<FlameDiffData> }): ReactNode {
+  const { theme } = usePage();
+  const [state, onState] = useFlameState();
   return (
     <Panel title="Difference: widths are both sides together, colours the change of share" busy={shown.loading}>
       <Outcome
@@ -167,7 +218,11 @@ function Difference({ left, right }: { readonly left: Selection; readonly right:
         isEmpty={({ leftTotal, rightTotal }) => leftTotal + rightTotal === 0}
         empty={<p>No profiles of this kind on either side.</p>}
       >
-        {(data) => <FlameGraph data={data} state={state} onState={onState} theme={theme} />}
+        {(data) => (
+          <div className="difference">
+            <FlameGraph data={data} state={state} onState={onState} theme={theme} />
+          </div>
+        )}
       </Outcome>
     </Panel>
   );

@@ -3,6 +3,7 @@ import type { Side } from '../app/address.ts';
 import { TimePicker } from '../app/time-picker.tsx';
 import type { TimeRange } from '../app/time-range.ts';
 import { SelectorBar } from '../explore/selector-bar.tsx';
+import { readSelector } from '../explore/selector-text.ts';
 import { ServiceMenu } from '../explore/service-menu.tsx';
 import { Timeline } from '../explore/timeline.tsx';
 
@@ -18,6 +19,7 @@ export function SideCard(props: {
 }): ReactNode {
   const { name, side, range, kind, aggregation, onSide } = props;
   const known = typeof range === 'string' ? undefined : range;
+  const read = readSelector(side.selector);
   return (
     <div className={`side ${name.toLowerCase()}`} role="group" aria-label={name}>
       <div className="query-bar">
@@ -49,9 +51,10 @@ export function SideCard(props: {
           {range}
         </p>
       ) : (
-        kind !== '' && (
+        kind !== '' &&
+        read.ok && (
           <Timeline
-            selection={{ kind, selector: side.selector, range }}
+            selection={{ kind, selector: read.text, range }}
             aggregation={aggregation}
             onZoom={({ fromMs, untilMs }) => onSide({ from: String(fromMs), until: String(untilMs) })}
           />

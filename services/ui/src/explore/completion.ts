@@ -10,6 +10,10 @@ export interface Completion {
   readonly typed: string;
   /** Whose value it is. */
   readonly label: string;
+  /** Whether the condition has an operator already. */
+  readonly hasOperator: boolean;
+  /** Whether what is typed could stand as it is: a name, or a value with both quotes. */
+  readonly isWhole: boolean;
   /** The other conditions, as a selector: choices are those that they leave. */
   readonly others: string;
 }
@@ -42,7 +46,12 @@ export function completionAt(text: string, cursor: number): Completion | undefin
         : [{ name: other.name, op: other.op, value: other.value }],
     ),
   );
-  const common = { label: piece.name, others };
+  const common = {
+    label: piece.name,
+    hasOperator: piece.op !== undefined,
+    isWhole: piece.op === undefined || piece.closed,
+    others,
+  };
   if (cursor <= piece.nameTo)
     return { kind: 'name', from: piece.nameFrom, to: piece.nameTo, typed: piece.name, ...common };
   if (piece.op === undefined || cursor < piece.valueFrom)
@@ -115,6 +124,11 @@ function readString(text: string, from: number): { text: string; to: number; clo
 
 function skipSpace(text: string, from: number): number {
   return from + /^\s*/.exec(text.slice(from))![0].length;
+}
+
+/** What comes behind a name that is whole: an operator. */
+export function behindName(completion: Completion): Completion {
+  return { ...completion, kind: 'operator', from: completion.to, typed: '' };
 }
 
 /** The text with a choice in place of what was typed, and where the cursor then stands. */

@@ -1,9 +1,11 @@
 import { useEffect, useEffectEvent, type ReactNode } from 'react';
 import { askKinds } from '../api/calls.ts';
-import { aggregationOf, firstKind } from '../api/kinds.ts';
+import { aggregationOf, firstKind, kindTitle } from '../api/kinds.ts';
 import { Panel, Refused } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
+import { shortText } from '../app/short-text.ts';
 import { resolveRange, type TimeRange } from '../app/time-range.ts';
+import { Link } from '../app/top-bar.tsx';
 import { useAnswer } from '../app/use-answer.ts';
 import { AggregationMenu } from './aggregation-menu.tsx';
 import { FlamePanel } from './flame-panel.tsx';
@@ -38,19 +40,20 @@ function Explored({ range }: { readonly range: TimeRange }): ReactNode {
       <div className="query-bar">
         <ServiceMenu selector={address.selector} range={range} label="Service" onSelector={setSelector} />
         <KindMenu kind={kind} kinds={kinds.value} onKind={(next) => go({ kind: next })} />
-        <SelectorBar label="Selector" selector={address.selector} range={range} onSelector={setSelector} />
         <AggregationMenu kind={kind} />
+        <SelectorBar label="Selector" selector={address.selector} range={range} onSelector={setSelector} />
       </div>
       {!read.ok ? (
         <Panel title="Nothing is shown">
           <div className="state refused" role="alert">
-            <p>{read.message}</p>
+            <p>The selector above cannot be read; what is wrong with it stands below it.</p>
           </div>
         </Panel>
       ) : kind === '' ? (
         <NoKind message={kinds.trouble?.message} known={kinds.value !== undefined} />
       ) : (
         <>
+          <OtherKinds kind={kind} kinds={kinds.value} />
           <Timeline
             selection={{ kind, selector: read.text, range }}
             aggregation={aggregation}
@@ -70,12 +73,36 @@ function NoKind({ message, known }: { readonly message: string | undefined; read
     <Panel title="Profiles" busy={!known}>
       <div className="state" role="status">
         {known ? (
-          <p>No profiles match this selector in this range. Try a longer range, or another selector.</p>
+          <>
+            <p>No profiles match this selector in this range. Try a longer range, or another selector.</p>
+            <Link to={{ view: 'services' }}>All services, and how to send profiles</Link>
+          </>
         ) : (
           <p>Looking for profiles…</p>
         )}
       </div>
     </Panel>
+  );
+}
+
+/** Where the chosen kind is gone, those that are there. */
+function OtherKinds({
+  kind,
+  kinds,
+}: {
+  readonly kind: string;
+  readonly kinds: readonly string[] | undefined;
+}): ReactNode {
+  if (kinds === undefined || kinds.length === 0 || kinds.includes(kind)) return undefined;
+  return (
+    <p className="note" role="note">
+      Nothing that the selector matches in this range is of the kind {shortText(kind, 100)}. There is{' '}
+      {kinds.map((id) => (
+        <Link key={id} to={{ kind: id }} className="chip" title={id}>
+          {kindTitle(id)}
+        </Link>
+      ))}
+    </p>
   );
 }
 

@@ -4,7 +4,7 @@ import type { Answer, Client } from '../api/client.ts';
 import { shortText } from '../app/short-text.ts';
 import type { TimeRange } from '../app/time-range.ts';
 import { useAnswer } from '../app/use-answer.ts';
-import { complete, completionAt, type Completion } from './completion.ts';
+import { behindName, complete, completionAt, type Completion } from './completion.ts';
 import { readSelector } from './selector-text.ts';
 
 const MOST_CHOICES = 50;
@@ -25,8 +25,7 @@ export function SelectorBar(props: {
   const id = useId();
   useEffect(() => setText(selector), [selector]);
 
-  const completion = cursor === undefined ? undefined : completionAt(text, cursor);
-  const choices = useChoices(completion, range);
+  const { completion, choices } = useChoices(cursor === undefined ? undefined : completionAt(text, cursor), range);
   const read = readSelector(text);
   const open = completion !== undefined && choices.length > 0;
 
@@ -146,21 +145,28 @@ function Problem(props: {
   );
 }
 
+interface Choices {
+  readonly completion: Completion | undefined;
+  readonly choices: readonly string[];
+}
+
 /** What may stand where the cursor is: what the server knows, beginning with what is typed before what only has it inside. */
-function useChoices(completion: Completion | undefined, range: TimeRange | undefined): readonly string[] {
+function useChoices(completion: Completion | undefined, range: TimeRange | undefined): Choices {
   const asked = completion === undefined || completion.kind === 'operator' ? undefined : completion;
   const key =
     asked === undefined || range === undefined
       ? undefined
       : JSON.stringify([asked.kind, asked.kind === 'value' ? asked.label : '', asked.others, range]);
   const known = useAnswer(key, (client, signal) => askChoices(client, asked!, range!, signal));
-  if (completion?.kind === 'operator') return OPERATORS;
-  if (asked === undefined || known.loading || known.value === undefined) return [];
+  if (asked === undefined) return { completion, choices: completion === undefined ? [] : OPERATORS };
+  if (known.loading || known.value === undefined) return { completion, choices: [] };
+  if (asked.kind === 'name' && !asked.hasOperator && known.value.includes(asked.typed))
+    return { completion: behindName(asked), choices: OPERATORS };
   const typed = asked.typed.toLowerCase();
   const begins = known.value.filter((choice) => choice.toLowerCase().startsWith(typed));
   const has = known.value.filter((choice) => choice.toLowerCase().indexOf(typed) > 0);
-  const found = [...begins, ...has];
-  return found.length === 1 && found[0] === asked.typed ? [] : found.slice(0, MOST_CHOICES);
+  const found = [...begins, ...has].slice(0, MOST_CHOICES);
+  return { completion, choices: asked.isWhole && found.length === 1 && found[0] === asked.typed ? [] : found };
 }
 
 function askChoices(

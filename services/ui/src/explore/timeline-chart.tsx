@@ -3,7 +3,7 @@ import { amountText } from '@kiln/model';
 import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { usePage } from '../app/page.ts';
-import type { TimeRange } from '../app/time-range.ts';
+import { stamp, type TimeRange } from '../app/time-range.ts';
 import { groupColours } from './group-colours.ts';
 import { rangeOfSteps, stacked, type TimelineData } from './timeline-data.ts';
 
@@ -48,7 +48,7 @@ export function TimelineChart(props: {
           y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.05 : 1] },
         },
         axes: [
-          axis,
+          { ...axis, size: 24, space: 70, values: (_chart, splits) => timeTexts(splits) },
           {
             ...axis,
             size: 72,
@@ -82,6 +82,18 @@ export function TimelineChart(props: {
     };
   }, [data, range.fromMs, range.untilMs, unit, aggregation, theme]);
   return <div className="timeline-chart" ref={box} aria-hidden="true" />;
+}
+
+/** Times of an axis, seconds: with the day where a new one begins, at the first, and alone where all are of midnight. */
+function timeTexts(splits: readonly number[]): string[] {
+  const texts = splits.map((seconds) => stamp(seconds * 1000));
+  const midnight = texts.every((text) => text.endsWith('00:00:00'));
+  return texts.map((text, i) => {
+    const day = text.slice(5, 10);
+    const time = text.endsWith(':00') ? text.slice(11, 16) : text.slice(11);
+    if (midnight) return day;
+    return i === 0 || texts[i - 1]!.slice(0, 10) !== text.slice(0, 10) ? `${day} ${time}` : time;
+  });
 }
 
 /** Times are the middles of steps, in seconds as uPlot wants them; what is drawn last, the lowest of a stack, covers the others. */

@@ -12,11 +12,14 @@ import { withValue } from './selector-text.ts';
 import { TimelineChart } from './timeline-chart.tsx';
 import { timelineData, type TimelineData, type TimelineGroup } from './timeline-data.ts';
 
-/** What is drawn belongs to the range it was asked for, also while the next is awaited. */
+/** What is drawn, and all that was asked to get it: that stays its own while the next is awaited. */
 interface Drawn {
   readonly series: readonly TimeSeries[];
   readonly range: TimeRange;
   readonly stepMs: number;
+  readonly unit: string;
+  readonly groupBy: string;
+  readonly aggregation: 'sum' | 'average';
 }
 
 /** Values over time: where to look closer. */
@@ -33,7 +36,7 @@ export function Timeline(props: {
   const ask = { stepMs, groupBy: groupBy ?? '', aggregation };
   const shown = useAnswer<Drawn>(JSON.stringify(['timeline', selection, ask]), (client, signal) =>
     askTimeSeries(client, selection, ask, signal).then((answer) =>
-      answer.ok ? { ...answer, value: { series: answer.value, range, stepMs } } : answer,
+      answer.ok ? { ...answer, value: { series: answer.value, range, unit: unitOf(selection.kind), ...ask } } : answer,
     ),
   );
   const per = stepText(stepMs);
@@ -55,27 +58,13 @@ export function Timeline(props: {
         isEmpty={({ series }) => series.every(({ values }) => values.length === 0)}
         empty={<p>No profiles in this range. Try a longer one, or another selector.</p>}
       >
-        {(value) => (
-          <GroupedTimeline
-            {...value}
-            {...{ aggregation, onZoom }}
-            groupBy={groupBy ?? ''}
-            unit={unitOf(selection.kind)}
-          />
-        )}
+        {(value) => <GroupedTimeline {...value} onZoom={onZoom} />}
       </Outcome>
     </Panel>
   );
 }
 
-function GroupedTimeline(
-  props: Drawn & {
-    readonly unit: string;
-    readonly aggregation: 'sum' | 'average';
-    readonly groupBy: string;
-    readonly onZoom: (range: TimeRange) => void;
-  },
-): ReactNode {
+function GroupedTimeline(props: Drawn & { readonly onZoom: (range: TimeRange) => void }): ReactNode {
   const { series, range, stepMs, unit, aggregation, groupBy, onZoom } = props;
   const [step, setStep] = useState<number>();
   const data = useMemo(

@@ -39,7 +39,9 @@ export function VirtualTable<T, K extends string>({
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const look = (): void => {
-    const { scrollTop, clientHeight } = box.current!;
+    // An observer may report once more while the table goes.
+    if (box.current === null) return;
+    const { scrollTop, clientHeight } = box.current;
     setView({ top: scrollTop, height: clientHeight });
   };
   useEffect(() => {

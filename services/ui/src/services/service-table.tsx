@@ -3,6 +3,7 @@ import { askTimeSeries, type ServiceKinds, type TimeSeries } from '../api/calls.
 import type { Answer, Client } from '../api/client.ts';
 import { aggregationOf, firstKind, kindTitle, unitOf } from '../api/kinds.ts';
 import { shortText } from '../app/short-text.ts';
+import { plainAddress } from '../app/address.ts';
 import { usePage } from '../app/page.ts';
 import { agoText, stamp, stepOf, type TimeRange } from '../app/time-range.ts';
 import { Link } from '../app/top-bar.tsx';
@@ -47,6 +48,7 @@ export function ServiceTable(props: {
               range={range}
               stepMs={stepMs}
               activity={activity.value?.get(firstKind(service.kinds))?.get(service.service)}
+              lastMs={lastSeen(activity.value, service.service)}
             />
           ))}
         </tbody>
@@ -61,6 +63,12 @@ export function ServiceTable(props: {
       )}
     </>
   );
+}
+
+/** The end of the newest step of any of the kinds asked for; undefined when there is none. */
+function lastSeen(activity: Activity | undefined, service: string): number | undefined {
+  const ends = [...(activity?.values() ?? [])].flatMap((of) => of.get(service)?.timesMs.at(-1) ?? []);
+  return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
 type Activity = ReadonlyMap<string, ReadonlyMap<string, TimeSeries>>;
@@ -91,13 +99,16 @@ function ServiceRow(props: {
   readonly range: TimeRange;
   readonly stepMs: number;
   readonly activity: TimeSeries | undefined;
+  readonly lastMs: number | undefined;
 }): ReactNode {
   const { service, range, stepMs, activity } = props;
   const { nowMs, address } = usePage();
   const kind = firstKind(service.kinds);
   const selector = serviceSelector(service.service);
-  const to = { view: 'explore', from: address.from, until: address.until, selector } as const;
-  const lastMs = Math.min(activity?.timesMs.at(-1) ?? Number.NaN, nowMs);
+  const { flame, groupBy } = plainAddress;
+  const to = { view: 'explore', from: address.from, until: address.until, selector, flame, groupBy } as const;
+  // A step ends when it ends, also when it has only begun.
+  const lastMs = Math.min(props.lastMs ?? Number.NaN, nowMs);
   return (
     <tr>
       <th scope="row">

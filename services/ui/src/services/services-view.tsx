@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { useEffect, useEffectEvent, type ReactNode } from 'react';
 import { askServices, askStats, type ServiceKinds } from '../api/calls.ts';
 import { Outcome, Panel, Refused } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
@@ -17,6 +17,10 @@ export function ServicesView(): ReactNode {
       <h1 className="visually-hidden">Services</h1>
       {typeof range === 'string' ? <Refused message={range} /> : <Services range={range} />}
       <Rejections />
+      <details className="panel">
+        <summary>Send profiles from another program</summary>
+        <SendProfiles />
+      </details>
     </div>
   );
 }
@@ -61,10 +65,15 @@ function matching(services: readonly ServiceKinds[], find: string): readonly Ser
   return services.filter(({ service, kinds }) => [service, ...kinds].some((name) => name.toLowerCase().includes(text)));
 }
 
+const NEXT_LOOK_MS = 5_000;
+
 /** No profiles in the range: where there are some, or how to send the first. */
 function NoServices(): ReactNode {
-  const { address, go } = usePage();
+  const { address, go, clock, round, refresh } = usePage();
   const stats = useAnswer('stats', askStats);
+  // Who has just pasted the lines waits for the first profile.
+  const look = useEffectEvent(refresh);
+  useEffect(() => clock.after(NEXT_LOOK_MS, () => look()), [clock, round]);
   const newestMs = stats.value?.newestMs ?? 0;
   if (stats.value?.ingested === true)
     return (

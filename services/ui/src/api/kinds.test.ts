@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { aggregationOf, firstKind, kindTitle } from './kinds.ts';
+
+const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
+
+it('a kind is called as people call it, and one that nobody knows by its id', () => {
+  expect(kindTitle(CPU)).toBe('CPU time');
+  expect(kindTitle('memory:inuse_space:bytes:space:bytes')).toBe('Memory in use');
+  expect(kindTitle('goroutines:goroutine:count:goroutine:count')).toBe('Goroutines');
+  expect(kindTitle('exception:exception:count:cpu:nanoseconds')).toBe('exception (count)');
+  expect(kindTitle('io:reads:count::')).toBe('io reads (count)');
+});
+
+it('CPU is looked at first where there is some', () => {
+  expect(firstKind(['memory:inuse_space:bytes:space:bytes', 'process_cpu:samples:count:cpu:nanoseconds', CPU])).toBe(
+    CPU,
+  );
+  expect(firstKind(['memory:alloc_space:bytes:space:bytes', 'memory:inuse_space:bytes:space:bytes'])).toBe(
+    'memory:inuse_space:bytes:space:bytes',
+  );
+  expect(firstKind([])).toBe('');
+});
+
+it('what is held at an instant is averaged', () => {
+  expect(aggregationOf('memory:inuse_space:bytes:inuse_space:bytes')).toBe('average');
+  expect(aggregationOf('goroutine:goroutine:count:goroutine:count')).toBe('average');
+  expect(aggregationOf('memory:alloc_space:bytes:space:bytes')).toBe('sum');
+  expect(aggregationOf(CPU)).toBe('sum');
+});
