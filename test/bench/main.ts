@@ -17,6 +17,7 @@ import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { readmeTable } from './readme-table.ts';
 import { selfRows } from './self-rows.ts';
 import { tableHead, tableLine } from './table.ts';
+import { uiRows } from './ui-rows.ts';
 
 const HELP = `./kiln bench: what a profile costs on this machine, as ratios; some minutes. A target that is missed is shown, and nothing fails.
 
@@ -32,6 +33,7 @@ const HELP = `./kiln bench: what a profile costs on this machine, as ratios; som
   --loops N           of which the median counts (5)
 
   --ranges            instead: queries of long ranges over much data
+  --ui                instead: the flame graph of the page, in Chromium
 
 KILN_DATA names a folder whose pprof/ holds real profiles.
 `;
@@ -117,6 +119,12 @@ if (flags.has('--latency')) {
 }
 if (flags.has('--ranges')) {
   process.stdout.write(await benchRanges(fullRanges, effort.rounds, (line) => process.stderr.write(`${line}\n`)));
+  process.exit(0);
+}
+if (flags.has('--ui')) {
+  say(tableHead());
+  add(await uiRows(effort.rounds));
+  if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
   process.exit(0);
 }
 const pushes = [...pushesOf(size)];

@@ -9,7 +9,8 @@ interface Exemplar {
   readonly traceId?: string;
   readonly value?: string;
 }
-interface Graph {
+/** A flame graph in protobuf JSON. */
+export interface Graph {
   readonly names?: string[];
   readonly levels?: { readonly values?: string[] }[];
 }
@@ -146,7 +147,7 @@ function stacksOf({ names = [], levels = [] }: Graph): Map<string, bigint> {
 }
 
 /** Each side of a diff as stacks. */
-function sidesOf({ names = [], levels = [] }: Graph): [Map<string, bigint>, Map<string, bigint>] {
+export function sidesOf({ names = [], levels = [] }: Graph): [Map<string, bigint>, Map<string, bigint>] {
   const side = (first: number): Map<string, bigint> => {
     const own = levels.map(({ values = [] }) => {
       const numbers = values.map(BigInt);
@@ -201,9 +202,8 @@ function pointsOf(answer: Json): { key: string; timestamp: number; value: number
   );
 }
 
-function edgeOf({ timeMs }: OracleValue, { startMs }: { startMs: number }): number {
-  const steps = Math.max(0, Math.ceil((timeMs - startMs) / (STEP_SECONDS * 1000)));
-  return startMs + steps * STEP_SECONDS * 1000;
+function edgeOf({ timeMs }: OracleValue, { startMs }: { startMs: number }, stepMs = STEP_SECONDS * 1000): number {
+  return startMs + Math.max(0, Math.ceil((timeMs - startMs) / stepMs)) * stepMs;
 }
 
 /** Values by series, time and cell. */
@@ -225,7 +225,12 @@ function cellsOf(answer: Json): Map<string, bigint> {
   return cells;
 }
 
-function wantedCells(values: readonly OracleValue[], range: { startMs: number }): Map<string, bigint> {
+/** Values by series, time and cell, counted one by one. */
+export function wantedCells(
+  values: readonly OracleValue[],
+  range: { startMs: number },
+  stepMs = STEP_SECONDS * 1000,
+): Map<string, bigint> {
   const all = values.map(({ value }) => value);
   const min = all.reduce((least, value) => (value < least ? value : least), all[0] ?? 0n);
   const width = all.reduce((most, value) => (value > most ? value : most), 0n) - min || 1n;
@@ -233,7 +238,7 @@ function wantedCells(values: readonly OracleValue[], range: { startMs: number })
   for (const one of values) {
     const cell = ((one.value - min) * 20n) / width;
     const from = Number(min + ((cell > 19n ? 19n : cell) * width) / 20n);
-    const key = `${keyOf(one.group)} ${edgeOf(one, range)} from ${from}`;
+    const key = `${keyOf(one.group)} ${edgeOf(one, range, stepMs)} from ${from}`;
     cells.set(key, (cells.get(key) ?? 0n) + 1n);
   }
   return cells;

@@ -98,8 +98,11 @@ test.skipIf(!built || !hasData)('what clients sent below a prefix, to a server o
   const kiln = await startKiln({
     dataDir: dir,
     flags: [manyTenants, `--server.path-prefix=${capturedPrefix}`],
+    timeoutMs: 90_000,
   });
+  const neighbours = new MarkedTenants(dir);
   try {
+    await neighbours.push(kiln.url);
     const oracle = new Oracle();
     const sends = captureSends(nowMs, { below: true });
     const wrong: string[] = [];
@@ -111,6 +114,7 @@ test.skipIf(!built || !hasData)('what clients sent below a prefix, to a server o
     expect(
       await compareTenant({ ask: asking(kiln.url), tenant: TENANT, oracle, range }, new OracleMemo(), true),
     ).toEqual([]);
+    await neighbours.look(kiln);
   } finally {
     await kiln.stop();
     rmSync(dir, { recursive: true, force: true });

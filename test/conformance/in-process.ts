@@ -9,6 +9,7 @@ import { SampleSorter } from '@kiln/block';
 import { fixtures, RECEIVED_MS } from '../fixtures/pprof/fixtures.ts';
 import { difference, limits, oracleOutcome, productOutcome, stackTexts } from '../fuzz/compare-profile.ts';
 import { Oracle, type OracleQuery } from '../oracle/index.ts';
+import { compareMethodsInProcess, type AskPartial } from './in-process-methods.ts';
 import { corpus } from '../support/corpus.ts';
 import { drawnPprof } from '../support/profile-builder.ts';
 
@@ -51,15 +52,12 @@ export function compareInProcess(enough = 5): string[] {
     }
   }
   const sources = [[...halves[0]!.tables(TENANT)], throughSegment(halves[1]!)];
-  const ask = <Q extends Query>(query: Q): ResultOf[Q['kind']] =>
-    finishQuery(
+  const askPartial: AskPartial = (query) =>
+    mergePartials(
       query,
-      mergePartials(
-        query,
-        sources.map((datasets) => runQuery(query, datasets)),
-      ),
+      sources.map((datasets) => runQuery(query, datasets)),
     );
-  return [...wrong, ...compareAnswers(oracle, ask, enough - wrong.length)];
+  return [...wrong, ...compareAnswers(oracle, askPartial, enough - wrong.length)];
 }
 
 function newHead(): Head {
@@ -94,6 +92,8 @@ function pushes(): Push[] {
     ['process_cpu', 'a;c 4503599627370495\nｆ;x 2', at(36_000)],
     ['others', 'b 100\nb;c 50\nb;d 40\nb;other 1\nb;other;y 2\ne 60', at(35_000)],
     ['process_cpu', 'other;x 9\nb;other 1\nb;other;y 2', at(25_000)],
+    ['process_cpu', `a;b 5 {${spanOf(1)}}\na;b 3 {${spanOf(2)}}\na 2 {${spanOf(2)}}\nc 7`, at(22_000)],
+    ['process_cpu', `a;b 11 {${spanOf(2)}}\nc;a 6 {${spanOf(1)}}\nc 1 {span_id=00000000000000a3}`, at(21_000)],
   ] as const;
   const edges = drawn.map(([metric, drawing, times]) => ({
     labels: labelsOf(metric, 'drawn'),
@@ -101,6 +101,9 @@ function pushes(): Push[] {
   }));
   return [...own, ...fleet, ...edges];
 }
+
+/** Labels of a sample: a span, and the trace that it belongs to. */
+const spanOf = (n: number): string => `span_id=00000000000000a${n},trace_id=${'0'.repeat(15)}b${'0'.repeat(15)}${n}`;
 
 /** What the product says of a profile; it lies in the head afterwards. */
 function storeInto(head: Head, { labels, pprof }: Push, offset: number): string {
@@ -135,11 +138,8 @@ function throughSegment(head: Head): DatasetTables[] {
   return openPart(bytes.slice(off, off + len), TENANT, codecs).datasets.map((dataset) => dataset.tables());
 }
 
-function compareAnswers(
-  oracle: Oracle,
-  ask: <Q extends Query>(query: Q) => ResultOf[Q['kind']],
-  enough: number,
-): string[] {
+function compareAnswers(oracle: Oracle, askPartial: AskPartial, enough: number): string[] {
+  const ask = <Q extends Query>(query: Q): ResultOf[Q['kind']] => finishQuery(query, askPartial(query));
   const wrong: string[] = [];
   const check = (what: string, got: () => unknown, want: () => unknown): void => {
     if (wrong.length >= enough) return;
@@ -147,6 +147,15 @@ function compareAnswers(
     if (a !== b) wrong.push(`${what}: ${around(a, b)}, the oracle has ${around(b, a)}`);
   };
   const types = oracle.profileTypes(TENANT, range);
+  const times = oracle.stored(TENANT).map(({ timeMs }) => timeMs);
+  check(
+    'profile stats',
+    () => ask({ kind: 'profileStats', startMs: Math.min(...times) + 1, endMs: range.endMs }),
+    () => ({
+      oldestMs: Math.min(...times.filter((time) => time > Math.min(...times))),
+      newestMs: Math.max(...times.filter((time) => time <= range.endMs)),
+    }),
+  );
   check(
     'profile types',
     () => ask({ kind: 'profileTypes', ...range }).map(({ id }) => id),
@@ -184,6 +193,10 @@ function compareAnswers(
     for (const selector of selectors) {
       for (const narrow of [range, { startMs: RECEIVED_MS - 46_000, endMs: RECEIVED_MS - 15_000 }]) {
         compareSelection(oracle, ask, check, { ...narrow, profileTypeId, selector });
+        if (selector === '{}') {
+          const asked = { ...narrow, profileTypeId, selector };
+          compareMethodsInProcess(oracle, TENANT, askPartial, check, asked);
+        }
       }
     }
   }

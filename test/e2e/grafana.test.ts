@@ -8,6 +8,7 @@ import { decodeTree, Oracle, querierMessages, stacksOfAnswer } from '../oracle/i
 import { captureBody, captureHeaders, profilecliCaptures } from '../support/captured.ts';
 import { connectPush } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { buildPprof, type BuiltSample } from '../support/profile-builder.ts';
 import { rawCall, rpcCall, type RawAnswer } from '../support/rpc-call.ts';
 import { requireService } from '../support/services.ts';
@@ -37,6 +38,7 @@ const API = '{service_name="api"}';
 let dir = '';
 let kiln: RunningKiln;
 let tenants: RunningKiln;
+let neighbours: MarkedTenants;
 const oracle = new Oracle();
 
 const frames = (path: string): BuiltSample['frames'] =>
@@ -113,9 +115,11 @@ beforeAll(async () => {
   kiln = await startKiln({ dataDir: join(dir, 'one'), timeoutMs: 90_000 });
   tenants = await startKiln({
     dataDir: join(dir, 'many'),
-    flags: ['--auth.multitenancy-enabled=true'],
+    flags: [manyTenants],
     timeoutMs: 90_000,
   });
+  neighbours = new MarkedTenants(join(dir, 'many'));
+  await neighbours.push(tenants.url);
   for (const { labels, bytes } of profiles()) {
     oracle.push({ tenant: TENANT, labels, pprofBytes: bytes, receivedMs: now });
     const { status } = await connectPush(kiln.url, [{ labels, samples: [{ profile: bytes }] }]);
@@ -124,6 +128,7 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(tenants);
   await Promise.all([kiln.stop(), tenants.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });

@@ -22,9 +22,11 @@ let dir = '';
 let kiln: RunningKiln;
 let tenants: RunningKiln;
 let neighbours: MarkedTenants;
+let formerly: MarkedTenants;
 beforeAll(async () => {
   if (!built) return;
   dir = mkdtempSync(join(tmpdir(), 'kiln-obligations-'));
+  formerly = await MarkedTenants.before(join(dir, 'one'));
   [kiln, tenants] = await Promise.all([
     startKiln({ dataDir: join(dir, 'one'), flags: ['--server.path-prefix=/base'] }),
     startKiln({ dataDir: join(dir, 'many'), flags: [manyTenants] }),
@@ -35,6 +37,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!built) return;
   await neighbours.look(tenants);
+  await formerly.lookAsOther({ url: url(), output: kiln.output });
   await Promise.all([kiln.stop(), tenants.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });

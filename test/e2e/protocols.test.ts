@@ -159,13 +159,10 @@ describe.skipIf(!built)(
       if (!openssl || !buf) return;
       const { cert, key, certPath, keyPath } = selfSigned(dir);
       expect(key).toContain('PRIVATE KEY');
+      const others = await MarkedTenants.before(join(dir, 'tls'));
       const secure = await startKiln({
         dataDir: join(dir, 'tls'),
-        flags: [
-          '--auth.multitenancy-enabled=true',
-          `--server.http-tls-cert-path=${certPath}`,
-          `--server.http-tls-key-path=${keyPath}`,
-        ],
+        flags: [manyTenants, `--server.http-tls-cert-path=${certPath}`, `--server.http-tls-key-path=${keyPath}`],
       });
       try {
         expect(secure.url).toMatch(/^https:/);
@@ -222,6 +219,7 @@ describe.skipIf(!built)(
         expect(wrong).toEqual([]);
       } finally {
         await secure.stop();
+        await others.lookAround(secure.output());
       }
     });
   },
@@ -279,12 +277,14 @@ describe.skipIf(!built)('an error has its name in every protocol', { timeout: 60
     const narrow = await startKiln({
       dataDir: join(dir, 'narrow'),
       flags: [
-        '--auth.multitenancy-enabled=true',
+        manyTenants,
         '--distributor.ingestion-rate-limit-mb=0.0001',
         '--distributor.ingestion-burst-size-mb=0.0001',
         '--validation.max-profile-size-bytes=100000',
       ],
     });
+    const others = new MarkedTenants(join(dir, 'narrow'));
+    await others.push(narrow.url);
     try {
       const series = (mib: number): SeriesToPush[] => [
         { labels: labelsOf('narrow'), samples: [{ profile: padded(tiny('narrow', 1n), mib * MIB) }] },
@@ -324,6 +324,7 @@ describe.skipIf(!built)('an error has its name in every protocol', { timeout: 60
       } finally {
         upload.destroy();
       }
+      await others.look(narrow);
     } finally {
       await narrow.stop();
     }

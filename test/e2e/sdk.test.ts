@@ -8,6 +8,7 @@ import { compareDiscovery, type Ask } from '../conformance/compare-answers.ts';
 import { Oracle, readPush } from '../oracle/index.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants } from '../support/marked-tenants.ts';
 import { findLeaks } from '../support/markers.ts';
 import { long, requireService } from '../support/services.ts';
 import { appOf, currentPrograms, hasTool, legacyPrograms, runProgram, tenantOf, type Program } from './programs.ts';
@@ -157,6 +158,7 @@ describe.skipIf(!built)('README’s lines', () => {
       const readme = await readFile(join(repository, 'README.md'), 'utf8');
       const dir = await mkdtemp(join(tmpdir(), 'kiln-readme-'));
       // README's reader has no tenant: a server as README starts it.
+      const others = await MarkedTenants.before(join(dir, 'data'));
       const kiln = await startKiln({ dataDir: join(dir, 'data') });
       try {
         await Promise.all(runnable.map((program) => runReadmeProgram(program, codeOf(program, readme, kiln.url), dir)));
@@ -167,6 +169,7 @@ describe.skipIf(!built)('README’s lines', () => {
           const sum = await storedSum({ url: kiln.url, kind, selector });
           expect([language, sum > 1_000_000_000n]).toEqual([language, true]);
         }
+        await others.lookAsOther(kiln);
       } finally {
         await kiln.stop();
         await rm(dir, { recursive: true, force: true });

@@ -1,10 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stacksOfAnswer } from '../oracle/index.ts';
+import { readPprof } from '../oracle/pprof-message.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { requireService } from '../support/services.ts';
 
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
@@ -14,6 +17,7 @@ const OWN = '{service_name="kiln"}';
 let dir = '';
 let alone: RunningKiln;
 let apart: RunningKiln;
+let neighbours: MarkedTenants;
 let off: RunningKiln;
 beforeAll(async () => {
   if (!built) return;
@@ -22,9 +26,11 @@ beforeAll(async () => {
   alone = await startKiln({ dataDir: join(dir, 'alone'), flags: [fast], timeoutMs: 90_000 });
   apart = await startKiln({
     dataDir: join(dir, 'apart'),
-    flags: [fast, '--auth.multitenancy-enabled=true'],
+    flags: [fast, manyTenants],
     timeoutMs: 90_000,
   });
+  neighbours = new MarkedTenants(join(dir, 'apart'));
+  await neighbours.push(apart.url);
   off = await startKiln({
     dataDir: join(dir, 'off'),
     flags: [fast, '--self-profiling.enabled=false'],
@@ -33,6 +39,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   if (!built) return;
+  await neighbours.look(apart);
   await Promise.all([alone.stop(), apart.stop(), off.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });
@@ -67,6 +74,21 @@ describe.skipIf(!built)('Kiln profiles itself', { timeout: 120_000 }, () => {
   test('as a tenant of its own where tenants are kept apart', async () => {
     await expect.poll(() => threads(apart, 'kiln'), { timeout: 100_000, interval: 100 }).toContain('main');
     expect(await threads(apart, 'team-a')).toEqual([]);
+  });
+
+  test('also when it is asked, all threads together: /debug/pprof/profile', async () => {
+    const asked = fetch(`${off.url}/debug/pprof/profile?seconds=2`);
+    let isOver = false;
+    const answer = asked.then(async (response) => {
+      isOver = true;
+      return { status: response.status, message: readPprof(gunzipSync(Buffer.from(await response.arrayBuffer()))) };
+    });
+    while (!isOver) await query(off.url, 'LabelNames', range());
+    const { status, message } = await answer;
+    const threadOf = ({ label }: (typeof message)['sample'][number]): string =>
+      Buffer.from(message.stringTable[Number(label[0]!.str)]!).toString();
+    expect(status).toBe(200);
+    expect([...new Set(message.sample.map(threadOf))]).toEqual(expect.arrayContaining(['main', 'query']));
   });
 
   test('unless it is told not to', async () => {

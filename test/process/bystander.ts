@@ -18,8 +18,9 @@ export interface Seen {
 export class Bystander {
   readonly #worker: Worker;
 
-  constructor(url: string, pid: number) {
-    this.#worker = new Worker(import.meta.filename, { workerData: { url, pid } });
+  /** @param tenant where the process has several. */
+  constructor(url: string, pid: number, tenant?: string) {
+    this.#worker = new Worker(import.meta.filename, { workerData: { url, pid, tenant } });
   }
 
   /** What was seen since the last call. */
@@ -39,7 +40,8 @@ export function rssMib(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 }
 
-async function watch({ url, pid }: { url: string; pid: number }): Promise<void> {
+async function watch({ url, pid, tenant }: { url: string; pid: number; tenant?: string }): Promise<void> {
+  const owner: Record<string, string> = tenant === undefined ? {} : { 'x-scope-orgid': tenant };
   let readyMs = 0;
   let memory = 0;
   let acknowledged = 0;
@@ -76,7 +78,7 @@ async function watch({ url, pid }: { url: string; pid: number }): Promise<void> 
       const body = pushRequest([
         { labels: { __name__: 'process_cpu', service_name: 'bystander' }, profiles: [profile] },
       ]);
-      const headers = { 'content-type': 'application/proto' };
+      const headers = { 'content-type': 'application/proto', ...owner };
       const answer = await fetch(`${url}/push.v1.PusherService/Push`, { method: 'POST', headers, body }).then(
         async (response) => (response.ok ? 'ok' : `${response.status} ${await response.text()}`),
         String,
@@ -89,4 +91,4 @@ async function watch({ url, pid }: { url: string; pid: number }): Promise<void> 
   await Promise.all([probe(), push()]);
 }
 
-if (!isMainThread && parentPort !== null) void watch(workerData as { url: string; pid: number });
+if (!isMainThread && parentPort !== null) void watch(workerData as { url: string; pid: number; tenant?: string });

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { long, requireService } from '../support/services.ts';
 import { Bystander, rssMib } from './bystander.ts';
 import { pushRequest, tinyPprof } from './tiny-pprof.ts';
@@ -18,6 +19,9 @@ const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
 const MIB = 1024 * 1024;
 const PUSH = '/push.v1.PusherService/Push';
 const MERGE = '/querier.v1.QuerierService/SelectMergeProfile';
+/** The hostile client's, in a head and in a list of headers. */
+const ORG = { 'x-scope-orgid': 'hostile' };
+const ORG_LINE = 'X-Scope-OrgID: hostile\r\n';
 const times = long ? 10 : 1;
 /** A timeout of the server below, and how often it looks. */
 const CUT_MS = 2_000 + 5_000;
@@ -30,6 +34,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
   let kiln: RunningKiln;
   let port = 0;
   let bystander: Bystander;
+  let neighbours: MarkedTenants;
   let open: { destroy(): unknown }[] = [];
   let before = 0;
 
@@ -37,10 +42,12 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     dir = mkdtempSync(join(tmpdir(), 'kiln-hostile-'));
     kiln = await startKiln({
       dataDir: dir,
-      flags: ['headers', 'read', 'write'].map((what) => `--server.http-${what}-timeout=2s`),
+      flags: [manyTenants, ...['headers', 'read', 'write'].map((what) => `--server.http-${what}-timeout=2s`)],
     });
     port = Number(new URL(kiln.url).port);
-    bystander = new Bystander(kiln.url, kiln.pid);
+    neighbours = new MarkedTenants(dir);
+    await neighbours.push(kiln.url);
+    bystander = new Bystander(kiln.url, kiln.pid, 'bystander');
     await sleep(500);
   });
   afterAll(async () => {
@@ -113,12 +120,12 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
   });
 
   test('row 42: that sends its body byte by byte is cut, over both HTTPs', async () => {
-    const head = `POST ${PUSH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/proto\r\nContent-Length: 100000000\r\n\r\n`;
+    const head = `POST ${PUSH} HTTP/1.1\r\nHost: x\r\n${ORG_LINE}Content-Type: application/proto\r\nContent-Length: 100000000\r\n\r\n`;
     const dialled = Array.from({ length: 150 * times }, () => dial(head));
     for (const { socket } of dialled) drip(socket);
     const streams = Array.from({ length: 10 * times }, session).flatMap((one) =>
       Array.from({ length: 20 }, () => {
-        const stream = one.request({ ':method': 'POST', ':path': PUSH, 'content-type': 'application/grpc' });
+        const stream = one.request({ ':method': 'POST', ':path': PUSH, ...ORG, 'content-type': 'application/grpc' });
         stream.on('error', () => undefined).resume();
         const timer = setInterval(() => stream.write('x'), 250);
         return new Promise<void>((resolve) => stream.once('close', () => resolve())).then(() => clearInterval(timer));
@@ -130,13 +137,16 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
 
   test('that says nothing, half a preface, or closes its half of the connection is let go', async () => {
     const silent = Array.from({ length: 200 * times }, (_, i) => dial(i % 2 === 0 ? '' : 'PRI * HTTP/2.0\r\n'));
-    const halves = ['', 'GET /re', 'PRI * HT', `POST ${PUSH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc`].map(
-      (said) => {
-        const dialled = dial(said);
-        dialled.socket.end();
-        return dialled;
-      },
-    );
+    const halves = [
+      '',
+      'GET /re',
+      'PRI * HT',
+      `POST ${PUSH} HTTP/1.1\r\nHost: x\r\n${ORG_LINE}Content-Length: 10\r\n\r\nabc`,
+    ].map((said) => {
+      const dialled = dial(said);
+      dialled.socket.end();
+      return dialled;
+    });
     expect(
       await within(
         CUT_MS + 5_000,
@@ -154,7 +164,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
       start: 1,
       end: Date.now() + 60_000,
     });
-    const head = `POST ${MERGE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${asked.length}\r\n\r\n`;
+    const head = `POST ${MERGE} HTTP/1.1\r\nHost: x\r\n${ORG_LINE}Content-Type: application/json\r\nContent-Length: ${asked.length}\r\n\r\n`;
     const stuck = Array.from({ length: 3 }, () => {
       const { socket } = dial();
       socket.pause();
@@ -164,7 +174,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     });
     const sessions = Array.from({ length: 1 }, session).map((one) => {
       for (let i = 0; i < 8; i++) {
-        const stream = one.request({ ':method': 'POST', ':path': MERGE, 'content-type': 'application/json' });
+        const stream = one.request({ ':method': 'POST', ':path': MERGE, ...ORG, 'content-type': 'application/json' });
         stream.on('error', () => undefined).pause();
         stream.end(asked);
       }
@@ -201,7 +211,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     const sessions = Array.from({ length: 4 }, session);
     for (const one of sessions) {
       for (let i = 0; i < 240; i++) {
-        const stream = one.request({ ':method': 'POST', ':path': MERGE, 'content-type': 'application/json' });
+        const stream = one.request({ ':method': 'POST', ':path': MERGE, ...ORG, 'content-type': 'application/json' });
         stream
           .on('error', () => undefined)
           .on('response', (head) => {
@@ -301,7 +311,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     await new Promise((resolve) => one.once('remoteSettings', resolve));
     expect(one.remoteSettings.maxConcurrentStreams).toBeLessThanOrEqual(250);
     const streams = Array.from({ length: 2_000 }, () => {
-      const stream = one.request({ ':method': 'POST', ':path': PUSH, 'content-type': 'application/proto' });
+      const stream = one.request({ ':method': 'POST', ':path': PUSH, ...ORG, 'content-type': 'application/proto' });
       stream.on('error', () => undefined).resume();
       return new Promise<void>((resolve) => stream.once('close', () => resolve()));
     });
@@ -316,6 +326,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     const body = gzipSync(Buffer.concat(Array.from({ length: 25 }, () => noise)), { level: 0 });
     const answer = await new Promise<[number | undefined, string]>((resolve, reject) => {
       const headers = {
+        ...ORG,
         'content-type': 'application/proto',
         'content-encoding': 'gzip',
         'content-length': String(body.length),
@@ -329,8 +340,9 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     await unharmed(1_200);
   });
 
-  test('and after all of it nothing is wrong with the process, and it stops at once', async () => {
+  test('and after all of it nothing is wrong with the process, no tenant sees another, and it stops at once', async () => {
     await bystander.stop();
+    await neighbours.look(kiln);
     expect(kiln.output()).not.toMatch(/level=error/);
     const began = performance.now();
     expect(await kiln.stop()).toBe(0);
@@ -342,7 +354,7 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     const stacks = Array.from({ length: 250 }, (_, i) => ({ frames: [`${i}_`.padEnd(13_000, 'abcdefg')], value: 1n }));
     const profile = tinyPprof({ type: 'cpu', unit: 'ns', timeNanos: BigInt(Date.now()) * 1_000_000n + 1n, stacks });
     const body = pushRequest([{ labels: { __name__: 'process_cpu', service_name: 'large' }, profiles: [profile] }]);
-    const headers = { 'content-type': 'application/proto' };
+    const headers = { ...ORG, 'content-type': 'application/proto' };
     expect((await fetch(kiln.url + PUSH, { method: 'POST', headers, body })).status).toBe(200);
     await sleep(500);
   }

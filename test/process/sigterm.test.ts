@@ -24,7 +24,7 @@ type Outcome = 'stored' | 'refused' | `lost: ${string}`;
 
 test.skipIf(!built)(
   `row 39: stopped ${rounds} times under load, no push in flight fails that was not told to retry, and what was acknowledged is there`,
-  { timeout: 1_800_000 },
+  { timeout: long ? 10_800_000 : 1_800_000 },
   async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'kiln-sigterm-'));
     const random = seededRandom('sigterm');
@@ -73,7 +73,11 @@ test.skipIf(!built)(
         const tookMs = performance.now() - began;
         isOver = true;
         await Promise.all(loads);
-        await neighbours.lookAround(kiln.output());
+        // All of the disk is read, and it grows with every round.
+        if (round % 10 === 0) {
+          await neighbours.lookAround(kiln.output());
+          process.stdout.write(`sigterm: ${round + 1} of ${rounds} rounds, ${stored} stored, ${refused} refused\n`);
+        } else neighbours.listen(kiln.output());
         expect([code, pushed > 10, tookMs < 20_000]).toEqual([0, true, true]);
       }
       process.stdout.write(`sigterm: ${rounds} rounds, ${stored} stored, ${refused} refused\n`);

@@ -1,6 +1,6 @@
 import { tinyPprof } from '../process/tiny-pprof.ts';
 import { connectPush, rawQuery } from './http-client.ts';
-import type { RunningKiln } from './kiln-process.ts';
+import { startKiln, type RunningKiln } from './kiln-process.ts';
 import { findLeaks, type Marker } from './markers.ts';
 
 /** The flag of a server with tenants: every request names its own. */
@@ -38,6 +38,16 @@ export class MarkedTenants {
     this.#dataDir = dataDir;
   }
 
+  /** Of a directory whose next server keeps no tenants apart, or takes no plain pushes: they have been there before it. */
+  static async before(dataDir: string): Promise<MarkedTenants> {
+    const tenants = new MarkedTenants(dataDir);
+    const kiln = await startKiln({ dataDir, flags: [manyTenants], timeoutMs: 90_000 });
+    await tenants.push(kiln.url);
+    await tenants.look(kiln);
+    await kiln.stop();
+    return tenants;
+  }
+
   /** Each pushes one profile of value 1, and is acknowledged. */
   async push(url: string): Promise<void> {
     const timeNanos = BigInt(Date.now()) * 1_000_000n + BigInt(++this.#pushed);
@@ -64,11 +74,29 @@ export class MarkedTenants {
     await this.lookAround(kiln.output() + metrics);
   }
 
+  /** As `look`, but asks as somebody else: neither of them is in what he is told. */
+  async lookAsOther(kiln: Pick<RunningKiln, 'url' | 'output'>): Promise<void> {
+    const range = { start: String(Date.now() - 600_000), end: String(Date.now() + 600_000) };
+    let told = '';
+    for (const [method, request] of questions({ tenant: '', word: '' })) {
+      const { status, body } = await rawQuery(kiln.url, method, { ...range, ...request }, { json: true });
+      if (status !== 200) throw new Error(`${method} without a tenant was answered ${status}`);
+      told += Buffer.from(body).toString();
+    }
+    await this.lookAround(told + kiln.output());
+  }
+
   /** As `look`, of a server that is gone: what it said, and what it left on disk. */
   async lookAround(said: string): Promise<void> {
-    const told = this.markers.filter(({ word }) => said.includes(word)).map(({ word }) => `the process said "${word}"`);
-    const wrong = [...told, ...(await findLeaks(this.#dataDir, this.markers))];
+    this.listen(said);
+    const wrong = await findLeaks(this.#dataDir, this.markers);
     if (wrong.length > 0) throw new Error(wrong.join('\n'));
+  }
+
+  /** The part of `lookAround` that does not grow with what is stored. @throws Error naming what of one a process said. */
+  listen(said: string): void {
+    const told = this.markers.filter(({ word }) => said.includes(word)).map(({ word }) => `the process said "${word}"`);
+    if (told.length > 0) throw new Error(told.join('\n'));
   }
 
   async #ask(url: string, marker: Marker): Promise<string[]> {

@@ -11,23 +11,26 @@ const byteSteps: readonly (readonly [number, string])[] = [
   [2 ** 10, 'KiB'],
 ];
 
-/** Units of time in nanoseconds. */
-const nanosOf: Readonly<Record<string, number>> = {
-  nanoseconds: 1,
-  microseconds: 1e3,
-  milliseconds: 1e6,
-  seconds: 1e9,
-};
+/** Nanoseconds of the units of time that profiles come in. */
+const nanosOf = new Map([
+  ['nanoseconds', 1],
+  ['microseconds', 1e3],
+  ['milliseconds', 1e6],
+  ['seconds', 1e9],
+]);
 
 /** A value with its unit, for people: `12.3 s`, `4.0 MiB`, `1,234 samples`. */
 export function amountText(value: bigint | number, unit: string): string {
-  const nanos = nanosOf[unit];
-  const steps = nanos !== undefined ? nanoSteps : unit === 'bytes' ? byteSteps : [];
-  const amount = Number(value) * (nanos ?? 1);
-  for (const [size, name] of steps) if (amount >= size) return `${(amount / size).toFixed(1)} ${name}`;
-  const short = unit === 'nanoseconds' ? 'ns' : unit === 'count' ? '' : unit;
+  const nanos = nanosOf.get(unit);
+  if (nanos !== undefined)
+    return stepText(typeof value === 'bigint' ? value * BigInt(nanos) : value * nanos, nanoSteps, 'ns');
+  return stepText(value, unit === 'bytes' ? byteSteps : [], unit === 'count' ? '' : unit);
+}
+
+function stepText(value: bigint | number, steps: readonly (readonly [number, string])[], unit: string): string {
+  for (const [size, name] of steps) if (Number(value) >= size) return `${(Number(value) / size).toFixed(1)} ${name}`;
   if (typeof value === 'number' && value % 1 !== 0 && value < 100)
-    return `${Number(value.toFixed(2))} ${short}`.trimEnd();
+    return `${Number(value.toFixed(2))} ${unit}`.trimEnd();
   const whole = typeof value === 'number' ? BigInt(Math.round(value)) : value;
-  return `${whole.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')} ${short}`.trimEnd();
+  return `${whole.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')} ${unit}`.trimEnd();
 }

@@ -20,7 +20,7 @@ export function parseProfileTypeId(id: string): ProfileType {
   if (parts.length !== 5 && parts.length !== 6) {
     throw new KilnError(
       'invalid_argument',
-      `invalid profile type ${JSON.stringify(id)}: found ${parts.length} parts, want 5 separated by colons, name:sampleType:sampleUnit:periodType:periodUnit`,
+      `invalid profile type ${JSON.stringify(id)}: found ${parts.length} ${parts.length === 1 ? 'part' : 'parts'}, want 5 separated by colons, name:sampleType:sampleUnit:periodType:periodUnit`,
     );
   }
   const [name, type, unit, periodType, periodUnit] = parts as [string, string, string, string, string];

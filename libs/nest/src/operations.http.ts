@@ -38,6 +38,8 @@ export interface Operations {
   readonly scheme: 'http' | 'https';
   readonly pathPrefix: string;
   readonly config: ConfigPages;
+  /** CPU of the process in the next seconds, as pprof; until the signal aborts. */
+  readonly profile?: ((seconds: number, signal: AbortSignal) => Promise<Uint8Array>) | undefined;
   /** What browsers get at `/`. */
   readonly page: WebPage | undefined;
 }

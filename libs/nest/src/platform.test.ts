@@ -4,6 +4,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { text as textOf } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
 import { Controller, Module, type DynamicModule } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '@kiln/async';
@@ -72,6 +73,7 @@ class EchoModule {}
 
 /** Of the platform. */
 let random = 0;
+let profiles = (seconds: number): Promise<Uint8Array> => Promise.resolve(Buffer.from(`${seconds} s`));
 const reasons: { ingester: string | undefined } = { ingester: undefined };
 
 function start(module: DynamicModule = { module: EchoModule }, http: Partial<HttpOptions> = {}): Promise<Platform> {
@@ -84,6 +86,7 @@ function start(module: DynamicModule = { module: EchoModule }, http: Partial<Htt
     random: () => random,
     build: { version: '0.1.0', revision: 'abc', branch: 'main', runtime: 'node' },
     config: { effective: 'a: 1\nb: 2\n', diff: 'b: 2\n', defaults: 'a: 1\nb: 1\n' },
+    profile: (seconds) => profiles(seconds),
     checks: [{ name: 'ingester', reason: () => reasons.ingester }],
     notes: () => ['the header was ignored 3 times'],
     shutdownDelayMs: 0,
@@ -344,6 +347,30 @@ describe('the small public answers', () => {
     expect(await plain.json()).toMatchObject({ status: 'success', data: { version: '0.1.0', revision: 'abc' } });
     const pretty = await fetch(`${url}/api/v1/status/buildinfo`, { headers: { accept: 'application/json+pretty' } });
     expect(await pretty.text()).toContain('{\n  "status"');
+  });
+
+  test('/debug/pprof/profile is gzipped pprof of some seconds, one at a time', async () => {
+    const ask = (search: string): Promise<Response> => fetch(`${url}/debug/pprof/profile${search}`);
+    const answer = await ask('?seconds=2');
+    expect(gunzipSync(Buffer.from(await answer.arrayBuffer())).toString()).toBe('2 s');
+    expect(gunzipSync(Buffer.from(await (await ask('')).arrayBuffer())).toString()).toBe('30 s');
+    for (const seconds of ['0', '301', '-1', 'x', '1.5']) {
+      const refused = await ask(`?seconds=${seconds}`);
+      expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('from 1 to 300')]);
+    }
+    const asked = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+    const before = profiles;
+    profiles = () => {
+      asked.resolve();
+      return promise;
+    };
+    const first = ask('');
+    await asked.promise;
+    const second = await ask('');
+    profiles = before;
+    resolve(Buffer.from('done'));
+    expect([second.status, (await first).status, (await ask('?seconds=1')).status]).toEqual([429, 200, 200]);
   });
 
   test('settings are served as text: all, changed, defaults; the lines to paste name them', async () => {

@@ -9,6 +9,7 @@ import { withTimeout, type Clock, type Random } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import { traceIdOf } from '@kiln/rpc';
 import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
+import { DebugHttp } from './debug.http.ts';
 import { HealthHttp } from './health.http.ts';
 import { isFault, pathOf, sendError } from './http-error.ts';
 import { OPERATIONS, OperationsHttp, type BuildInfo, type ConfigPages, type Operations } from './operations.http.ts';
@@ -59,6 +60,8 @@ export interface PlatformOptions {
   readonly config: ConfigPages;
   /** What browsers get at `/`; absent: the lines to paste. */
   readonly page?: WebPage;
+  /** As `Operations` have it; absent: `/debug/pprof/profile` is unimplemented. */
+  readonly profile?: Operations['profile'];
   readonly checks: readonly ReadyCheck[];
   /** Lines for `/ready?verbose` that do not make the process unready. */
   readonly notes?: () => readonly string[];
@@ -95,14 +98,14 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
   });
   const requests = new Requests(adapter.getInstance(), port!, options);
   const scheme = http.tls === undefined ? 'http' : 'https';
-  const { metrics, build, config, page } = options;
-  const operations: Operations = { checks, metrics, build, config, page, scheme, pathPrefix: http.pathPrefix };
+  const { metrics, build, config, page, profile } = options;
+  const operations: Operations = { checks, metrics, build, config, page, profile, scheme, pathPrefix: http.pathPrefix };
   class PlatformModule {}
   const app = await NestFactory.create<NestFastifyApplication>(
     {
       module: PlatformModule,
       imports: [...options.modules],
-      controllers: [OperationsHttp, HealthHttp],
+      controllers: [OperationsHttp, HealthHttp, DebugHttp],
       providers: [{ provide: OPERATIONS, useValue: operations }],
     },
     adapter,

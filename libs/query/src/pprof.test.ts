@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { GoPgo, PprofQuery } from './query.ts';
+import { joinPprofTypes } from './pprof-types.ts';
+import { pprofQueries, type GoPgo, type PprofQuery } from './query.ts';
 import { finishQuery } from './run.ts';
 import { datasets, profileType, runSpread, spread } from './test-support/arbitrary.ts';
 import { cpuDataset, CPU_ID } from './test-support/model.ts';
@@ -75,6 +76,22 @@ describe('a pprof', () => {
         expect(stacksOf(finishQuery({ ...whole, maxNodes }, partial))).toEqual(want);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('of several value types is that of each by itself, however rows are spread, over one table of stacks', () => {
+    const types = fc.uniqueArray(profileType, { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(datasets, types, spread, (list, profileTypes, how) => {
+        const range = { startMs: 0, endMs: 50 };
+        const query = { kind: 'pprofTypes', ...range, profileTypes, selector: '{}' } as const;
+        const results = finishQuery(query, runSpread(query, list, how));
+        const want = pprofQueries(query).map((one) => stacksOf(finishQuery(one, runSpread(one, list, how))));
+        expect(results.map(stacksOf)).toEqual(want);
+        const { symbols, values } = joinPprofTypes(results);
+        expect(values.map((one) => stacksOf({ symbols, values: one }))).toEqual(want);
+      }),
+      { numRuns: 200 },
     );
   });
 

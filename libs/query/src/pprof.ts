@@ -8,7 +8,7 @@ import type { QueryLimits } from './limits.ts';
 import { MergedStacks } from './merged-stacks.ts';
 import type { PprofQuery } from './query.ts';
 import type { RunStats } from './run-stats.ts';
-import { compileProfileSelection } from './selection.ts';
+import { compileProfileSelection, type Selection } from './selection.ts';
 import { sumByStack } from './stack-sums.ts';
 import { readSymbols, writeSymbols, type StackValues } from './symbol-codec.ts';
 
@@ -30,13 +30,31 @@ export function runPprof(
   limits: QueryLimits = {},
   stats?: RunStats,
 ): Uint8Array {
-  const selection = compileProfileSelection(query, query);
-  const merged = new MergedStacks(limits);
-  for (const tables of datasets) {
-    const sums = sumByStack(tables, selection, stats);
-    if (sums !== undefined) merged.add({ symbols: tables.symbols, values: sums });
+  const merge = new PprofMerge(query, limits, stats);
+  for (const tables of datasets) merge.add(tables);
+  return merge.toPartial();
+}
+
+/** The stacktraces of a query as datasets are added. */
+export class PprofMerge {
+  readonly #selection: Selection;
+  readonly #merged: MergedStacks;
+  readonly #stats: RunStats | undefined;
+
+  constructor(query: PprofQuery, limits: QueryLimits, stats: RunStats | undefined) {
+    this.#selection = compileProfileSelection(query, query);
+    this.#merged = new MergedStacks(limits);
+    this.#stats = stats;
   }
-  return encode(merged.build());
+
+  add(tables: DatasetTables): void {
+    const sums = sumByStack(tables, this.#selection, this.#stats);
+    if (sums !== undefined) this.#merged.add({ symbols: tables.symbols, values: sums });
+  }
+
+  toPartial(): Uint8Array {
+    return encode(this.#merged.build());
+  }
 }
 
 export function mergePprof(partials: readonly Uint8Array[], limits: QueryLimits = {}): Uint8Array {

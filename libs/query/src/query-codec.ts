@@ -62,6 +62,8 @@ function readQuery(fields: Fields): Query {
         maxNodes: fields.number('maxNodes'),
         ...(fields.has('goPgo') ? { goPgo: goPgo(fields.object('goPgo')) } : {}),
       };
+    case 'pprofTypes':
+      return { kind, ...range, profileTypes: fields.texts('profileTypes'), selector: fields.text('selector') };
     case 'selectSeries':
       return {
         kind,

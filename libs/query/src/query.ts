@@ -58,6 +58,19 @@ export interface PprofQuery extends ProfileSelection, SampleSelection {
   readonly goPgo?: GoPgo;
 }
 
+/** Several value types of the same rows, for one pprof: a row counts in every type that it has a value of, or in none, also while profiles come in. */
+export interface PprofTypesQuery extends QueryRange {
+  readonly kind: 'pprofTypes';
+  /** As in ProfileSelection; one or more. */
+  readonly profileTypes: readonly string[];
+  readonly selector: string;
+}
+
+/** The queries of the single types, in their order. */
+export function pprofQueries({ startMs, endMs, profileTypes, selector }: PprofTypesQuery): PprofQuery[] {
+  return profileTypes.map((profileType) => ({ kind: 'pprof', startMs, endMs, profileType, selector, maxNodes: 0 }));
+}
+
 /** Sums per time step (§5.11). A point at T holds the rows of (T - step, T]; the first T is `startMs`. */
 export interface SelectSeriesQuery extends ProfileSelection, Pick<SampleSelection, 'callSite'> {
   readonly kind: 'selectSeries';
@@ -134,6 +147,7 @@ export type Query =
   | StacktracesQuery
   | AverageStacksQuery
   | PprofQuery
+  | PprofTypesQuery
   | SelectSeriesQuery
   | HeatmapQuery
   | ProfileTypesQuery
@@ -173,6 +187,8 @@ export function checkQuery(query: Query): void {
   if (query.kind === 'stacktraces' || query.kind === 'pprof') whole('maxNodes', query.maxNodes, 0);
   if (query.kind === 'pprof' && query.goPgo !== undefined) whole('keepLocations', query.goPgo.keepLocations, 0);
   if (query.kind === 'stacktraces' || query.kind === 'pprof') checkIds(query);
+  if (query.kind === 'pprofTypes' && query.profileTypes.length === 0)
+    invalid('profileTypes is empty, want one or more');
   if (query.kind === 'labelValues' && query.name === '') invalid('name is required');
 }
 

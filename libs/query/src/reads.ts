@@ -1,6 +1,6 @@
 import type { SectionSet, StoredPage, StoredTables } from '@kiln/block';
 import { averagePages } from './average-stacks.ts';
-import { asksForSpans, rowRange, type Query } from './query.ts';
+import { asksForSpans, pprofQueries, rowRange, type Query } from './query.ts';
 import { reachesOut } from './profile-stats.ts';
 import { pagesOfRows } from './row-totals.ts';
 import {
@@ -28,6 +28,7 @@ export interface Reads {
 
 /** @throws KilnError `invalid_argument` for a selector that does not parse. */
 export function readsOf(query: Query): Reads {
+  if (query.kind === 'pprofTypes') return readsTogether(pprofQueries(query).map(readsOf));
   const selection = selectionOf(query);
   const common = { wants: (dataset: DatasetHead) => matchTypes(dataset, selection).length > 0 };
   const ids = readsIds(query, selection) ? (['ids'] as const) : [];
@@ -64,6 +65,17 @@ export function readsOf(query: Query): Reads {
     };
   }
   return { ...common, ...noRows, sections: ['series', ...ids, ...spans] };
+}
+
+/** What any of some queries reads. */
+function readsTogether(all: readonly Reads[]): Reads {
+  return {
+    sections: [...new Set(all.flatMap(({ sections }) => sections))],
+    wants: (dataset) => all.some((reads) => reads.wants(dataset)),
+    needsFineRollups: (tables) => all.some((reads) => reads.needsFineRollups(tables)),
+    needsRows: (tables) => all.some((reads) => reads.needsRows(tables)),
+    pages: (tables) => [...new Set(all.flatMap((reads) => reads.pages(tables)))],
+  };
 }
 
 /** Whether the totals of rows do not answer a query about totals. */

@@ -38,6 +38,7 @@ const QUERIES: readonly Query[] = [
   },
   { kind: 'analyze', ...range, matchers: ['{env=~".*"}'] },
   { kind: 'profileStats', ...range },
+  { kind: 'pprofTypes', ...range, profileTypes: [CPU_ID, 'memory:inuse_space:bytes:space:bytes'], selector: '{}' },
 ];
 
 /** They find nothing in data without ids. */

@@ -8,6 +8,7 @@ import { finishLabelNames, mergeLabelNames, runLabelNames } from './label-names.
 import { finishLabelValues, mergeLabelValues, runLabelValues } from './label-values.ts';
 import type { QueryLimits } from './limits.ts';
 import { finishPprof, mergePprof, runPprof, type PprofResult } from './pprof.ts';
+import { finishPprofTypes, mergePprofTypes, runPprofTypes } from './pprof-types.ts';
 import { finishProfileStats, mergeProfileStats, runProfileStats, type ProfileStats } from './profile-stats.ts';
 import { finishProfileTypes, mergeProfileTypes, runProfileTypes, type ProfileTypeAnswer } from './profile-types.ts';
 import type { RunStats } from './run-stats.ts';
@@ -22,6 +23,8 @@ export interface ResultOf {
   readonly stacktraces: StacktracesResult;
   readonly averageStacks: FunctionTreeColumns;
   readonly pprof: PprofResult;
+  /** In the order of the types. */
+  readonly pprofTypes: PprofResult[];
   readonly selectSeries: TimeSeries[];
   readonly heatmap: Heatmap;
   readonly profileTypes: ProfileTypeAnswer[];
@@ -52,6 +55,8 @@ export function runQuery(
       return runAverageStacks(query, datasets, limits, stats);
     case 'pprof':
       return runPprof(query, datasets, limits, stats);
+    case 'pprofTypes':
+      return runPprofTypes(query, datasets, limits, stats);
     case 'selectSeries':
       return runSelectSeries(query, datasets, limits);
     case 'heatmap':
@@ -85,6 +90,8 @@ export function mergePartials(query: Query, partials: readonly Uint8Array[], lim
       return mergeAverageStacks(partials, limits);
     case 'pprof':
       return mergePprof(partials, limits);
+    case 'pprofTypes':
+      return mergePprofTypes(query, partials, limits);
     case 'selectSeries':
       return mergeSelectSeries(query, partials, limits);
     case 'heatmap':
@@ -122,6 +129,8 @@ function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {
       return finishAverageStacks(partial);
     case 'pprof':
       return finishPprof(query, partial);
+    case 'pprofTypes':
+      return finishPprofTypes(query, partial);
     case 'selectSeries':
       return finishSelectSeries(query, partial);
     case 'heatmap':

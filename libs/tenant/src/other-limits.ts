@@ -32,8 +32,6 @@ export const otherLimits: ReadonlyMap<string, OtherLimit> = new Map(
       'a query is not split; querier.max-concurrent and max_concurrent_queries bound how many run',
     ),
     split_queries_by_interval: passedOver('a query is not split: what it reads is bounded by what covers its range'),
-    query_analysis_enabled: passedOver('there is no query analysis'),
-    query_analysis_series_enabled: passedOver('there is no query analysis'),
     query_sanitize_on_merge: passedOver('profiles are checked and mended before they are stored'),
     max_async_query_concurrency: passedOver('every query is answered in its own response'),
     query_tree_enabled: passedOver('trees are merged in one way'),

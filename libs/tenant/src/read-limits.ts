@@ -9,6 +9,8 @@ export interface TenantReadLimits {
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
   readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
+  readonly queryAnalysisEnabled: boolean;
+  readonly queryAnalysisSeriesEnabled: boolean;
   readonly includeStrippedProfiles: boolean;
   readonly maxResultNodes: number;
   readonly maxResultSeries: number;
@@ -55,6 +57,18 @@ export const readLimitSettings: SettingsFor<TenantReadLimits> = {
     type: 'bool',
     default: false,
     meaning: 'Both hold for pprofs too: a query that names no number gets one of the default size, not a whole one',
+  }),
+  queryAnalysisEnabled: limit('query_analysis_enabled', {
+    key: 'querier.query-analysis-enabled',
+    type: 'bool',
+    default: true,
+    meaning: 'AnalyzeQuery is answered; false: its answer is empty',
+  }),
+  queryAnalysisSeriesEnabled: limit('query_analysis_series_enabled', {
+    key: 'querier.query-analysis-series-enabled',
+    type: 'bool',
+    default: true,
+    meaning: 'AnalyzeQuery counts series; false: they are 0',
   }),
   includeStrippedProfiles: limit('include_stripped_profiles', {
     key: 'query-backend.include-stripped-profiles',

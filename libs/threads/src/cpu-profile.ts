@@ -1,6 +1,5 @@
 import { console as inspectorConsole, type Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
-import { BroadcastChannel, getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { Clock } from '@kiln/async';
 
 /** Stretches of profiling: the first is short, so that there soon is something to see. Times in milliseconds. */
@@ -37,47 +36,35 @@ export interface CpuProfile {
   readonly nodes: readonly CpuNode[];
 }
 
-const CHANNEL = 'kiln.cpu-profile';
-
-/**
- * Profiles this thread and every thread that is started from now on and calls `profileThread`.
- * @param hear is given each profile. @param fail hears why a thread cannot be profiled; it goes on unprofiled.
- * @returns what ends it.
- */
-export function profileThreads(
-  profiling: CpuProfiling,
+/** What this thread does in the next `ms`. @param signal ends it early, with what was seen so far. */
+export async function profileOnce(
+  thread: string,
+  { ms, sampleMs }: { readonly ms: number; readonly sampleMs: number },
   clock: Clock,
-  hear: (profile: CpuProfile) => void,
-  fail: (error: unknown) => void,
-): () => void {
-  setEnvironmentData(CHANNEL, { ...profiling });
-  const channel = new BroadcastChannel(CHANNEL);
-  channel.addEventListener('message', (event) => hear((event as unknown as { readonly data: CpuProfile }).data));
-  channel.unref();
-  const ended = new AbortController();
-  profile('main', profiling, clock, hear, ended.signal).catch(fail);
-  return () => {
-    setEnvironmentData(CHANNEL);
-    ended.abort();
-    channel.close();
-  };
-}
-
-/** Profiles the thread that calls it, for as long as it lives, if the process is profiled. */
-export function profileThread(name: string, clock: Clock): void {
-  const profiling = getEnvironmentData(CHANNEL) as unknown as CpuProfiling | undefined;
-  if (profiling === undefined) return;
-  const channel = new BroadcastChannel(CHANNEL);
-  channel.unref();
-  // A thread that cannot be profiled does its work as ever.
-  profile(name, profiling, clock, (one) => channel.postMessage(one)).catch(() => undefined);
+  signal?: AbortSignal,
+): Promise<CpuProfile> {
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: sampleMs * 1000 });
+    const startMs = clock.nowMs();
+    await session.post('Profiler.start');
+    await clock.sleep(ms, signal).catch(() => undefined);
+    const { profile } = await session.post('Profiler.stop');
+    return { thread, startMs, durationMs: clock.nowMs() - startMs, nodes: nodesOf(profile) };
+  } finally {
+    session.disconnect();
+  }
 }
 
 /**
+ * Profiles this thread until the signal aborts, one profile after the other.
+ *
  * V8 takes tens of milliseconds to begin to profile a thread, because it looks at all code there is, and none for a profile beside one that runs. So each
  * begins before the one before it ends, which `console.profile` of the inspector can and `Profiler.start` cannot.
  */
-async function profile(
+export async function profileOnAndOn(
   thread: string,
   { waitMs, firstMs, everyMs, sampleMs }: CpuProfiling,
   clock: Clock,
@@ -115,7 +102,7 @@ async function profile(
   }
 }
 
-const titleOf = (cut: number): string => `${CHANNEL} ${cut}`;
+const titleOf = (cut: number): string => `kiln ${cut}`;
 
 /** Of a profile as the inspector's protocol has it (https://chromedevtools.github.io/devtools-protocol/v8/Profiler/); deltas are microseconds before each sample. */
 function nodesOf({ nodes: seen, samples = [], timeDeltas = [] }: Profiler.Profile): CpuNode[] {

@@ -312,7 +312,7 @@ describe('query', () => {
       'query takes profile, top, series, exemplars, heatmap, types, labels, analyze; found "porfile": did you mean profile?',
       'porfile',
     );
-    await wrong('found 1 parts, want 5', 'profile', 'cpu{}');
+    await wrong('found 1 part, want 5', 'profile', 'cpu{}');
     await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
     await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');
     await wrong('lies after', 'profile', target, '--from', 'now', '--to', 'now-1h');

@@ -369,8 +369,7 @@ const selfProfilingSettings: SettingsFor<SelfProfilingConfig> = {
     key: 'self-profiling.enabled',
     type: 'bool',
     default: true,
-    meaning:
-      'Profile this process itself and store it as the service "kiln"; takes about 3 % of the CPU of a busy server',
+    meaning: 'Profile this process itself and store it as the service "kiln"; takes about half a percent of one CPU',
   }),
   tenant: setting({
     key: 'self-profiling.tenant-id',

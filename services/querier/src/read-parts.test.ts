@@ -153,6 +153,13 @@ test('of a large part, what the query wants is fetched, and the answer is that o
     heatmap,
     { ...heatmap, of: 'profiles', selector: '{pod="pod-040"}' },
     { kind: 'analyze', startMs: 0, endMs: HOUR, matchers: ['{service_name="db"}'] },
+    {
+      kind: 'pprofTypes',
+      startMs: 0,
+      endMs: HOUR / 2 + 1,
+      profileTypes: ['no:of:these:a:b', range.profileType],
+      selector: '{}',
+    },
     { kind: 'profileStats', startMs: 5, endMs: HOUR / 2 },
   ];
   for (const query of queries) await share(query);

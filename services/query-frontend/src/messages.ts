@@ -120,11 +120,11 @@ function exemplarMessage(exemplar: Exemplar): MessageInitShape<typeof ExemplarSc
   return { timestamp: BigInt(timeMs), value, profileId, spanId, traceId, labels: labels.map(labelMessage) };
 }
 
-export function analysisMessage({
-  heads,
-  objects,
-  series,
-}: Analysis): MessageInitShape<typeof AnalyzeQueryResponseSchema> {
+/** @param countsSeries without, none are. */
+export function analysisMessage(
+  { heads, objects, series }: Analysis,
+  countsSeries: boolean,
+): MessageInitShape<typeof AnalyzeQueryResponseSchema> {
   const scopes = [
     { componentType: 'Short term storage', scope: heads },
     { componentType: 'Long term storage', scope: objects },
@@ -134,7 +134,7 @@ export function analysisMessage({
       componentType,
       componentCount: scope.sources > 0 ? 1n : 0n,
       blockCount: BigInt(scope.sources),
-      seriesCount: BigInt(scope.series),
+      seriesCount: BigInt(countsSeries ? scope.series : 0),
       profileCount: BigInt(scope.rows),
       sampleCount: BigInt(scope.samples),
       indexBytes: BigInt(scope.indexBytes),
@@ -143,7 +143,7 @@ export function analysisMessage({
     })),
     queryImpact: {
       totalBytesInTimeRange: BigInt(objects.indexBytes + objects.sampleBytes + objects.symbolBytes),
-      totalQueriedSeries: BigInt(series),
+      totalQueriedSeries: BigInt(countsSeries ? series : 0),
       deduplicationNeeded: false,
     },
   };

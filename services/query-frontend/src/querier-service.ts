@@ -219,10 +219,12 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
     },
 
     async analyzeQuery(request, context) {
+      const { queryAnalysisEnabled, queryAnalysisSeriesEnabled } = frontend.limitsOf(context.tenants);
+      if (!queryAnalysisEnabled) return {};
       const range = discoveryRange(request, context);
       if (range === undefined) return {};
       const query = { kind: 'analyze', ...range, matchers: matchersOf(request.query) } as const;
-      return analysisMessage(finishQuery(query, (await ask(context, query)).partial));
+      return analysisMessage(finishQuery(query, (await ask(context, query)).partial), queryAnalysisSeriesEnabled);
     },
   };
 

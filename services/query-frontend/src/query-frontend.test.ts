@@ -22,6 +22,8 @@ const limits: ReadLimits = {
   maxFlamegraphNodesMax: 1_048_576,
   maxFlamegraphNodesOnSelectMergeProfile: false,
   includeStrippedProfiles: false,
+  queryAnalysisEnabled: true,
+  queryAnalysisSeriesEnabled: true,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,
@@ -272,7 +274,7 @@ describe('a read', () => {
       { ...select, profileTypeID: 'cpu', step: 1 },
       400,
       'invalid_argument',
-      'found 1 parts',
+      'found 1 part,',
     ],
     ['of no selector', 'SelectMergeStacktraces', { ...select, labelSelector: '' }, 400, 'invalid_argument', 'selector'],
     [

@@ -18,6 +18,8 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly maxFlamegraphNodesDefault: number;
   readonly maxFlamegraphNodesMax: number;
   readonly maxFlamegraphNodesOnSelectMergeProfile: boolean;
+  readonly queryAnalysisEnabled: boolean;
+  readonly queryAnalysisSeriesEnabled: boolean;
   readonly includeStrippedProfiles: boolean;
 }
 
@@ -78,7 +80,11 @@ export class QueryFrontend {
    */
   selectRange(tenants: readonly TenantId[], { startMs, endMs }: RequestedRange): ClampedRange | undefined {
     if (startMs === 0 || endMs === 0)
-      throw new KilnError('invalid_argument', 'missing time range in the query', { reason: 'missing_time_range' });
+      throw new KilnError(
+        'invalid_argument',
+        'missing time range in the query: start and end are Unix milliseconds, and neither may be 0',
+        { reason: 'missing_time_range' },
+      );
     return this.#clamp(tenants, startMs, endMs);
   }
 
@@ -139,9 +145,12 @@ export class QueryFrontend {
 
   #clamp(tenants: readonly TenantId[], startMs: number, endMs: number): ClampedRange | undefined {
     if (startMs > endMs) {
-      throw new KilnError('invalid_argument', `invalid time range: start ${startMs} is after end ${endMs}`, {
-        reason: 'invalid_time_range',
-      });
+      const times = [startMs, endMs].map((ms) => new Date(ms).toISOString()).join(' and ');
+      throw new KilnError(
+        'invalid_argument',
+        `invalid time range: start ${startMs} is after end ${endMs}, which are ${times}`,
+        { reason: 'invalid_time_range' },
+      );
     }
     const { maxQueryLookbackMs, maxQueryLengthMs } = this.limitsOf(tenants);
     const oldest = maxQueryLookbackMs === 0 ? Number.MIN_SAFE_INTEGER : this.#clock.nowMs() - maxQueryLookbackMs;
@@ -190,6 +199,8 @@ function strictest(a: ReadLimits, b: ReadLimits): ReadLimits {
     maxFlamegraphNodesMax: smallestOn(a.maxFlamegraphNodesMax, b.maxFlamegraphNodesMax),
     maxFlamegraphNodesOnSelectMergeProfile:
       a.maxFlamegraphNodesOnSelectMergeProfile || b.maxFlamegraphNodesOnSelectMergeProfile,
+    queryAnalysisEnabled: a.queryAnalysisEnabled && b.queryAnalysisEnabled,
+    queryAnalysisSeriesEnabled: a.queryAnalysisSeriesEnabled && b.queryAnalysisSeriesEnabled,
     includeStrippedProfiles: a.includeStrippedProfiles && b.includeStrippedProfiles,
     maxResultNodes: smallestOn(a.maxResultNodes, b.maxResultNodes),
     maxResultSeries: smallestOn(a.maxResultSeries, b.maxResultSeries),

@@ -22,6 +22,8 @@ async function server({ admit = () => undefined }: { admit?: (tenant: TenantId) 
     maxFlamegraphNodesMax: 10_000,
     maxFlamegraphNodesOnSelectMergeProfile: false,
     includeStrippedProfiles: false,
+    queryAnalysisEnabled: true,
+    queryAnalysisSeriesEnabled: true,
     maxResultNodes: 0,
     maxResultSeries: 0,
     maxResultPoints: 0,

@@ -333,7 +333,7 @@ describe('of any server', () => {
     await wrong('query takes profile, top, series, exemplars, heatmap, types, labels, analyze; found nothing');
     await wrong('query types takes only flags, found "cpu"', 'types', 'cpu');
     await wrong("query top takes '<type>{selector}', the selector in quotes: found 2 words", 'top', cpu, '{}');
-    await wrong('found 1 parts, want 5', 'series', 'cpu{}');
+    await wrong('found 1 part, want 5', 'series', 'cpu{}');
     await wrong('query types lists those that there are', 'series', 'cpu{}');
     await wrong('at most one name and one', 'labels', 'a', 'b');
     await wrong('kiln query: ', 'labels', '{a=}');

@@ -152,6 +152,19 @@ keep_stripped_profiles: true
     ]);
   });
 
+  it('takes the counts of series out of an analysis, or all of it', async () => {
+    expect((await push('shop')).status).toBe(200);
+    const analysis = (): Promise<unknown> => ask('AnalyzeQuery', { query: '{}' });
+    const impact = { queryImpact: { totalQueriedSeries: '1' } };
+    await expect.poll(analysis).toMatchObject(impact);
+    await limit('query_analysis_series_enabled: false');
+    const answer = await analysis();
+    expect(answer).toHaveProperty('queryScopes');
+    expect(answer).not.toMatchObject({ queryImpact: { totalQueriedSeries: expect.anything() } });
+    await limit('query_analysis_enabled: false');
+    expect(await analysis()).toEqual({});
+  });
+
   it('brings limits of series, and of nodes of a pprof', async () => {
     await limit('max_global_series_per_tenant: 1\nmax_flamegraph_nodes_on_select_merge_profile: true');
     expect((await push('shop')).status).toBe(200);

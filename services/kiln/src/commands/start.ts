@@ -22,7 +22,7 @@ import { httpOptions } from '../http-options.ts';
 import { followOverrides } from '../overrides-file.ts';
 import { withinMemory } from '../memory-plan.ts';
 import { openRoles, type Roles } from '../roles.ts';
-import { startSelfProfiling } from '../self/self-profiling.ts';
+import { ownProfile, startSelfProfiling } from '../self/self-profiling.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import type { Command, Terminal } from '../terminal.ts';
 
@@ -140,6 +140,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
       build: buildInfo(),
       config: configPages(asked, config, limits),
       page: await WebPage.load(dirname(fileURLToPath(import.meta.resolve('@kiln/ui/page')))),
+      profile: (seconds, signal) => ownProfile(seconds, clock, signal),
       checks: roles.checks,
       notes: () => [...tenants.notes(), ...overridesNotes(), ...roles.notes()],
       shutdownDelayMs: config.process.shutdownDelayMs,

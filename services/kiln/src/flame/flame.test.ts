@@ -112,6 +112,11 @@ test('amounts have units that people read', () => {
   const want = (value: bigint, unit: string, text: string) => expect(amountText(value, unit)).toBe(text);
   want(12_345_678_901n, 'nanoseconds', '12.3 s');
   want(999n, 'nanoseconds', '999 ns');
+  want(39_670_000n, 'microseconds', '39.7 s');
+  want(3n, 'microseconds', '3.0 µs');
+  want(120n, 'seconds', '2.0 min');
+  want(0n, 'milliseconds', '0 ns');
+  want(5n, 'toString', '5 toString');
   want(4n << 20n, 'bytes', '4.0 MiB');
   want(1_234_567n, 'samples', '1,234,567 samples');
   want(0n, 'count', '0');

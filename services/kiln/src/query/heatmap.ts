@@ -122,10 +122,23 @@ function mapsText(
   series: readonly SeriesJson[],
   { by, steps, unit, terminal: { columns, colours } }: MapOptions,
 ): string {
-  const labels = (series[0]?.slots?.[0]?.yMin ?? []).map((value) => amountText(value, unit));
+  const from = (series[0]?.slots?.[0]?.yMin ?? []).map((value) => amountText(value, unit));
+  // Sizes that cannot be told apart are one row.
+  const labels = from.filter((label, row) => label !== from[row - 1]);
+  const folded = (counts: readonly number[]): number[] => {
+    const rows = labels.map(() => 0);
+    for (let row = 0, to = -1; row < from.length; row++) {
+      if (from[row] !== from[row - 1]) to++;
+      rows[to]! += counts[row] ?? 0;
+    }
+    return rows;
+  };
   const room = columns - Math.max(0, ...labels.map((label) => label.length)) - 1;
   const grids = series.map(({ slots = [] }) => {
-    const own = slots.map(({ timestamp = '0', counts = [] }) => ({ timeMs: Number(timestamp), counts }));
+    const own = slots.map(({ timestamp = '0', counts = [] }) => ({
+      timeMs: Number(timestamp),
+      counts: folded(counts),
+    }));
     return gridOf(own, labels.length, steps, gridWidth(steps, room));
   });
   const most = fullest(grids);

@@ -6,17 +6,19 @@ import { selfPprof } from './self-pprof.ts';
 test('what a thread did becomes stacks of functions with files below the program, exact times, and the thread as a label', () => {
   const frame = { name: 'run', url: 'file:///opt/kiln/services/kiln/dist/main.js', line: 7, samples: 0, cpuMicros: 0 };
   const bytes = selfPprof(
-    {
-      thread: 'query',
-      startMs: 1_800_000_000_123,
-      durationMs: 5_000,
-      nodes: [
-        { ...frame, parent: -1 },
-        { ...frame, parent: 0, name: '', line: 9, samples: 2, cpuMicros: 20_500 },
-        { ...frame, parent: 0, name: 'other', url: 'file:///usr/secret/x.js', samples: 1, cpuMicros: 9_000 },
-        { ...frame, parent: -1, name: '(garbage collector)', url: '', line: 0, samples: 1, cpuMicros: 3 },
-      ],
-    },
+    [
+      {
+        thread: 'query',
+        startMs: 1_800_000_000_123,
+        durationMs: 5_000,
+        nodes: [
+          { ...frame, parent: -1 },
+          { ...frame, parent: 0, name: '', line: 9, samples: 2, cpuMicros: 20_500 },
+          { ...frame, parent: 0, name: 'other', url: 'file:///usr/secret/x.js', samples: 1, cpuMicros: 9_000 },
+          { ...frame, parent: -1, name: '(garbage collector)', url: '', line: 0, samples: 1, cpuMicros: 3 },
+        ],
+      },
+    ],
     new ModuleNames('file:///opt/kiln/'),
     10,
   );

@@ -4,13 +4,11 @@ import { message, text } from '../push-message.ts';
 import type { ModuleNames } from './module-names.ts';
 
 /**
- * What a thread did as pprof (google.v1.Profile): samples/count and cpu/nanoseconds, with the thread as a label of every sample, which makes it a series.
+ * What threads did as pprof (google.v1.Profile): samples/count and cpu/nanoseconds, with the thread as a label of every sample, which makes it a series.
+ * @param profiles one or more, of the same time: that of the first is the time of the pprof.
  */
-export function selfPprof(
-  { thread, startMs, durationMs, nodes }: CpuProfile,
-  names: ModuleNames,
-  sampleMs: number,
-): Uint8Array {
+export function selfPprof(profiles: readonly CpuProfile[], names: ModuleNames, sampleMs: number): Uint8Array {
+  const [{ startMs, durationMs }] = profiles as [CpuProfile];
   const strings = new Map<string, number>([['', 0]]);
   const rowOf = (one: string): number => {
     const row = strings.get(one) ?? strings.size;
@@ -20,7 +18,6 @@ export function selfPprof(
   const out = new ByteWriter(4096);
   message(out, 1, numbers([1, rowOf('samples')], [2, rowOf('count')]));
   message(out, 1, numbers([1, rowOf('cpu')], [2, rowOf('nanoseconds')]));
-  const label = numbers([1, rowOf('thread')], [2, rowOf(thread)]);
   const functions = new Map<string, number>();
   const functionOf = (node: CpuNode): number => {
     const key = JSON.stringify([node.name, node.url, node.line]);
@@ -28,16 +25,19 @@ export function selfPprof(
     functions.set(key, id);
     return id;
   };
-  const idOf = nodes.map(functionOf);
-  for (const [i, { samples, cpuMicros }] of nodes.entries()) {
-    if (samples === 0) continue;
-    const path: number[] = [];
-    for (let at = i; at >= 0; at = nodes[at]!.parent) path.push(idOf[at]!);
-    const sample = new ByteWriter();
-    message(sample, 1, packed(path));
-    message(sample, 2, packed([samples, cpuMicros * 1000]));
-    message(sample, 3, label);
-    message(out, 2, sample.view());
+  for (const { thread, nodes } of profiles) {
+    const label = numbers([1, rowOf('thread')], [2, rowOf(thread)]);
+    const idOf = nodes.map(functionOf);
+    for (const [i, { samples, cpuMicros }] of nodes.entries()) {
+      if (samples === 0) continue;
+      const path: number[] = [];
+      for (let at = i; at >= 0; at = nodes[at]!.parent) path.push(idOf[at]!);
+      const sample = new ByteWriter();
+      message(sample, 1, packed(path));
+      message(sample, 2, packed([samples, cpuMicros * 1000]));
+      message(sample, 3, label);
+      message(out, 2, sample.view());
+    }
   }
   for (const [key, id] of functions) {
     const [name, url, at] = JSON.parse(key) as [string, string, number];

@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import type { Logger } from '@kiln/telemetry';
-import { profileThreads } from '@kiln/threads';
+import { profileAllThreads, profileThreads } from '@kiln/threads';
 import { programRoot } from '../program-root.ts';
 import { pushMessage } from '../push-message.ts';
 import { ModuleNames } from './module-names.ts';
@@ -21,6 +21,9 @@ const WAIT_MS = 3_000;
 const FIRST_MS = 5_000;
 /** V8 wakes every thread for each sample, also one that waits: ten a second cost little, and a minute has hundreds. */
 const SAMPLE_MS = 100;
+
+/** Files are named below the program, not where it was installed. */
+const names = new ModuleNames(programRoot.href);
 
 /** The name that the process is stored under. */
 const SERVICE = 'kiln';
@@ -48,14 +51,22 @@ export function startSelfProfiling(
     const why = error instanceof Error ? error.message : String(error);
     log.warn('a profile of Kiln itself is lost', { why });
   };
-  const names = new ModuleNames(programRoot.href);
   return profileThreads(
     profiling,
     clock,
     (seen) => {
       if (!seen.nodes.some(({ samples }) => samples > 0)) return;
-      push(pushMessage(labels, selfPprof(seen, names, SAMPLE_MS))).catch(fail);
+      push(pushMessage(labels, selfPprof([seen], names, SAMPLE_MS))).catch(fail);
     },
     fail,
   );
+}
+
+/** As Go samples: a hundred a second. Costs more than what runs on and on, for as long as somebody asked. */
+const ASKED_SAMPLE_MS = 10;
+
+/** What all threads of this process do in the next seconds, as pprof: for `/debug/pprof/profile`. @param signal that nobody waits for it any more. */
+export async function ownProfile(seconds: number, clock: Clock, signal: AbortSignal): Promise<Uint8Array> {
+  const profiles = await profileAllThreads({ ms: seconds * 1000, sampleMs: ASKED_SAMPLE_MS }, clock, signal);
+  return selfPprof(profiles, names, ASKED_SAMPLE_MS);
 }

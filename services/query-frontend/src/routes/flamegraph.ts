@@ -14,7 +14,7 @@ import { ask, selectRange } from '../ask.ts';
 import { checkSelection, type QueryFrontend } from '../query-frontend.ts';
 import type { QueryContext } from '../querier-service.ts';
 import { rangeOf } from '../requests.ts';
-import { maxNodesField, RECENT, timeFields, typedSelector } from './parameters.ts';
+import { maxNodesField, recentTimes, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
 
 /** `GET /api/v1/flamegraph`: a flame graph with its table (docs/api.md). */
@@ -67,7 +67,7 @@ async function viewOf(frontend: QueryFrontend, parameters: URLSearchParams, cont
   checkSelection(profileTypeID, labelSelector);
   const aggregation = aggregationOf(parameters, profileTypeID);
   const limit = wholeNumber(parameters, 'limit', DEFAULT_LIMIT);
-  const asked = rangeOf(timeFields(parameters, ['from', 'until'], frontend.nowMs(), RECENT));
+  const asked = rangeOf(recentTimes(parameters, frontend.nowMs()));
   const range = selectRange(frontend, context, asked);
   const all = await treeOf(frontend, context, { ...selector, aggregation, range });
   const through = parameters.get('function') ?? '';

@@ -59,8 +59,27 @@ export function timeFields(
   return { start: start! / NANOS_PER_MS, end: end! / NANOS_PER_MS };
 }
 
-/** The times of Kiln's own routes where none are given. */
+/** The times of routes that do not need any, where none are given. */
 export const RECENT = ['now-1h', 'now'] as const;
+
+/**
+ * The times of Kiln's own routes, `from` and `until`: the last hour unless told, in forms that mean something.
+ * @throws KilnError `invalid_argument` for another text, which Pyroscope would take for now.
+ */
+export function recentTimes(parameters: URLSearchParams, nowMs: number): TimeFields {
+  for (const name of ['from', 'until']) {
+    const text = parameters.get(name) ?? '';
+    if (text !== '' && !TIME.test(text.replaceAll(/[ _,]/g, '')))
+      throw new KilnError(
+        'invalid_argument',
+        `${name} is ${JSON.stringify(text.slice(0, 100))}: want now, now-1h30m, Unix seconds to nanoseconds, or a day YYYYMMDD`,
+      );
+  }
+  return timeFields(parameters, ['from', 'until'], nowMs, RECENT);
+}
+
+/** Digits, or an offset from now with the units that times know. */
+const TIME = /^(\d+|now([-+](\d{1,12}[smhdwMy][A-Za-z]*)+)?)$/;
 
 const NANOS_PER_MS = 1_000_000n;
 

@@ -6,7 +6,7 @@ import { mergedPprof } from '../merged-pprof.ts';
 import type { QueryContext } from '../querier-service.ts';
 import { rangeOf } from '../requests.ts';
 import type { ClampedRange, QueryFrontend } from '../query-frontend.ts';
-import { namedSelector, RECENT, timeFields } from './parameters.ts';
+import { namedSelector, recentTimes } from './parameters.ts';
 import { BINARY, type Route } from './route.ts';
 
 /**
@@ -16,15 +16,11 @@ import { BINARY, type Route } from './route.ts';
 export function pprofRoute(frontend: QueryFrontend): Route {
   return async (parameters, context) => {
     const { metric, labelSelector } = namedSelector(parameters, 'query');
-    const asked = rangeOf(timeFields(parameters, ['from', 'until'], frontend.nowMs(), RECENT));
+    const asked = rangeOf(recentTimes(parameters, frontend.nowMs()));
     const range = selectRange(frontend, context, asked);
     const types = range === undefined ? [] : await typesOf(frontend, context, { metric, labelSelector, range });
-    const results = await Promise.all(
-      types.map(async (profileType) => {
-        const query = { kind: 'pprof', ...range!, profileType, selector: labelSelector, maxNodes: 0 } as const;
-        return finishQuery(query, (await ask(frontend, context, query)).partial);
-      }),
-    );
+    const query = { kind: 'pprofTypes', ...range!, profileTypes: types, selector: labelSelector } as const;
+    const results = types.length === 0 ? [] : finishQuery(query, (await ask(frontend, context, query)).partial);
     const found = results.filter(({ symbols }) => symbols.stacks.length > 0);
     if (found.length === 0) {
       const when = `${new Date(asked.startMs).toISOString()} to ${new Date(asked.endMs).toISOString()}`;

@@ -17,6 +17,8 @@ const limits: ReadLimits = {
   maxFlamegraphNodesMax: 1_048_576,
   maxFlamegraphNodesOnSelectMergeProfile: false,
   includeStrippedProfiles: false,
+  queryAnalysisEnabled: true,
+  queryAnalysisSeriesEnabled: true,
   maxResultNodes: 0,
   maxResultSeries: 0,
   maxResultPoints: 0,
@@ -175,6 +177,8 @@ describe('GET /api/v1/flamegraph and /api/v1/top', () => {
     [{ query: `${TYPE}{}`, limit: '-1' }, /limit is "-1"/],
     [{ query: `${TYPE}{a=~"("}` }, /invalid regex/],
     [{ query: `${TYPE}{}`, from: 'now', until: 'now-1h' }, /is after end/],
+    [{ query: `${TYPE}{}`, from: 'yesterday' }, /^from is "yesterday": want now, now-1h30m/],
+    [{ query: `${TYPE}{}`, until: 'now-1x' }, /^until is "now-1x": want/],
   ])('refuse %j', async (parameters, why) => {
     await expect(routes().get('/api/v1/top', parameters)).rejects.toMatchObject({
       code: 'invalid_argument',
@@ -199,7 +203,7 @@ describe('GET /pprof', () => {
     await expect(get('/pprof', { query: `${TYPE}{}`, from: '1970' })).rejects.toMatchObject({ code: 'not_found' });
     expect(asked).toMatchObject([
       { kind: 'series', matchers: ['{__name__="memory",pod="a"}'], labelNames: ['__profile_type__'] },
-      { kind: 'pprof', profileType: TYPE, maxNodes: 0 },
+      { kind: 'pprofTypes', profileTypes: [TYPE] },
     ]);
     await expect(get('/pprof', { query: 'memory:inuse{}' })).rejects.toMatchObject({ code: 'invalid_argument' });
   });

@@ -171,8 +171,8 @@ interface FlamegraphReply {
   readonly functionCount: number;
   readonly functions: readonly {
     readonly name: string;
-    readonly flat: { readonly value: number };
-    readonly cum: { readonly value: number };
+    readonly flat: { readonly value: number; readonly text: string };
+    readonly cum: { readonly value: number; readonly text: string };
   }[];
   readonly flamegraph?: { readonly names: readonly string[]; readonly levels: readonly (readonly number[])[] };
 }
@@ -193,6 +193,8 @@ export async function askFlame(
     readonly aggregation: '' | 'sum' | 'average';
     readonly functions: number;
     readonly nodes?: number;
+    /** Of the stacks alone that this function is in. */
+    readonly through?: string;
   },
   signal: AbortSignal,
 ): Promise<Answer<FlameAnswer>> {
@@ -201,11 +203,18 @@ export async function askFlame(
     aggregation: ask.aggregation,
     limit: String(ask.functions),
     ...(ask.nodes === undefined ? {} : { maxNodes: String(ask.nodes) }),
+    ...(ask.through === undefined ? {} : { function: ask.through }),
   };
   const answer = await client.get<FlamegraphReply>('api/v1/flamegraph', params, signal);
   return mapAnswer(answer, (reply) => ({
     graph: { names: [], levels: [], ...reply.flamegraph, total: reply.total, unit: reply.unit, kind: selection.kind },
-    rows: reply.functions.map(({ name, flat, cum }) => ({ name, flat: flat.value, cum: cum.value })),
+    rows: reply.functions.map(({ name, flat, cum }) => ({
+      name,
+      flat: flat.value,
+      cum: cum.value,
+      flatText: flat.text,
+      cumText: cum.text,
+    })),
     functionCount: reply.functionCount,
     total: reply.total,
     text: reply.text,

@@ -129,8 +129,8 @@ function Compared({ left, right }: { readonly left: Selection; readonly right: S
     <>
       {address.comparison === 'sides' ? (
         <div className="sides">
-          <SidePanel name="Left" shown={ofLeft} />
-          <SidePanel name="Right" shown={ofRight} />
+          <SidePanel name="Left" selection={left} shown={ofLeft} />
+          <SidePanel name="Right" selection={right} shown={ofRight} />
         </div>
       ) : averages ? (
         <DifferenceOfAverages left={ofLeft} right={ofRight} />
@@ -164,7 +164,12 @@ function useWhole(selection: Selection): Shown<FlameAnswer> {
   );
 }
 
-function SidePanel({ name, shown }: { readonly name: string; readonly shown: Shown<FlameAnswer> }): ReactNode {
+function SidePanel(props: {
+  readonly name: string;
+  readonly selection: Selection;
+  readonly shown: Shown<FlameAnswer>;
+}): ReactNode {
+  const { name, selection, shown } = props;
   const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
   return (
     <Panel title={`${name}${text}`} busy={shown.loading}>
@@ -174,7 +179,7 @@ function SidePanel({ name, shown }: { readonly name: string; readonly shown: Sho
         isEmpty={({ total }) => total === 0}
         empty={<p>No profiles of this kind on this side.</p>}
       >
-        {(answer) => <Panes answer={answer} panes="graph" />}
+        {(answer) => <Panes answer={answer} selection={selection} panes="graph" />}
       </Outcome>
     </Panel>
   );

@@ -9,7 +9,7 @@ import { useAnswer } from '../app/use-answer.ts';
 import { collapsedText } from '../flame/collapsed.ts';
 import { FlameGraph } from '../flame/flame-graph.tsx';
 import { FunctionTable } from '../flame/function-table.tsx';
-import type { FlameState } from '../flame/props.ts';
+import type { FlameGraphProps, FlameState } from '../flame/props.ts';
 import { flameSvg } from '../flame/svg.ts';
 import { Downloads, type OwnFile } from './downloads.tsx';
 import { useFlameState } from './use-flame-state.ts';
@@ -56,7 +56,7 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
         isEmpty={({ graph }) => graph.total === 0}
         empty={<p>No profiles of this kind match the selector in this range.</p>}
       >
-        {(answer) => <Panes answer={answer} panes={address.panes} />}
+        {(answer) => <Panes answer={answer} selection={selection} panes={address.panes} />}
       </Outcome>
     </Panel>
   );
@@ -81,17 +81,37 @@ function ownFiles({ graph, text }: FlameAnswer, state: FlameState, theme: Theme)
 }
 
 /** The graph and the table, one of them or both beside each other. */
-export function Panes(props: { readonly answer: FlameAnswer; readonly panes: Address['panes'] }): ReactNode {
-  const { answer, panes } = props;
+export function Panes(props: {
+  readonly answer: FlameAnswer;
+  readonly selection: Selection;
+  readonly panes: Address['panes'];
+}): ReactNode {
+  const { answer, selection, panes } = props;
   const { theme } = usePage();
   const [state, onState] = useFlameState();
+  const through = useThrough(selection, answer.aggregation, state.sandwich);
   const { graph, rows, functionCount, total, unit } = answer;
   return (
     <div className={`panes ${panes}`}>
-      {panes !== 'table' && <FlameGraph data={graph} state={state} onState={onState} theme={theme} />}
+      {panes !== 'table' && <FlameGraph data={graph} through={through} state={state} onState={onState} theme={theme} />}
       {panes !== 'graph' && (
         <FunctionTable rows={rows} count={functionCount} total={total} unit={unit} state={state} onState={onState} />
       )}
     </div>
   );
+}
+
+/** The stacks that the function of the sandwich is in, with as many nodes for them as the whole graph has for all. */
+function useThrough(
+  selection: Selection,
+  aggregation: FlameAnswer['aggregation'],
+  functionName: string | undefined,
+): FlameGraphProps['through'] {
+  const key = functionName === undefined ? undefined : JSON.stringify([selection, aggregation, functionName]);
+  const { value } = useAnswer(key, async (client, signal) => {
+    const ask = { aggregation, functions: 1, through: functionName ?? '' };
+    const answer = await askFlame(client, selection, ask, signal);
+    return answer.ok ? { ...answer, value: { functionName: ask.through, data: answer.value.graph } } : answer;
+  });
+  return value;
 }

@@ -39,3 +39,9 @@ export function eased(start: Range, end: Range, part: number): Range {
   const done = 1 - (1 - part) ** 3;
   return { from: start.from + (end.from - start.from) * done, to: start.to + (end.to - start.to) * done };
 }
+
+/** The part of `to` that a range was of `from`. */
+export function moved(range: Range, from: Range, to: Range): Range {
+  const scale = from.to === from.from ? 1 : (to.to - to.from) / (from.to - from.from);
+  return { from: to.from + (range.from - from.from) * scale, to: to.from + (range.to - from.from) * scale };
+}

@@ -3,18 +3,20 @@ import {
   useEffectEvent,
   useId,
   useLayoutEffect,
+  useMemo,
   useRef,
   useState,
   type KeyboardEvent,
   type PointerEvent,
   type ReactNode,
 } from 'react';
-import { clampedRange, eased, panned, rangeOfRow, zoomed, type Range } from './camera.ts';
-import { depthOf } from './frame-tree.ts';
+import { clampedRange, eased, moved, panned, rangeOfRow, zoomed, type Range } from './camera.ts';
+import { depthOf, pathOf, rowOf, type FrameTree } from './frame-tree.ts';
 import { FrameMenu } from './frame-menu.tsx';
+import { FrameTooltip } from './frame-tooltip.tsx';
 import { nextRow } from './keyboard.ts';
 import { depthAt, outline, Painter, ROW_HEIGHT, type Camera, type Scene } from './paint.ts';
-import { factsOf, sentenceOf, type Described } from './texts.ts';
+import { sentenceOf, type Described } from './texts.ts';
 import { rowAt } from './visible.ts';
 
 /** What the canvas shows, and what it reports. */
@@ -49,10 +51,17 @@ export function FlameCanvas(props: FlameCanvasProps): ReactNode {
   const frame = useRef(0);
   const drag = useRef<{ x: number; y: number; range: Range; scroll: number; moved: boolean } | undefined>(undefined);
   const [pointed, setPointed] = useState<Pointed | undefined>(undefined);
-  const [cursor, setCursor] = useState(-1);
+  /** Names to the frame of the cursor: rows are others after a refresh. */
+  const [cursorPath, setCursorPath] = useState<readonly string[] | undefined>(undefined);
   const [menu, setMenu] = useState<Pointed | undefined>(undefined);
   const help = useId();
   const height = (tree.levels.length - 1) * ROW_HEIGHT;
+  const cursor = useMemo(() => {
+    if (cursorPath === undefined) return -1;
+    const row = rowOf(tree, cursorPath);
+    return depthOf(tree, row) === cursorPath.length ? row : -1;
+  }, [tree, cursorPath]);
+  const setCursor = (row: number): void => setCursorPath(pathOf(tree, row));
 
   const camera = (): Camera => {
     const box = scroller.current!;
@@ -98,16 +107,32 @@ export function FlameCanvas(props: FlameCanvasProps): ReactNode {
     };
   }, []);
 
-  // Another tree is another picture: it begins at its focus, without a way there.
+  // A refresh shows the same part of the new tree, where the focus is the same.
+  const last = useRef<{ tree: FrameTree; focus: number } | undefined>(undefined);
   useLayoutEffect(() => {
-    range.current = rangeOfRow(tree, focus);
-    setCursor(-1);
+    const before = last.current;
+    last.current = { tree, focus };
+    if (before?.tree === tree) return;
     setPointed(undefined);
-    if (upwards) scroller.current!.scrollTop = height;
-  }, [tree]);
+    setMenu(undefined);
+    const isSameFocus =
+      before !== undefined && pathOf(before.tree, before.focus).join('\n') === pathOf(tree, focus).join('\n');
+    range.current = isSameFocus
+      ? moved(range.current, rangeOfRow(before.tree, before.focus), rangeOfRow(tree, focus))
+      : rangeOfRow(tree, focus);
+    if (before !== undefined) return;
+    const box = scroller.current!;
+    const y = depthOf(tree, focus) * ROW_HEIGHT;
+    if (upwards) box.scrollTop = height;
+    else if (y > box.clientHeight - 3 * ROW_HEIGHT) box.scrollTop = y - 2 * ROW_HEIGHT;
+  }, [tree, focus, upwards, height]);
 
   // Another focus of the same tree is a short way.
+  const focused = useRef({ tree, focus });
   useEffect(() => {
+    const isNew = focused.current.tree === tree && focused.current.focus !== focus;
+    focused.current = { tree, focus };
+    if (!isNew) return undefined;
     const start = range.current;
     const end = rangeOfRow(tree, focus);
     const box = scroller.current!;
@@ -208,12 +233,12 @@ export function FlameCanvas(props: FlameCanvasProps): ReactNode {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.altKey || event.ctrlKey || event.metaKey || menu !== undefined) return;
-    const at = cursor >= 0 && cursor < tree.length ? cursor : focus;
-    const moved = nextRow(tree, at, event.key, range.current, upwards);
-    if (moved !== undefined) {
-      setCursor(moved);
+    const at = cursor >= 0 ? cursor : focus;
+    const next = nextRow(tree, at, event.key, range.current, upwards);
+    if (next !== undefined) {
+      setCursor(next);
       setPointed(undefined);
-      reveal(moved);
+      reveal(next);
     } else if (event.key === 'Enter') props.onFocus(at);
     else if (event.key === 'Escape') props.onBack();
     else if (event.key === '+' || event.key === '=') show(zoomed(range.current, 0.5, 0.7));
@@ -259,10 +284,10 @@ export function FlameCanvas(props: FlameCanvasProps): ReactNode {
         minus zoom, slash searches.
       </p>
       <p className="flame-unseen" role="status" aria-live="polite">
-        {cursor >= 0 && cursor < tree.length ? sentenceOf(tree, cursor, described) : ''}
+        {cursor >= 0 ? sentenceOf(tree, cursor, described) : ''}
       </p>
       {pointed !== undefined && menu === undefined && pointed.row < tree.length && (
-        <Tooltip pointed={pointed} scene={scene} described={described} />
+        <FrameTooltip tree={tree} {...pointed} described={described} />
       )}
       {menu !== undefined && menu.row < tree.length && (
         <FrameMenu
@@ -292,37 +317,5 @@ export function FlameCanvas(props: FlameCanvasProps): ReactNode {
         />
       )}
     </>
-  );
-}
-
-function Tooltip({
-  pointed: { row, x, y },
-  scene: { tree },
-  described,
-}: {
-  readonly pointed: Pointed;
-  readonly scene: Scene;
-  readonly described: Described;
-}): ReactNode {
-  const box = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const { offsetWidth, offsetHeight, style } = box.current!;
-    const left = x + 14 + offsetWidth > innerWidth ? Math.max(4, x - offsetWidth - 10) : x + 14;
-    const top = y + 18 + offsetHeight > innerHeight ? Math.max(4, y - offsetHeight - 10) : y + 18;
-    style.transform = `translate(${left}px, ${top}px)`;
-  });
-  return (
-    <div ref={box} className="flame-tooltip" aria-hidden="true">
-      <strong>{tree.names[tree.name[row]!]}</strong>
-      <dl>
-        {factsOf(tree, row, described).map(({ label, value }) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-      {described.kind !== undefined && <small>{described.kind}</small>}
-    </div>
   );
 }

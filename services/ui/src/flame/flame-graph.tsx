@@ -31,11 +31,24 @@ export function FlameGraph(props: FlameGraphProps): ReactNode {
   );
 }
 
-function Shown({ tree, data, state, onState, theme }: FlameGraphProps & { readonly tree: FrameTree }): ReactNode {
+function Shown({
+  tree,
+  data,
+  through,
+  state,
+  onState,
+  theme,
+}: FlameGraphProps & { readonly tree: FrameTree }): ReactNode {
   const root = useRef<HTMLDivElement>(null);
   /** What was focused before, newest last: where Escape leads. */
   const before = useRef<(readonly string[])[]>([]);
-  const shown = useMemo(() => (state.inverted ? invertedTree(tree) : tree), [tree, state.inverted]);
+  const turned = useMemo(() => (state.inverted ? invertedTree(tree, []) : undefined), [tree, state.inverted]);
+  // A closer look shows what was too small from afar.
+  const closer = useMemo(
+    () => (turned?.isCut === true && state.focus.length > 0 ? invertedTree(tree, state.focus) : turned),
+    [tree, turned, state.focus],
+  );
+  const shown = closer?.tree ?? tree;
   const search = useMemo(() => parseSearch(state.search), [state.search]);
   const matches = useMemo(() => matchesOf(shown, search), [shown, search]);
   const focus = rowOf(shown, state.focus);
@@ -87,12 +100,16 @@ function Shown({ tree, data, state, onState, theme }: FlameGraphProps & { readon
         state={state}
         onState={onState}
         onWhole={() => goTo([])}
+        mode={mode}
+        theme={theme}
       />
       {tree.total[0] === 0 ? (
         <p className="flame-empty">Nothing was sampled here: no profile of this kind, selector and time has a value.</p>
       ) : state.sandwich !== undefined ? (
         <Sandwich
+          key={state.sandwich}
           tree={tree}
+          through={through?.functionName === state.sandwich ? through.data : undefined}
           functionName={state.sandwich}
           mode={mode}
           theme={theme}
@@ -102,6 +119,7 @@ function Shown({ tree, data, state, onState, theme }: FlameGraphProps & { readon
         />
       ) : (
         <FlameCanvas
+          key={state.inverted ? 'inverted' : 'down'}
           scene={scene}
           described={described}
           label={`Flame graph of ${shown.length.toLocaleString('en')} frames`}

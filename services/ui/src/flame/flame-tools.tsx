@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { Choice } from './choice.tsx';
+import { paletteOf, type ColourMode, type Theme } from './colours.ts';
 import type { FrameTree } from './frame-tree.ts';
 import { shortName } from './function-names.ts';
 import type { FlameState } from './props.ts';
@@ -16,6 +17,8 @@ export function FlameTools({
   state,
   onState,
   onWhole,
+  mode,
+  theme,
 }: {
   readonly tree: FrameTree;
   readonly focus: number;
@@ -26,6 +29,8 @@ export function FlameTools({
   readonly state: FlameState;
   readonly onState: (change: Partial<FlameState>) => void;
   readonly onWhole: () => void;
+  readonly mode: ColourMode;
+  readonly theme: Theme;
 }): ReactNode {
   const { sandwich } = state;
   const isSandwich = sandwich !== undefined;
@@ -106,6 +111,19 @@ export function FlameTools({
           onChoose={(colours) => onState({ colours })}
         />
       )}
+      {mode !== 'package' && <Legend mode={mode} theme={theme} />}
     </div>
+  );
+}
+
+/** What the ends of a scale of colours mean. */
+function Legend({ mode, theme }: { readonly mode: 'self' | 'change'; readonly theme: Theme }): ReactNode {
+  const [least, most] = mode === 'self' ? ['no self', 'most self'] : ['gone', 'new'];
+  return (
+    <span className="flame-legend">
+      {least}
+      <i style={{ background: `linear-gradient(to right, ${paletteOf(mode, theme).fills.join(', ')})` }} />
+      {most}
+    </span>
   );
 }

@@ -33,6 +33,11 @@ function expected(stacks: readonly Stack[], isDiff: boolean): Map<string, number
   return paths;
 }
 
+/** Own values of a frame whose callers are left out are all of it. */
+function totalsOf(values: readonly number[]): number[] {
+  return values.filter((_, i) => i % 2 === 0);
+}
+
 /** Frames lie within the one above, its own part first, then its children beside each other, in the order that is told. */
 function expectWellLaid(tree: FrameTree, order: 'by name' | 'largest first'): void {
   const { length, levels, parent, firstChild, left, total, self, names, name } = tree;
@@ -67,11 +72,38 @@ describe.each([false, true])('a tree (of a diff: %s)', (isDiff) => {
   it('inverted has those of its stacks read backwards', () => {
     fc.assert(
       fc.property(anyStacks, (stacks) => {
-        const tree = invertedTree(treeOf(stacks));
+        const tree = invertedTree(treeOf(stacks), []).tree;
         const backwards = stacks.map((stack) => ({ ...stack, frames: stack.frames.toReversed() }));
         expect(told(tree)).toEqual(expected(backwards, isDiff));
         expectWellLaid(tree, 'largest first');
       }),
+    );
+  });
+
+  it('inverted and cut has exact values, all children of what is not small, and says that it is cut', () => {
+    const anyFocus = fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 3 });
+    fc.assert(
+      fc.property(anyStacks, anyFocus, fc.double({ min: 0.01, max: 0.9, noNaN: true }), (stacks, focus, finest) => {
+        const { tree, isCut } = invertedTree(treeOf(stacks), focus, finest);
+        const whole = invertedTree(treeOf(stacks), []).tree;
+        const [found, all] = [told(tree), told(whole)];
+        const totalOf = (path: readonly string[]): number => whole.total[rowOf(whole, path)]!;
+        const hasFocus = all.has(focus.join(';'));
+        let missing = 0;
+        for (const [path, values] of all) {
+          const frames = path === '' ? [] : path.split(';');
+          const above = frames.slice(0, -1);
+          const isInside = focus.every((name, i) => above[i] === name);
+          const isOnTheWay = above.every((name, i) => focus[i] === name);
+          const least = finest * (isInside && hasFocus ? totalOf(focus) : totalOf([]));
+          if (found.has(path)) expect(totalsOf(found.get(path)!)).toEqual(totalsOf(values));
+          else missing++;
+          if (isOnTheWay || (found.has(above.join(';')) && totalOf(above) >= least)) expect(found.has(path)).toBe(true);
+        }
+        expect(isCut).toBe(missing > 0);
+        expectWellLaid(tree, 'largest first');
+      }),
+      { numRuns: 300 },
     );
   });
 
@@ -118,7 +150,7 @@ describe('an answer', () => {
     for (const levels of [[], [[0, 0, 0, 0]]]) {
       const tree = frameTree({ ...example, levels });
       expect([tree.length, tree.total[0]]).toEqual([1, 0]);
-      expect(invertedTree(tree).length).toBe(1);
+      expect(invertedTree(tree, []).tree.length).toBe(1);
     }
   });
 

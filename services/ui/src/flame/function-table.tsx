@@ -45,16 +45,23 @@ export function FunctionTable({ rows, count, total, unit, state, onState }: Func
       key: 'flat',
       title: 'Self',
       isNumber: true,
-      cell: ({ flat }) => <Amount value={flat} total={total} unit={unit} />,
+      cell: ({ flat, flatText }) => <Amount value={flat} text={flatText} total={total} unit={unit} />,
     },
-    { key: 'cum', title: 'Total', isNumber: true, cell: ({ cum }) => <Amount value={cum} total={total} unit={unit} /> },
+    {
+      key: 'cum',
+      title: 'Total',
+      isNumber: true,
+      cell: ({ cum, cumText }) => <Amount value={cum} text={cumText} total={total} unit={unit} />,
+    },
   ];
   return (
     <VirtualTable
       caption={
-        rows.length < count
-          ? `The ${rows.length.toLocaleString('en')} largest of ${count.toLocaleString('en')} functions`
-          : `${count.toLocaleString('en')} functions`
+        shown.length < rows.length
+          ? `${shown.length.toLocaleString('en')} of ${rows.length.toLocaleString('en')} functions match`
+          : rows.length < count
+            ? `The ${rows.length.toLocaleString('en')} largest of ${count.toLocaleString('en')} functions`
+            : `${count.toLocaleString('en')} functions`
       }
       columns={columns}
       rows={shown}
@@ -72,22 +79,27 @@ function compare(a: FunctionRow, b: FunctionRow, key: Key): number {
   return key === 'name' ? byName : a[key] - b[key] || -byName;
 }
 
+/** A bar of a smaller share is a line that says nothing. */
+const VISIBLE = 0.01;
+
 /** A value, its share as a bar and in hundredths. */
 function Amount({
   value,
+  text,
   total,
   unit,
 }: {
   readonly value: number;
+  readonly text: string | undefined;
   readonly total: number;
   readonly unit: string;
 }): ReactNode {
   const share = total === 0 ? 0 : Math.min(1, value / total);
   return (
     <span className="flame-amount">
-      <span>{valueText(value, unit)}</span>
+      <span>{text ?? valueText(value, unit)}</span>
       <small>{shareText(value, total)}</small>
-      <i style={{ width: `${share * 100}%` }} />
+      {share >= VISIBLE && <i style={{ width: `${share * 100}%` }} />}
     </span>
   );
 }

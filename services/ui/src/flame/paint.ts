@@ -52,8 +52,7 @@ export class Painter {
       this.#names = scene.tree.names;
       this.#shorter.clear();
     }
-    context.fillStyle = scene.palette.background;
-    context.fillRect(0, 0, camera.width, camera.height);
+    context.clearRect(0, 0, camera.width, camera.height);
     findVisible(scene.tree, viewOf(scene, camera), this.#boxes);
     const fills = this.#sort(scene);
     this.#fill(context, scene, camera, fills);

@@ -18,6 +18,9 @@ export interface FunctionRow {
   readonly name: string;
   readonly flat: number;
   readonly cum: number;
+  /** The values for people as the server wrote them: from all digits, of which a number holds 2^53. */
+  readonly flatText?: string;
+  readonly cumText?: string;
 }
 
 /** Two profiles over one tree: seven numbers per node, as `querier.v1.FlameGraphDiff`. */
@@ -48,6 +51,11 @@ export interface FlameState {
  */
 export interface FlameGraphProps {
   readonly data: FlameData | FlameDiffData;
+  /**
+   * Of the stacks alone that a function is in (`function=` of docs/api.md), where they were asked for: callers and callees of it then lose nothing to
+   * frames that are too small for the whole graph.
+   */
+  readonly through?: { readonly functionName: string; readonly data: FlameData } | undefined;
   readonly state: FlameState;
   readonly onState: (change: Partial<FlameState>) => void;
   readonly theme: 'light' | 'dark';

@@ -1,8 +1,8 @@
 import { useMemo, type ReactNode } from 'react';
 import { paletteOf, rowColours, type ColourMode, type Theme } from './colours.ts';
 import { FlameCanvas } from './flame-canvas.tsx';
-import type { FrameTree } from './frame-tree.ts';
-import type { FlameState } from './props.ts';
+import { frameTree, type FrameTree } from './frame-tree.ts';
+import type { FlameData, FlameState } from './props.ts';
 import { matchesOf, type Search } from './search.ts';
 import { shareText, valueText, type Described } from './texts.ts';
 import { sandwichTrees } from './views.ts';
@@ -10,6 +10,7 @@ import { sandwichTrees } from './views.ts';
 /** Callers of a function above it, callees below; a click on another function looks at that one. */
 export function Sandwich({
   tree,
+  through,
   functionName,
   mode,
   theme,
@@ -18,6 +19,8 @@ export function Sandwich({
   onState,
 }: {
   readonly tree: FrameTree;
+  /** Of the stacks alone that the function is in. */
+  readonly through: FlameData | undefined;
   readonly functionName: string;
   readonly mode: ColourMode;
   readonly theme: Theme;
@@ -25,15 +28,24 @@ export function Sandwich({
   readonly described: Described;
   readonly onState: (change: Partial<FlameState>) => void;
 }): ReactNode {
-  const { callers, callees } = useMemo(() => sandwichTrees(tree, functionName), [tree, functionName]);
-  const total = callees.total[0]!;
-  if (total === 0)
+  const levels = through?.levels;
+  const view = useMemo(
+    () => (through === undefined ? tree : frameTree(through)),
+    // The object around them may be another for every rendering.
+    [tree, levels],
+  );
+  const { callers, callees } = useMemo(() => sandwichTrees(view, functionName), [view, functionName]);
+  const found = callees.total[0]!;
+  if (found === 0)
     return (
       <p className="flame-empty">
         {functionName} is in no stack of this graph: it may have been too small to be kept, or the selection has
         changed.
       </p>
     );
+  /** All samples that the function is in, as far as they are known. */
+  const total = through === undefined ? found : view.total[0]!;
+  const lost = total - found;
   const part = (which: FrameTree, upwards: boolean): ReactNode => (
     <SandwichPart
       tree={which}
@@ -41,7 +53,7 @@ export function Sandwich({
       mode={mode}
       theme={theme}
       search={search}
-      described={{ ...described, focus: 0, upwards, whole: tree.total[0]! }}
+      described={{ ...described, focus: 0, upwards }}
       onState={onState}
     />
   );
@@ -54,13 +66,22 @@ export function Sandwich({
       <h3>
         Callees{' '}
         <small>
-          {describeSize(callees)} · {valueText(total, described.unit)} in all, {shareText(total, tree.total[0]!)} of
+          {describeSize(callees)} · {valueText(total, described.unit)} in all, {shareText(total, described.whole)} of
           everything, itself {valueText(callees.self[0]!, described.unit)}
+          {lost > 0 && <>; {shareText(lost, total)} of it lies in frames that were too small to be kept</>}
+          {through === undefined && hasRest(tree) && <>, of the frames that the graph shows</>}
         </small>
       </h3>
       {part(callees, false)}
     </div>
   );
+}
+
+/** Whether the server has left out frames and put `other` in their place. */
+function hasRest({ names, name, length }: FrameTree): boolean {
+  const other = names.indexOf('other');
+  for (let row = 1; row < length; row++) if (name[row] === other) return true;
+  return false;
 }
 
 function describeSize({ length }: FrameTree): string {

@@ -19,7 +19,7 @@ const CHARACTER = 6.3;
  */
 export function flameSvg(data: FlameData | FlameDiffData, state: FlameState, title: string, theme: Theme): string {
   const read = frameTree(data);
-  const tree = state.inverted ? invertedTree(read) : read;
+  const tree = state.inverted ? invertedTree(read, []).tree : read;
   const mode = tree.sides === undefined ? state.colours : 'change';
   const { fills, text, background } = paletteOf(mode, theme);
   const depths = tree.levels.length - 1;

@@ -42,7 +42,7 @@ it('a share of what is there is never nothing', () => {
   expect([shareText(0, 100), shareText(1, 0), shareText(1, 1e6), shareText(1, 99), shareText(1, 3)]).toEqual([
     '0%',
     '0%',
-    '< 0.01%',
+    '<0.01%',
     '1.01%',
     '33.3%',
   ]);

@@ -14,7 +14,7 @@ export function valueText(value: number, unit: string): string {
 export function shareText(part: number, whole: number): string {
   if (whole === 0 || part === 0) return '0%';
   const percent = (part / whole) * 100;
-  if (Math.abs(percent) < 0.01) return '< 0.01%';
+  if (Math.abs(percent) < 0.01) return '<0.01%';
   return `${percent.toFixed(Math.abs(percent) < 10 ? 2 : 1)}%`;
 }
 

@@ -139,7 +139,8 @@ function hash(row: number, name: number): number {
   return mixed ^ (mixed >>> 15);
 }
 
-function resized<T extends Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
+/** Values at the beginning of a longer column. */
+export function resized<T extends { set(from: T): void }>(from: T, to: T): T {
   to.set(from);
   return to;
 }

@@ -1,21 +1,77 @@
 import type { FrameTree } from './frame-tree.ts';
-import { TreeBuilder } from './tree-builder.ts';
+import { resized, TreeBuilder } from './tree-builder.ts';
 
-/** From the leaves to the root: below the root every function with its own values, below it who called it there. */
-export function invertedTree(tree: FrameTree): FrameTree {
-  const { length, parent, name, self, sides } = tree;
+/** A tree, and whether frames have callers that are left out. */
+export interface InvertedTree {
+  readonly tree: FrameTree;
+  readonly isCut: boolean;
+}
+
+/** Of what is looked at: callers of less would be a fraction of a pixel. */
+const FINEST = 2 ** -14;
+/** Where a frame of the inverted tree lies: beside the way to what is looked at, on it, or in it. */
+const BESIDE = 0;
+const ON_THE_WAY = 1;
+const INSIDE = 2;
+
+/**
+ * From the leaves to the root: below the root every function with its own values, below it who called it there. Read backwards stacks share little, so a
+ * large tree becomes a tree many times as large; callers of frames below `finest` of what `focus` looks at are left out, and every frame that is there
+ * has its exact values.
+ * @param focus names from below the root of the inverted tree.
+ */
+export function invertedTree(tree: FrameTree, focus: readonly string[], finest: number = FINEST): InvertedTree {
+  const { length, names, parent, name, self, total, sides } = tree;
   const builder = builderOf(tree, name[0]!);
-  for (let row = 0; row < length; row++) {
-    if (self[row] === 0) continue;
-    let at = 0;
-    for (let up = row; up > 0; up = parent[up]!) at = builder.child(at, name[up]!);
-    builder.add(
-      at,
-      sides === undefined ? self[row]! : sides[1].self[row]!,
-      sides === undefined ? 0 : sides[0].self[row]!,
-    );
+  /** Rows that samples end in, how far each has come on its way to the root, and its row of the new tree. */
+  let count = 0;
+  const leaf = new Int32Array(length);
+  for (let row = 1; row < length; row++) if (self[row]! > 0) leaf[count++] = row;
+  const cursor = leaf.slice(0, count);
+  const place = new Int32Array(count);
+  let sums = new Float64Array(1024);
+  let where = new Uint8Array(1024);
+  where[0] = focus.length === 0 ? INSIDE : ON_THE_WAY;
+  let focusTotal = total[0]!;
+  let isCut = false;
+  for (let depth = 1; count > 0; depth++) {
+    for (let i = 0; i < count; i++) {
+      const above = place[i]!;
+      const called = name[cursor[i]!]!;
+      const row = builder.child(above, called);
+      if (row >= sums.length) {
+        sums = resized(sums, new Float64Array(sums.length * 2));
+        where = resized(where, new Uint8Array(where.length * 2));
+      }
+      sums[row]! += self[leaf[i]!]!;
+      if (where[above] === INSIDE) where[row] = INSIDE;
+      else if (where[above] === ON_THE_WAY && names[called] === focus[depth - 1])
+        where[row] = depth === focus.length ? INSIDE : ON_THE_WAY;
+      place[i] = row;
+      cursor[i] = parent[cursor[i]!]!;
+    }
+    if (depth === focus.length)
+      for (let i = 0; i < count; i++) if (where[place[i]!] === INSIDE) focusTotal = sums[place[i]!]!;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const row = place[i]!;
+      const isEnd = cursor[i] === 0;
+      const least = where[row] === INSIDE ? focusTotal : where[row] === BESIDE ? total[0]! : 0;
+      if (isEnd || sums[row]! < least * finest) {
+        if (!isEnd) isCut = true;
+        if (sides === undefined) builder.add(row, self[leaf[i]!]!, 0);
+        else builder.add(row, sides[1].self[leaf[i]!]!, sides[0].self[leaf[i]!]!);
+        continue;
+      }
+      leaf[kept] = leaf[i]!;
+      cursor[kept] = cursor[i]!;
+      place[kept++] = row;
+    }
+    count = kept;
   }
-  return builder.finish();
+  if (sides === undefined) builder.add(0, self[0]!, 0);
+  else builder.add(0, sides[1].self[0]!, sides[0].self[0]!);
+  return { tree: builder.finish(), isCut };
 }
 
 /** Who calls a function and whom it calls; both roots are the function, and their totals are all samples that it is in, each counted once. */

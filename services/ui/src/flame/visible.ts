@@ -1,4 +1,5 @@
 import type { FrameTree } from './frame-tree.ts';
+import { resized } from './tree-builder.ts';
 
 /** What is looked at: the values from `from` to `to` over `width` pixels, and depths from `top` to before `bottom`. */
 export interface View {
@@ -37,15 +38,11 @@ export class Boxes {
 
   #grow(): void {
     const length = this.row.length * 2;
-    const grown = <T extends { set(from: T): void }>(from: T, to: T): T => {
-      to.set(from);
-      return to;
-    };
-    this.row = grown(this.row, new Int32Array(length));
-    this.count = grown(this.count, new Uint32Array(length));
-    this.depth = grown(this.depth, new Uint32Array(length));
-    this.x = grown(this.x, new Float32Array(length));
-    this.width = grown(this.width, new Float32Array(length));
+    this.row = resized(this.row, new Int32Array(length));
+    this.count = resized(this.count, new Uint32Array(length));
+    this.depth = resized(this.depth, new Uint32Array(length));
+    this.x = resized(this.x, new Float32Array(length));
+    this.width = resized(this.width, new Float32Array(length));
   }
 }
 
