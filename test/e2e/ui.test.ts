@@ -429,11 +429,11 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       await reads('render', shares('render'), '');
       await picture(page, `${theme}-compare`);
       expect(await seriousOf(page)).toEqual([]);
-      // The picture says the same of a frame: before, now.
+      // The picture says the same of a frame: left, right.
       await page.getByRole('application').focus();
       await page.keyboard.press('ArrowDown');
       await expect.poll(() => spoken(page)).toContain('main: ');
-      const [before, now] = (await spoken(page)).replace('main: ', '').split(', now ');
+      const [before, now] = (await spoken(page)).replace('main: ', '').split(', right ');
       expectAmount(before!, told.total(left), 'before');
       expectAmount(now!, told.total(right), 'now');
       await page.getByRole('button', { name: 'Swap' }).click();

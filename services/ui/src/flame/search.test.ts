@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameTree, pathOf, rowOf } from './frame-tree.ts';
-import { matchedTotal, matchesOf, parseSearch } from './search.ts';
+import { isListed, isMarked, matchedTotal, matchesOf, parseSearch, toggledSearch } from './search.ts';
 import { anyStacks, flameDataOf } from './test-support/stacks.ts';
 
 const found = (text: string, name: string): boolean | string => {
   const search = parseSearch(text);
-  return search.kind === 'names' ? search.matches(name) : search.kind;
+  return search.kind === 'names' || search.kind === 'name' ? search.matches(name) : search.kind;
 };
 
 describe('a search', () => {
@@ -23,16 +23,30 @@ describe('a search', () => {
     expect(found('/a\\/b/', 'a/b')).toBe(true);
   });
 
+  it('between quotes is one name, as a click on it searches, also a name of quotes', () => {
+    expect(found('"main.work"', 'main.work')).toBe(true);
+    expect(found('"main.work"', 'main.worker')).toBe(false);
+    for (const name of ['main.work', '"a"', '/x/', ' ']) {
+      const clicked = parseSearch(toggledSearch('', name));
+      expect([isMarked(clicked, name), isListed(clicked, 'another')]).toEqual([true, true]);
+      expect(toggledSearch(toggledSearch('', name), name)).toBe('');
+    }
+  });
+
   it('with a slash that is not closed is text', () => {
     expect(found('/', 'a/b')).toBe(true);
     expect(found('//', 'a//b')).toBe(true);
     expect(found('java/util', 'java/util/HashMap.get')).toBe(true);
   });
 
+  it('takes time linear in a name, whatever the expression', () => {
+    expect(found('/(a+)+$/', `${'a'.repeat(5_000)}!`)).toBe(false);
+  });
+
   it('of nothing matches nothing, and one that does not compile says why', () => {
     expect(parseSearch('  ').kind).toBe('none');
     const broken = parseSearch('/(/');
-    expect(broken.kind === 'invalid' && broken.message).toMatch(/^\/\(\/ is no regular expression: \S/);
+    expect(broken.kind === 'invalid' && broken.message).toBe('invalid regular expression: missing closing ): `(`');
   });
 });
 
