@@ -376,7 +376,7 @@ export const mutants: readonly Mutant[] = [
     file: `${distributor}/batch.ts`,
     from: 'isMoved: i > 0',
     to: 'isMoved: i > 99',
-    noticedBy: `${distributor}/intake.test.ts`,
+    noticedBy: `${distributor}/intake-limits.test.ts`,
   },
   {
     name: 'values of a dropped sample type keep a sample',

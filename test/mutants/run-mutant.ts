@@ -6,7 +6,16 @@ const SEEDS = 24;
 
 export function copyForMutants(): SourceCopy {
   // The transform of the services asks for their tsconfig.
-  return new SourceCopy(['libs', 'services', 'test/sim', 'test/support', 'tsconfig.base.json', 'vitest.config.ts']);
+  return new SourceCopy([
+    'libs',
+    'services',
+    'proto',
+    'test/process/tiny-pprof.ts',
+    'test/sim',
+    'test/support',
+    'tsconfig.base.json',
+    'vitest.config.ts',
+  ]);
 }
 
 /** Plants a mutant in the copy and runs its suite. @returns why the suite did not notice it, undefined when it did. */
