@@ -81,7 +81,7 @@ describe.skipIf(!built || !hasBrowser)('trouble on the page', () => {
         return (await page.locator(`[id="${await field.getAttribute('aria-describedby')}"]`).textContent())!;
       };
       expect(await problem()).toMatch(/at character 31: found "~/);
-      await page.getByRole('alert').filter({ hasText: 'cannot be read' }).waitFor();
+      await page.getByRole('heading', { name: 'Nothing is shown' }).waitFor();
       await look(page, 'typo');
       await works(page);
       await field.fill('{service_name="basket');
