@@ -4,5 +4,5 @@ import page from './vite.config.ts';
 /** The page of `./kiln bench --ui`, built as the page is, into a folder that the bench names. */
 export default mergeConfig(
   page,
-  defineConfig({ build: { rollupOptions: { input: `${import.meta.dirname}/bench.html` } } }),
+  defineConfig({ build: { rolldownOptions: { input: `${import.meta.dirname}/bench.html` } } }),
 );

@@ -17,7 +17,7 @@ import { mergeRows, objectRows, seriesRows } from './query-rows.ts';
 import { readmeTable } from './readme-table.ts';
 import { selfRows } from './self-rows.ts';
 import { tableHead, tableLine } from './table.ts';
-import { uiRows } from './ui-rows.ts';
+import { fullUi, uiRows } from './ui-rows.ts';
 
 const HELP = `./kiln bench: what a profile costs on this machine, as ratios; some minutes. A target that is missed is shown, and nothing fails.
 
@@ -123,7 +123,7 @@ if (flags.has('--ranges')) {
 }
 if (flags.has('--ui')) {
   say(tableHead());
-  add(await uiRows(effort.rounds));
+  add(await uiRows({ rounds: effort.rounds, ...fullUi }));
   if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, rows: all }, null, 1)}\n`);
   process.exit(0);
 }

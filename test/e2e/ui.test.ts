@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
@@ -103,6 +103,15 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       }
       expect(stops.length).toBeGreaterThan(8);
       expect(stops.length).toBeLessThan(200);
+    });
+
+    test('in a narrow window nothing lies outside of it', async () => {
+      for (const path of ['/', explore(CPU, basket), compare('1.0', '1.1')]) {
+        const { page } = await visits.open(browser, kiln.url + path, { theme, width: 900 });
+        await page.waitForLoadState('networkidle');
+        await settled(page);
+        expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, 900]);
+      }
     });
 
     test('1: who has nothing yet sees what to paste, and why a push was refused', async () => {
@@ -374,12 +383,24 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
     });
 
     test('16: who takes the profile away has every sample in the file', async () => {
-      const { page } = await view(explore(CPU, basket));
+      const { page, context } = await view(explore(CPU, basket));
       const query = all(CPU, basket);
       await shows(page, told.total(query));
       const file = await downloaded(page, 'pprof (.pb.gz)');
       const { sample } = readPprof(unzipped(file));
       expect(Number(sample.reduce((sum, { value }) => sum + value[0]!, 0n))).toBe(told.total(query));
+      const collapsed = Buffer.from(await downloaded(page, 'Collapsed stacks (.txt)')).toString();
+      const lines = collapsed.trimEnd().split('\n');
+      expect(lines.reduce((sum, line) => sum + Number(/ (\d+)$/.exec(line)![1]), 0)).toBe(told.total(query));
+      expect(lines).toContain(`main;handle;render ${told.place(query, ['main', 'handle', 'render']).self}`);
+      // The drawing opens by itself.
+      const svg = join(dir, `${theme}.svg`);
+      await writeFile(svg, await downloaded(page, 'Picture (.svg)'));
+      const drawing = await context.newPage();
+      await drawing.goto(`file://${svg}`);
+      const drawn = (await drawing.locator('svg').first().textContent())!;
+      expectAmount(/[\d.]+ s/.exec(drawn)![0], told.total(query), 'the drawing');
+      for (const name of ['quicksort', 'get_biggest_five_of']) expect(drawn).toContain(name);
     });
 
     test('17: who compares two versions sees what grew, and what is new', async () => {
@@ -408,11 +429,11 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       await reads('render', shares('render'), '');
       await picture(page, `${theme}-compare`);
       expect(await seriousOf(page)).toEqual([]);
-      // The picture says the same of a frame: before, now.
+      // The picture says the same of a frame: left, right.
       await page.getByRole('application').focus();
       await page.keyboard.press('ArrowDown');
       await expect.poll(() => spoken(page)).toContain('main: ');
-      const [before, now] = (await spoken(page)).replace('main: ', '').split(', now ');
+      const [before, now] = (await spoken(page)).replace('main: ', '').split(', right ');
       expectAmount(before!, told.total(left), 'before');
       expectAmount(now!, told.total(right), 'now');
       await page.getByRole('button', { name: 'Swap' }).click();

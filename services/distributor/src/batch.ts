@@ -121,9 +121,9 @@ export class Batch {
     this.#rated += payload.length;
     const stored = normalized.profile === undefined ? [] : [normalized.profile, ...normalized.moved];
     // Of a profile that is stored in part the bytes are not lost.
-    if (!isKept) this.#discard('dropped_by_sampling_rules', stored.length === 0 ? raw.length : 0);
-    if (normalized.droppedSamples.relabelled > 0)
-      this.#discard('dropped_by_relabel_rules', stored.length === 0 ? raw.length : 0);
+    const lost = stored.length === 0 ? raw.length : 0;
+    if (normalized.droppedSamples.relabelled > 0) this.#discard('dropped_by_relabel_rules', lost);
+    else if (!isKept) this.#discard('dropped_by_sampling_rules', lost);
     if (stored.length === 0) return;
     if (isKept)
       for (const group of this.#groups)

@@ -15,6 +15,14 @@ beforeAll(() => import('./start.ts'), 60_000);
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kiln-limits-'));
   await writeFile(join(folder, 'limits.yaml'), 'overrides: {}');
+  await start();
+});
+afterEach(async () => {
+  await kiln.stop();
+  await rm(folder, { recursive: true });
+});
+
+async function start(): Promise<void> {
   // Workers are built files; from source everything runs in this thread.
   const threads = ['ingester.workers', 'querier.threads', 'distributor.threads', 'compactor.threads'];
   kiln = new Running([
@@ -27,11 +35,7 @@ beforeEach(async () => {
     '--runtime-config.reload-period=20ms',
   ]);
   url = (await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/))[1]!;
-});
-afterEach(async () => {
-  await kiln.stop();
-  await rm(folder, { recursive: true });
-});
+}
 
 /** Tenant `a` gets these limits while the process runs; returns when they hold. */
 async function limit(limits: string): Promise<void> {
@@ -145,11 +149,17 @@ keep_stripped_profiles: true
     await limit('include_stripped_profiles: true');
     const value = '{"body":{"usageGroup":"shops","probability":0}}';
     const missing = [{ key: 'pyroscope.ingest.sampled', value }];
-    expect(await series()).toEqual([
+    const all = [
       ['bank', 1, []],
       ['shop-1', 1, missing],
       ['shop-2', 1, missing],
-    ]);
+    ];
+    expect(await series()).toEqual(all);
+    // Also of what a stop leaves.
+    await kiln.stop();
+    await start();
+    expect(await series()).toEqual(all);
+    expect(await services()).toEqual(['bank']);
   });
 
   it('takes the counts of series out of an analysis, or all of it', async () => {
@@ -183,9 +193,9 @@ keep_stripped_profiles: true
 
 it('limits of Pyroscope in the file of settings are passed over, or refused where somebody would count on them', async () => {
   const file = join(folder, 'kiln.yaml');
-  const start = () => run('start', `--config.file=${file}`, '--data-dir', join(folder, 'other'), '--port=x');
+  const startWith = () => run('start', `--config.file=${file}`, '--data-dir', join(folder, 'other'), '--port=x');
   await writeFile(file, 'limits: { write_path: combined, recording_rules: [], max_label_name_length: 7 }');
-  expect((await start()).err).toContain('--server.http-listen-port is "x", must be a whole number');
+  expect((await startWith()).err).toContain('--server.http-listen-port is "x", must be a whole number');
   await writeFile(file, 'limits: { s3_sse_type: SSE-S3 }');
   const refused = `s3_sse_type in limits in ${file} is not obeyed here: there is no S3 here`;
   expect((await run('start', `--config.file=${file}`)).err).toContain(refused);

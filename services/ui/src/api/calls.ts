@@ -184,7 +184,7 @@ export function selectionParams({ kind, selector, range }: Selection): Record<st
 
 /**
  * The merged profile as a flame graph with its table (docs/api.md).
- * @param ask `functions`: rows of the table, 0 = all; `nodes`: of the graph, undefined = as many as the server gives unasked.
+ * @param ask `functions`: rows of the table, 0 = all; `through`: only the stacks that a function of this name is in.
  */
 export async function askFlame(
   client: Client,
@@ -192,7 +192,6 @@ export async function askFlame(
   ask: {
     readonly aggregation: '' | 'sum' | 'average';
     readonly functions: number;
-    readonly nodes?: number;
     /** Of the stacks alone that this function is in. */
     readonly through?: string;
   },
@@ -202,7 +201,6 @@ export async function askFlame(
     ...selectionParams(selection),
     aggregation: ask.aggregation,
     limit: String(ask.functions),
-    ...(ask.nodes === undefined ? {} : { maxNodes: String(ask.nodes) }),
     ...(ask.through === undefined ? {} : { function: ask.through }),
   };
   const answer = await client.get<FlamegraphReply>('api/v1/flamegraph', params, signal);

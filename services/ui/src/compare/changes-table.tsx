@@ -1,7 +1,7 @@
 import { useMemo, useState, type ReactNode } from 'react';
 import { amountText } from '@kiln/model';
 import { usePage } from '../app/page.ts';
-import { parseSearch } from '../flame/search.ts';
+import { isListed, isMarked, parseSearch, toggledSearch } from '../flame/search.ts';
 import { VirtualTable, type Column } from '../flame/virtual-table.tsx';
 import { useFlameState } from '../explore/use-flame-state.ts';
 import { changesOf, type Change, type FunctionsOfSide } from './changes.ts';
@@ -35,13 +35,13 @@ export function ChangesTable(props: {
   const [sort, setSort] = useState<{ key: Key; down: boolean }>();
   const [state, onState] = useFlameState();
   const changes = useMemo(() => changesOf(left, right, of), [left, right, of]);
+  const search = useMemo(() => parseSearch(state.search), [state.search]);
   const rows = useMemo(() => {
-    const search = parseSearch(state.search);
     const wanted = changes.filter(
-      (change) => (kind === 'all' || change.kind === kind) && (search.kind !== 'names' || search.matches(change.name)),
+      (change) => (kind === 'all' || change.kind === kind) && isListed(search, change.name),
     );
     return sort === undefined ? wanted : wanted.toSorted((a, b) => (sort.down ? -1 : 1) * compare(a, b, sort.key));
-  }, [changes, kind, sort, state.search]);
+  }, [changes, kind, sort, search]);
   const counts = useMemo(() => countKinds(changes), [changes]);
   const columns: Column<Change, Key>[] = [
     {
@@ -52,7 +52,7 @@ export function ChangesTable(props: {
           type="button"
           className="flame-name"
           title={name}
-          onClick={() => onState({ search: state.search === name ? '' : name })}
+          onClick={() => onState({ search: toggledSearch(state.search, name) })}
         >
           {name}
         </button>
@@ -87,7 +87,7 @@ export function ChangesTable(props: {
         columns={columns}
         rows={rows}
         keyOf={({ name }) => name}
-        isMarked={({ name }) => name === state.search}
+        isMarked={({ name }) => isMarked(search, name)}
         sort={sort ?? { key: 'change', down: true }}
         onSort={(key) => setSort({ key, down: sort?.key === key ? !sort.down : key !== 'name' })}
         empty="No function is like that."

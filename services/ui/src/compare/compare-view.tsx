@@ -218,11 +218,7 @@ function Difference({ shown }: { readonly shown: Shown<FlameDiffData> }): ReactN
         isEmpty={({ leftTotal, rightTotal }) => leftTotal + rightTotal === 0}
         empty={<p>No profiles of this kind on either side.</p>}
       >
-        {(data) => (
-          <div className="difference">
-            <FlameGraph data={data} state={state} onState={onState} theme={theme} />
-          </div>
-        )}
+        {(data) => <FlameGraph data={data} state={state} onState={onState} theme={theme} />}
       </Outcome>
     </Panel>
   );

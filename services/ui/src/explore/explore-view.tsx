@@ -46,7 +46,7 @@ function Explored({ range }: { readonly range: TimeRange }): ReactNode {
       {!read.ok ? (
         <Panel title="Nothing is shown">
           <div className="state refused" role="alert">
-            <p>The selector above cannot be read; what is wrong with it stands below it.</p>
+            <p>{read.message}</p>
           </div>
         </Panel>
       ) : kind === '' ? (

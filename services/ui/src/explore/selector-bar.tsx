@@ -114,7 +114,9 @@ export function SelectorBar(props: {
             ))}
           </ul>
         )}
-        {!read.ok && changed && <Problem id={`${id}-problem`} text={text} message={read.message} at={read.at} />}
+        {!read.ok && changed && (
+          <Problem id={`${id}-problem`} text={text} message={read.message} at={read.at} behind={open} />
+        )}
       </div>
       <button type="submit" disabled={!changed || !read.ok}>
         Run
@@ -129,10 +131,12 @@ function Problem(props: {
   readonly text: string;
   readonly message: string;
   readonly at: number | undefined;
+  /** Whether completions lie over it: who is still typing knows. */
+  readonly behind: boolean;
 }): ReactNode {
-  const { id, text, message, at } = props;
+  const { id, text, message, at, behind } = props;
   return (
-    <div className="problem" id={id} role="status">
+    <div className={behind ? 'visually-hidden' : 'problem'} id={id} role="status">
       {at !== undefined && (
         <code className="where" aria-hidden="true">
           {text.slice(Math.max(0, at - 40), at)}

@@ -24,6 +24,7 @@ describe('a timeline', () => {
       range,
       STEP,
       10,
+      'sum',
     );
     expect(data.edgesMs).toHaveLength(10);
     expect(data.edgesMs.at(-1)).toBe(1_800_000_000_000);
@@ -37,7 +38,7 @@ describe('a timeline', () => {
         fc.integer({ min: 2, max: 5 }),
         (points, most) => {
           const all = points.map(([step, value], i) => series(`g${i}`, [[step, value]]));
-          const { groups, rest } = timelineData(all, range, STEP, most);
+          const { groups, rest } = timelineData(all, range, STEP, most, 'sum');
           const sum = groups.reduce(
             (total, { values }) => total + values.reduce((part, value) => part + (Number.isNaN(value) ? 0 : value), 0),
             0,
@@ -48,6 +49,17 @@ describe('a timeline', () => {
         },
       ),
     );
+  });
+
+  it('adds no means together: what is too much is left out, and counted', () => {
+    const all = [1, 2, 3, 4].map((value) => series(`g${value}`, [[0, value]]));
+    const { groups, rest, leftOut } = timelineData(all, range, STEP, 3, 'average');
+    expect(groups.map(({ name, total }) => [name, total])).toEqual([
+      ['g4', 4],
+      ['g3', 3],
+      ['g2', 2],
+    ]);
+    expect([rest, leftOut]).toEqual([0, 1]);
   });
 
   it('puts groups on top of each other, and leaves out what is not there', () => {
@@ -62,6 +74,7 @@ describe('a timeline', () => {
       range,
       STEP,
       10,
+      'sum',
     );
     expect(stacked(data.groups).map((column) => column.slice(-2))).toEqual([
       [9, 5],
@@ -71,7 +84,7 @@ describe('a timeline', () => {
 });
 
 describe('a drag over a timeline', () => {
-  const data = timelineData([series('', [[0, 5]])], range, STEP, 10);
+  const data = timelineData([series('', [[0, 5]])], range, STEP, 10, 'sum');
   const last = 1_800_000_000_000;
 
   it('means whole steps, those that it touches, in either direction', () => {

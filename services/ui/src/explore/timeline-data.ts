@@ -14,10 +14,12 @@ export interface TimelineData {
   readonly stepMs: number;
   /** Right edges of the steps, which are at multiples of a step: a step at T holds (T - step, T]. */
   readonly edgesMs: Float64Array;
-  /** The largest first; the rest of many are one group at the end. */
+  /** The largest first; of sums, the rest of many are one group at the end. */
   readonly groups: readonly TimelineGroup[];
   /** How many are in that rest. */
   readonly rest: number;
+  /** How many are left out: means have no sum that says anything. */
+  readonly leftOut: number;
 }
 
 /** Series as columns over all steps of a range. @param most groups to keep apart. */
@@ -26,6 +28,7 @@ export function timelineData(
   { fromMs, untilMs }: TimeRange,
   stepMs: number,
   most: number,
+  aggregation: 'sum' | 'average',
 ): TimelineData {
   const first = Math.ceil(fromMs / stepMs);
   const count = Math.ceil(untilMs / stepMs) - first + 1;
@@ -37,7 +40,8 @@ export function timelineData(
       values: columnOf(timesMs, values, first, stepMs, count),
     }))
     .toSorted((a, b) => b.total - a.total);
-  if (groups.length <= most) return { stepMs, edgesMs, groups, rest: 0 };
+  const shown = { stepMs, edgesMs, groups: groups.slice(0, most), rest: 0, leftOut: Math.max(0, groups.length - most) };
+  if (aggregation === 'average' || shown.leftOut === 0) return shown;
   const rest = groups.slice(most - 1);
   const summed = { name: '', total: 0, values: new Float64Array(count).fill(Number.NaN) };
   for (const group of rest) {
@@ -46,7 +50,7 @@ export function timelineData(
       if (!Number.isNaN(value)) summed.values[i] = (Number.isNaN(summed.values[i]!) ? 0 : summed.values[i]!) + value;
     });
   }
-  return { stepMs, edgesMs, groups: [...groups.slice(0, most - 1), summed], rest: rest.length };
+  return { ...shown, groups: [...groups.slice(0, most - 1), summed], rest: rest.length, leftOut: 0 };
 }
 
 function columnOf(

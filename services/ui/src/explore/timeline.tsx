@@ -68,8 +68,8 @@ function GroupedTimeline(props: Drawn & { readonly onZoom: (range: TimeRange) =>
   const { series, range, stepMs, unit, aggregation, groupBy, onZoom } = props;
   const [step, setStep] = useState<number>();
   const data = useMemo(
-    () => timelineData(series, range, stepMs, MOST_GROUPS),
-    [series, range.fromMs, range.untilMs, stepMs],
+    () => timelineData(series, range, stepMs, MOST_GROUPS, aggregation),
+    [series, range.fromMs, range.untilMs, stepMs, aggregation],
   );
   return (
     <>
@@ -93,8 +93,8 @@ function Legend(props: {
   const { address, go, theme } = usePage();
   const colours = groupColours(theme, data.rest > 0);
   const isRest = (i: number): boolean => data.rest > 0 && i === data.groups.length - 1;
-  const text = ({ name, total }: TimelineGroup, i: number): string => {
-    const shown = isRest(i) ? `${data.rest} more` : name === '' ? `no ${address.groupBy}` : shortText(name, 40);
+  const text = ({ total }: TimelineGroup, i: number): string => {
+    const shown = nameOf(data, i, `no ${address.groupBy}`);
     return aggregation === 'sum' ? `${shown} ${amountText(total, unit)}` : shown;
   };
   return (
@@ -116,8 +116,16 @@ function Legend(props: {
           )}
         </li>
       ))}
+      {data.leftOut > 0 && <li>{data.leftOut} more are not drawn</li>}
     </ul>
   );
+}
+
+/** What a group is called; the rest of many by their number. */
+function nameOf({ groups, rest }: TimelineData, i: number, nameless: string): string {
+  if (rest > 0 && i === groups.length - 1) return `${rest} more`;
+  const { name } = groups[i]!;
+  return name === '' ? nameless : shortText(name, 40);
 }
 
 function GroupBy({ selection }: { readonly selection: Selection }): ReactNode {
@@ -159,27 +167,30 @@ function RangeButtons(props: { readonly range: TimeRange; readonly onRange: (ran
   );
 }
 
-function stepSentence({ edgesMs, stepMs, groups }: TimelineData, step: number, unit: string, groupBy: string): string {
+function stepSentence(data: TimelineData, step: number, unit: string, groupBy: string): string {
+  const { edgesMs, stepMs, groups } = data;
   const edge = edgesMs[step];
   if (edge === undefined) return '';
-  const values = groups.flatMap(({ name, values: column }) => {
+  const values = groups.flatMap(({ values: column }, i) => {
     const value = column[step]!;
     const text = Number.isNaN(value) ? '' : amountText(value, unit);
-    return text === '' ? [] : [groupBy === '' ? text : `${shortText(name === '' ? '–' : name, 24)} ${text}`];
+    return text === '' ? [] : [groupBy === '' ? text : `${nameOf(data, i, '–')} ${text}`];
   });
   return `${stamp(edge - stepMs)} – ${stamp(edge).slice(11)}: ${values.length === 0 ? 'no profiles' : values.join(' · ')}`;
 }
 
 /** The timeline for those who do not see it. */
-function summary({ groups, edgesMs, stepMs }: TimelineData, unit: string): string {
+function summary(data: TimelineData, unit: string): string {
+  const { groups, edgesMs, stepMs } = data;
   return groups
-    .map(({ name, values }) => {
+    .map(({ values }, i) => {
       let most = -1;
-      values.forEach((value, i) => {
-        if (value > (values[most] ?? Number.NEGATIVE_INFINITY)) most = i;
+      values.forEach((value, step) => {
+        if (value > (values[most] ?? Number.NEGATIVE_INFINITY)) most = step;
       });
       if (most < 0) return '';
       const when = `${stamp(edgesMs[most]! - stepMs)} to ${stamp(edgesMs[most]!)}`;
+      const name = nameOf(data, i, '');
       return `${name === '' ? 'The' : `${name}: the`} highest value is ${amountText(values[most]!, unit)}, ${when}.`;
     })
     .join(' ');

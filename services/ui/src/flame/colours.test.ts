@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { packageColour, paletteOf, rowColours, shareChange, type ColourMode, type Theme } from './colours.ts';
 import { frameTree, rowOf } from './frame-tree.ts';
 import { diffDataOf, flameDataOf } from './test-support/stacks.ts';
+import { sandwichTrees } from './views.ts';
 
 /** WCAG 2.2: contrast of two colours, 1 to 21. */
 function contrast(a: string, b: string): number {
@@ -62,6 +63,9 @@ describe('the colour of a frame', () => {
     const change = (...path: string[]): number => shareChange(tree, rowOf(tree, path));
     expect([change('a', 'b'), change('a'), change('a', 'c'), change('d')]).toEqual([-1, 0, 0.5, 1]);
     expect(change('toString')).toBeCloseTo(-5 / 80);
+    // Also among the callees of a function: its share of all, not of the function.
+    expect(shareChange(sandwichTrees(tree, 'a').callees, 0)).toBe(0);
+    expect(shareChange(sandwichTrees(tree, 'toString').callees, 0)).toBeCloseTo(-5 / 80);
     const colour = rowColours(tree, 'package');
     expect([colour[rowOf(tree, ['a', 'b'])], colour[0], colour[rowOf(tree, ['d'])]]).toEqual([0, 6, 12]);
   });

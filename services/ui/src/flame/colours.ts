@@ -112,8 +112,8 @@ function changeColours(tree: FrameTree): Uint8Array {
 export function shareChange({ sides }: FrameTree, row: number): number {
   if (sides === undefined) return 0;
   const [base, now] = sides;
-  const before = base.total[0] === 0 ? 0 : base.total[row]! / base.total[0]!;
-  const after = now.total[0] === 0 ? 0 : now.total[row]! / now.total[0]!;
+  const before = base.whole === 0 ? 0 : base.total[row]! / base.whole;
+  const after = now.whole === 0 ? 0 : now.total[row]! / now.whole;
   const larger = before > after ? before : after;
   return larger === 0 ? 0 : (after - before) / larger;
 }

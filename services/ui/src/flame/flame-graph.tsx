@@ -5,7 +5,7 @@ import { FlameTools } from './flame-tools.tsx';
 import { frameTree, pathOf, rowOf, type FrameTree } from './frame-tree.ts';
 import type { FlameGraphProps } from './props.ts';
 import { Sandwich } from './sandwich.tsx';
-import { matchedTotal, matchesOf, parseSearch } from './search.ts';
+import { matchedTotal, matchesOf, parseSearch, toggledSearch } from './search.ts';
 import type { Described } from './texts.ts';
 import { invertedTree } from './views.ts';
 import './flame.css';
@@ -126,7 +126,7 @@ function Shown({
           onFocus={(row) => goTo(pathOf(shown, row))}
           onBack={goBack}
           onSandwich={(name) => onState({ sandwich: name })}
-          onSearch={(name) => onState({ search: name })}
+          onSearch={(name) => onState({ search: toggledSearch('', name) })}
         />
       )}
     </div>

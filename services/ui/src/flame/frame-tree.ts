@@ -3,6 +3,8 @@ import type { FlameData, FlameDiffData } from './props.ts';
 
 /** Totals and own values of every row in one of two profiles. */
 export interface Side {
+  /** All samples of the profile, also where the tree is of some of them: what shares are of. */
+  readonly whole: number;
   readonly total: Float64Array;
   readonly self: Float64Array;
 }
@@ -46,7 +48,8 @@ export function frameTree(data: FlameData | FlameDiffData): FrameTree {
   }
   if (starts[1] !== 1) throw broken(`${starts[1]} frames at the root`);
   const length = starts[levels.length]!;
-  const tree = emptyTree(names, length, starts, perNode === 7);
+  const wholes = perNode === 7 ? ([levels[0]![1]!, levels[0]![4]!] as const) : undefined;
+  const tree = emptyTree(names, length, starts, wholes);
   for (let depth = 0; depth < levels.length; depth++) {
     if (tree.sides === undefined) readLevel(tree, levels[depth]!, starts[depth]!);
     else readDiffLevel(tree, tree.sides, levels[depth]!, starts[depth]!);
@@ -56,14 +59,14 @@ export function frameTree(data: FlameData | FlameDiffData): FrameTree {
   return tree;
 }
 
-/** Columns of zeros. */
+/** Columns of zeros. @param wholes of a diff: all samples of its sides. */
 export function emptyTree(
   names: readonly string[],
   length: number,
   levels: Uint32Array,
-  isDiff: boolean,
-): FrameTree & { parent: Int32Array } {
-  const side = (): Side => ({ total: new Float64Array(length), self: new Float64Array(length) });
+  wholes: readonly [base: number, now: number] | undefined,
+): FrameTree {
+  const side = (whole: number): Side => ({ whole, total: new Float64Array(length), self: new Float64Array(length) });
   return {
     names,
     length,
@@ -74,7 +77,7 @@ export function emptyTree(
     left: new Float64Array(length),
     total: new Float64Array(length),
     self: new Float64Array(length),
-    sides: isDiff ? [side(), side()] : undefined,
+    sides: wholes === undefined ? undefined : [side(wholes[0]), side(wholes[1])],
   };
 }
 

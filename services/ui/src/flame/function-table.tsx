@@ -1,6 +1,6 @@
 import { useMemo, useState, type ReactNode } from 'react';
 import type { FunctionRow, FunctionTableProps } from './props.ts';
-import { parseSearch } from './search.ts';
+import { isListed, isMarked, parseSearch, toggledSearch } from './search.ts';
 import { shareText, valueText } from './texts.ts';
 import { VirtualTable, type Column } from './virtual-table.tsx';
 import './flame.css';
@@ -10,11 +10,11 @@ type Key = 'name' | 'flat' | 'cum';
 /** Functions with their own and their total values: sorted by any column, filtered by the search, as many as there are. */
 export function FunctionTable({ rows, count, total, unit, state, onState }: FunctionTableProps): ReactNode {
   const [sort, setSort] = useState<{ key: Key; down: boolean }>({ key: 'flat', down: true });
+  const search = useMemo(() => parseSearch(state.search), [state.search]);
   const shown = useMemo(() => {
-    const search = parseSearch(state.search);
-    const wanted = search.kind === 'names' ? rows.filter(({ name }) => search.matches(name)) : rows;
+    const wanted = rows.filter(({ name }) => isListed(search, name));
     return wanted.toSorted((a, b) => (sort.down ? -1 : 1) * compare(a, b, sort.key));
-  }, [rows, state.search, sort]);
+  }, [rows, search, sort]);
   const columns: Column<FunctionRow, Key>[] = [
     {
       key: 'name',
@@ -25,7 +25,7 @@ export function FunctionTable({ rows, count, total, unit, state, onState }: Func
             type="button"
             className="flame-name"
             title={name}
-            onClick={() => onState({ search: state.search === name ? '' : name })}
+            onClick={() => onState({ search: toggledSearch(state.search, name) })}
           >
             {name}
           </button>
@@ -66,7 +66,7 @@ export function FunctionTable({ rows, count, total, unit, state, onState }: Func
       columns={columns}
       rows={shown}
       keyOf={({ name }) => name}
-      isMarked={({ name }) => name === state.sandwich || name === state.search}
+      isMarked={({ name }) => name === state.sandwich || isMarked(search, name)}
       sort={sort}
       onSort={(key) => setSort({ key, down: sort.key === key ? !sort.down : key !== 'name' })}
       empty={rows.length === 0 ? 'No function has a value.' : 'No function matches the search.'}

@@ -131,7 +131,9 @@ export class Painter {
     const [short, leaf] = shorter;
     if (this.#fitting(short, room) === short.length) return short;
     if (this.#fitting(leaf, room) === leaf.length) return leaf;
-    const cut = this.#fitting(leaf, room - this.#widths[46]! * 3);
+    let cut = this.#fitting(leaf, room - this.#widths[46]! * 3);
+    // Not through the middle of a character of two units.
+    if (/[\ud800-\udbff]/.test(leaf[cut - 1] ?? '')) cut--;
     return cut < 2 ? '' : `${leaf.slice(0, cut)}…`;
   }
 

@@ -35,7 +35,7 @@ export interface FlameDiffData {
 
 /** How the frames are shown; every part of it is in the address of the page. */
 export interface FlameState {
-  /** Text or, between slashes, a regular expression; '' = none. */
+  /** Text, one name between quotes, or a regular expression between slashes; '' = none. */
   readonly search: string;
   /** Names from the root to the frame that is clicked; empty = the root. */
   readonly focus: readonly string[];

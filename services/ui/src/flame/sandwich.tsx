@@ -3,7 +3,7 @@ import { paletteOf, rowColours, type ColourMode, type Theme } from './colours.ts
 import { FlameCanvas } from './flame-canvas.tsx';
 import { frameTree, type FrameTree } from './frame-tree.ts';
 import type { FlameData, FlameState } from './props.ts';
-import { matchesOf, type Search } from './search.ts';
+import { matchesOf, toggledSearch, type Search } from './search.ts';
 import { shareText, valueText, type Described } from './texts.ts';
 import { sandwichTrees } from './views.ts';
 
@@ -66,8 +66,7 @@ export function Sandwich({
       <h3>
         Callees{' '}
         <small>
-          {describeSize(callees)} · {valueText(total, described.unit)} in all, {shareText(total, described.whole)} of
-          everything, itself {valueText(callees.self[0]!, described.unit)}
+          {describeSize(callees)} · {costText(callees, total, described)}
           {lost > 0 && <>; {shareText(lost, total)} of it lies in frames that were too small to be kept</>}
           {through === undefined && hasRest(tree) && <>, of the frames that the graph shows</>}
         </small>
@@ -75,6 +74,18 @@ export function Sandwich({
       {part(callees, false)}
     </div>
   );
+}
+
+/** What a function takes in all and by itself; of a diff both before and now. @param total of all that is known of it. */
+function costText({ self, sides }: FrameTree, total: number, { unit, whole }: Described): string {
+  if (sides === undefined)
+    return `${valueText(total, unit)} in all, ${shareText(total, whole)} of everything, itself ${valueText(self[0]!, unit)}`;
+  const [values, shares, own] = [
+    sides.map((side) => valueText(side.total[0]!, unit)),
+    sides.map((side) => shareText(side.total[0]!, side.whole)),
+    sides.map((side) => valueText(side.self[0]!, unit)),
+  ].map((texts) => texts.join(' → '));
+  return `${values} in all, ${shares} of everything, itself ${own}`;
 }
 
 /** Whether the server has left out frames and put `other` in their place. */
@@ -121,7 +132,7 @@ function SandwichPart({
       }}
       onBack={() => onState({ sandwich: undefined })}
       onSandwich={look}
-      onSearch={(name) => onState({ search: name })}
+      onSearch={(name) => onState({ search: toggledSearch('', name) })}
     />
   );
 }

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameTree, pathOf, rowOf } from './frame-tree.ts';
-import { matchedTotal, matchesOf, parseSearch } from './search.ts';
+import { isListed, isMarked, matchedTotal, matchesOf, parseSearch, toggledSearch } from './search.ts';
 import { anyStacks, flameDataOf } from './test-support/stacks.ts';
 
 const found = (text: string, name: string): boolean | string => {
   const search = parseSearch(text);
-  return search.kind === 'names' ? search.matches(name) : search.kind;
+  return search.kind === 'names' || search.kind === 'name' ? search.matches(name) : search.kind;
 };
 
 describe('a search', () => {
@@ -21,6 +21,16 @@ describe('a search', () => {
     expect(found('/^A/', 'aXb')).toBe(false);
     expect(found('/^A/i', 'aXb')).toBe(true);
     expect(found('/a\\/b/', 'a/b')).toBe(true);
+  });
+
+  it('between quotes is one name, as a click on it searches, also a name of quotes', () => {
+    expect(found('"main.work"', 'main.work')).toBe(true);
+    expect(found('"main.work"', 'main.worker')).toBe(false);
+    for (const name of ['main.work', '"a"', '/x/', ' ']) {
+      const clicked = parseSearch(toggledSearch('', name));
+      expect([isMarked(clicked, name), isListed(clicked, 'another')]).toEqual([true, true]);
+      expect(toggledSearch(toggledSearch('', name), name)).toBe('');
+    }
   });
 
   it('with a slash that is not closed is text', () => {

@@ -1,14 +1,20 @@
 import type { FrameTree } from './frame-tree.ts';
 
-/** What a search means: text in any case, or between slashes a regular expression (`/^runtime\./`, `/json/i`). */
+/**
+ * What a search means: text in any case; between quotes one name (`"runtime.mallocgc"`); between slashes a regular expression of the browser
+ * (`/^runtime\./`, `/json/i`): an engine of our own would be a third of what is loaded first.
+ */
 export type Search =
   | { readonly kind: 'none' }
   | { readonly kind: 'names'; readonly matches: (name: string) => boolean }
+  | { readonly kind: 'name'; readonly name: string; readonly matches: (name: string) => boolean }
   | { readonly kind: 'invalid'; readonly message: string };
 
 /** Reads what somebody typed; a slash alone, or without its other one, is text. */
 export function parseSearch(text: string): Search {
   if (text.trim() === '') return { kind: 'none' };
+  const [, one] = /^"(.+)"$/s.exec(text) ?? [];
+  if (one !== undefined) return { kind: 'name', name: one, matches: (name) => name === one };
   const [, pattern, flags] = /^\/(.+)\/(i?)$/s.exec(text) ?? [];
   if (pattern === undefined) {
     const wanted = text.trim().toLowerCase();
@@ -23,6 +29,21 @@ export function parseSearch(text: string): Search {
   }
 }
 
+/** The search for one function alone; for nothing when it is searched already. */
+export function toggledSearch(search: string, name: string): string {
+  return search === `"${name}"` ? '' : `"${name}"`;
+}
+
+/** Whether a search picks a name out of a list; one name alone is marked in it instead. */
+export function isListed(search: Search, name: string): boolean {
+  return search.kind !== 'names' || search.matches(name);
+}
+
+/** Whether a search is for this name alone. */
+export function isMarked(search: Search, name: string): boolean {
+  return search.kind === 'name' && search.name === name;
+}
+
 /** Which frames a search matches. */
 export interface Matches {
   /** How many rows before row i match; of `length` + 1 entries, so that a run of rows is asked at once. */
@@ -31,7 +52,7 @@ export interface Matches {
 
 /** The rows whose names match; undefined when nothing is searched. */
 export function matchesOf(tree: FrameTree, search: Search): Matches | undefined {
-  if (search.kind !== 'names') return undefined;
+  if (search.kind !== 'names' && search.kind !== 'name') return undefined;
   const { length, names, name } = tree;
   const byName = new Uint8Array(names.length);
   for (let i = 0; i < names.length; i++) byName[i] = search.matches(names[i]!) ? 1 : 0;

@@ -25,7 +25,7 @@ describe('a frame is told', () => {
   it('of a diff with both sides, and how its share changed', () => {
     const tree = frameTree(diffDataOf(stacks));
     expect(sentenceOf(tree, rowOf(tree, ['a']), plain)).toBe(
-      'a: base 30 (30.0%), now 40 (40.0%), change of share +10.00 points, 1.33×, self 0 → 20.',
+      'a: left 30 (30.0%), right 40 (40.0%), change of share +10.00 points, 1.33×, self 0 → 20.',
     );
   });
 });

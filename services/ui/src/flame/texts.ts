@@ -1,5 +1,5 @@
 import { amountText } from '@kiln/model';
-import type { FrameTree } from './frame-tree.ts';
+import type { FrameTree, Side } from './frame-tree.ts';
 
 /**
  * A value for people. Answers are read as doubles: a count above 2^53 is rounded, and said so.
@@ -52,11 +52,11 @@ export function factsOf(tree: FrameTree, row: number, { unit, whole, focus, upwa
   const { total, self, sides } = tree;
   if (sides !== undefined) {
     const [base, now] = sides;
-    const share = (side: Float64Array): number => (side[0] === 0 ? 0 : side[row]! / side[0]!);
+    const share = ({ total: of, whole: all }: Side): number => (all === 0 ? 0 : of[row]! / all);
     return [
-      { label: 'base', value: `${valueText(base.total[row]!, unit)} (${shareText(base.total[row]!, base.total[0]!)})` },
-      { label: 'now', value: `${valueText(now.total[row]!, unit)} (${shareText(now.total[row]!, now.total[0]!)})` },
-      { label: 'change of share', value: changeText(share(base.total), share(now.total)) },
+      { label: 'left', value: `${valueText(base.total[row]!, unit)} (${shareText(base.total[row]!, base.whole)})` },
+      { label: 'right', value: `${valueText(now.total[row]!, unit)} (${shareText(now.total[row]!, now.whole)})` },
+      { label: 'change of share', value: changeText(share(base), share(now)) },
       ...(upwards
         ? []
         : [{ label: 'self', value: `${valueText(base.self[row]!, unit)} → ${valueText(now.self[row]!, unit)}` }]),

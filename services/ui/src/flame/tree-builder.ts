@@ -3,7 +3,7 @@ import { emptyTree, type FrameTree } from './frame-tree.ts';
 /** Merges stacks into a tree: rows in the order they came, found again by (row above, name) in a hash table. */
 export class TreeBuilder {
   readonly #names: readonly string[];
-  readonly #isDiff: boolean;
+  readonly #wholes: readonly [base: number, now: number] | undefined;
   #length = 1;
   #parent: Int32Array = new Int32Array(1024);
   #name: Uint32Array = new Uint32Array(1024);
@@ -13,10 +13,10 @@ export class TreeBuilder {
   /** Rows; 0, the root, is nobody's child and means free. */
   #slots: Int32Array = new Int32Array(4096);
 
-  /** @param rootName row of `names` that the root is called. */
-  constructor(names: readonly string[], rootName: number, isDiff: boolean) {
+  /** @param rootName row of `names` that the root is called. @param wholes of a diff: all samples of its sides. */
+  constructor(names: readonly string[], rootName: number, wholes: readonly [base: number, now: number] | undefined) {
     this.#names = names;
-    this.#isDiff = isDiff;
+    this.#wholes = wholes;
     this.#parent[0] = -1;
     this.#name[0] = rootName;
   }
@@ -72,7 +72,7 @@ export class TreeBuilder {
     const order = this.#breadthFirst(sums);
     const place = new Uint32Array(length);
     for (let at = 0; at < length; at++) place[order[at]!] = at;
-    const tree = emptyTree(this.#names, length, this.#levels(order), this.#isDiff);
+    const tree = emptyTree(this.#names, length, this.#levels(order), this.#wholes);
     const { parent, firstChild, name, left, total, self } = tree;
     for (let at = 0; at < length; at++) {
       const row = order[at]!;

@@ -108,5 +108,5 @@ export function sandwichTrees(tree: FrameTree, functionName: string): SandwichTr
 }
 
 function builderOf({ names, sides }: FrameTree, rootName: number): TreeBuilder {
-  return new TreeBuilder(names, rootName, sides !== undefined);
+  return new TreeBuilder(names, rootName, sides === undefined ? undefined : [sides[0].whole, sides[1].whole]);
 }
