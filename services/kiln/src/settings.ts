@@ -369,7 +369,8 @@ const selfProfilingSettings: SettingsFor<SelfProfilingConfig> = {
     key: 'self-profiling.enabled',
     type: 'bool',
     default: true,
-    meaning: 'Profile this process itself and store it as the service "kiln"; takes about half a percent of one CPU',
+    meaning:
+      'Profile this process itself and store it as the service "kiln"; takes about half a percent of one CPU, most of it also when nothing happens',
   }),
   tenant: setting({
     key: 'self-profiling.tenant-id',

@@ -19,8 +19,8 @@ export type SelfPush = (message: Uint8Array) => Promise<void>;
 
 const WAIT_MS = 3_000;
 const FIRST_MS = 5_000;
-/** V8 wakes every thread for each sample, also one that waits: ten a second cost little, and a minute has hundreds. */
-const SAMPLE_MS = 100;
+/** V8 wakes every thread for each sample, also one that waits, which is nearly all that self-profiling costs: five a second cost little, and a minute has hundreds. */
+const SAMPLE_MS = 200;
 
 /** Files are named below the program, not where it was installed. */
 const names = new ModuleNames(programRoot.href);
