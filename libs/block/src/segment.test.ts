@@ -261,9 +261,9 @@ describe('a damaged segment', () => {
     { tenant: b, datasets: tablesOf([{ ...example, service: 'b' }], 1) },
     { tenant: a, datasets: tablesOf([example, { ...example, timeMs: 7 }], 2) },
   ]);
-  const wanted = everything(segment.bytes);
 
   test('with any bit flipped is refused or means the same', () => {
+    const wanted = everything(segment.bytes);
     let same = 0;
     for (let bit = 0; bit < segment.bytes.length * 8; bit++) {
       const bytes = segment.bytes.slice();
