@@ -12,7 +12,7 @@ const ALONE = { maxWorkers: 1, sequence: { groupOrder: 1 } };
 
 const COMPARES = [
   'test/conformance/conformance.test.ts',
-  'test/e2e/{grafana,obligations,protocols,status-table}.test.ts',
+  'test/e2e/{grafana,obligations,profilecli,protocols,reads-by-get,status-table}.test.ts',
   'test/{fuzz,oracle,support}/*.test.ts',
   'test/storage/{append-retry,frozen,frozen-block,lost-log,markers,torn-tail}.test.ts',
 ];

@@ -331,7 +331,7 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       await shows(page, told.total(query));
       await costs(page, 'heapq.nlargest', costOf(told, query, 'heapq.nlargest'), told.total(query));
       await page.getByRole('searchbox', { name: 'Search functions' }).fill('/^max$/');
-      expect(await matched(page)).toBe('0% matched');
+      await expect.poll(() => matched(page)).toBe('0% matched');
     });
 
     test('13: who turns the graph upside down sees the widest leaf first', async () => {

@@ -6,6 +6,7 @@ export { LabelSetTable } from './label-set-table.ts';
 export { makeLogId, parseLogId, type LogId } from './log-id.ts';
 export { markedName, MARK_SIGN, markOf, plainName, type Annotation, type Mark } from './mark.ts';
 export {
+  compileRegex,
   createMatcher,
   DEFAULT_REGEX_LIMITS,
   type Condition,

@@ -1,7 +1,8 @@
 import { useMemo, useState, type ReactNode } from 'react';
 import { amountText } from '@kiln/model';
 import { usePage } from '../app/page.ts';
-import { isListed, isMarked, parseSearch, toggledSearch } from '../flame/search.ts';
+import { isListed, isMarked, toggledSearch } from '../flame/search.ts';
+import { useSearch } from '../flame/use-search.ts';
 import { VirtualTable, type Column } from '../flame/virtual-table.tsx';
 import { useFlameState } from '../explore/use-flame-state.ts';
 import { changesOf, type Change, type FunctionsOfSide } from './changes.ts';
@@ -35,7 +36,7 @@ export function ChangesTable(props: {
   const [sort, setSort] = useState<{ key: Key; down: boolean }>();
   const [state, onState] = useFlameState();
   const changes = useMemo(() => changesOf(left, right, of), [left, right, of]);
-  const search = useMemo(() => parseSearch(state.search), [state.search]);
+  const search = useSearch(state.search);
   const rows = useMemo(() => {
     const wanted = changes.filter(
       (change) => (kind === 'all' || change.kind === kind) && isListed(search, change.name),

@@ -5,7 +5,8 @@ import { FlameTools } from './flame-tools.tsx';
 import { frameTree, pathOf, rowOf, type FrameTree } from './frame-tree.ts';
 import type { FlameGraphProps } from './props.ts';
 import { Sandwich } from './sandwich.tsx';
-import { matchedTotal, matchesOf, parseSearch, toggledSearch } from './search.ts';
+import { matchedTotal, matchesOf, toggledSearch } from './search.ts';
+import { useSearch } from './use-search.ts';
 import type { Described } from './texts.ts';
 import { invertedTree } from './views.ts';
 import './flame.css';
@@ -49,7 +50,7 @@ function Shown({
     [tree, turned, state.focus],
   );
   const shown = closer?.tree ?? tree;
-  const search = useMemo(() => parseSearch(state.search), [state.search]);
+  const search = useSearch(state.search);
   const matches = useMemo(() => matchesOf(shown, search), [shown, search]);
   const focus = rowOf(shown, state.focus);
   const mode = tree.sides === undefined ? state.colours : 'change';

@@ -1,6 +1,7 @@
 import { useMemo, useState, type ReactNode } from 'react';
 import type { FunctionRow, FunctionTableProps } from './props.ts';
-import { isListed, isMarked, parseSearch, toggledSearch } from './search.ts';
+import { isListed, isMarked, toggledSearch } from './search.ts';
+import { useSearch } from './use-search.ts';
 import { shareText, valueText } from './texts.ts';
 import { VirtualTable, type Column } from './virtual-table.tsx';
 import './flame.css';
@@ -10,7 +11,7 @@ type Key = 'name' | 'flat' | 'cum';
 /** Functions with their own and their total values: sorted by any column, filtered by the search, as many as there are. */
 export function FunctionTable({ rows, count, total, unit, state, onState }: FunctionTableProps): ReactNode {
   const [sort, setSort] = useState<{ key: Key; down: boolean }>({ key: 'flat', down: true });
-  const search = useMemo(() => parseSearch(state.search), [state.search]);
+  const search = useSearch(state.search);
   const shown = useMemo(() => {
     const wanted = rows.filter(({ name }) => isListed(search, name));
     return wanted.toSorted((a, b) => (sort.down ? -1 : 1) * compare(a, b, sort.key));

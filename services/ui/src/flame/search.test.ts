@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameTree, pathOf, rowOf } from './frame-tree.ts';
-import { isListed, isMarked, matchedTotal, matchesOf, parseSearch, toggledSearch } from './search.ts';
+import { compileSearch } from './regex-engine.ts';
+import { isListed, isMarked, matchedTotal, matchesOf, parseSearch, toggledSearch, type Search } from './search.ts';
 import { anyStacks, flameDataOf } from './test-support/stacks.ts';
 
+const parsed = (text: string): Search => parseSearch(text, compileSearch);
+
 const found = (text: string, name: string): boolean | string => {
-  const search = parseSearch(text);
+  const search = parsed(text);
   return search.kind === 'names' || search.kind === 'name' ? search.matches(name) : search.kind;
 };
 
@@ -27,7 +30,7 @@ describe('a search', () => {
     expect(found('"main.work"', 'main.work')).toBe(true);
     expect(found('"main.work"', 'main.worker')).toBe(false);
     for (const name of ['main.work', '"a"', '/x/', ' ']) {
-      const clicked = parseSearch(toggledSearch('', name));
+      const clicked = parsed(toggledSearch('', name));
       expect([isMarked(clicked, name), isListed(clicked, 'another')]).toEqual([true, true]);
       expect(toggledSearch(toggledSearch('', name), name)).toBe('');
     }
@@ -40,9 +43,19 @@ describe('a search', () => {
   });
 
   it('of nothing matches nothing, and one that does not compile says why', () => {
-    expect(parseSearch('  ').kind).toBe('none');
-    const broken = parseSearch('/(/');
-    expect(broken.kind === 'invalid' && broken.message).toMatch(/^\/\(\/ is no regular expression: \S/);
+    expect(parsed('  ').kind).toBe('none');
+    const broken = parsed('/(/');
+    expect(broken.kind === 'invalid' && broken.message).toBe('invalid regular expression: missing closing ): `(`');
+  });
+
+  it('takes time linear in a name, whatever the expression', () => {
+    expect(found('/(a+)+$/', `${'a'.repeat(5_000)}!`)).toBe(false);
+  });
+
+  it('by an expression finds and hides nothing while its engine is awaited; text needs none', () => {
+    expect(parseSearch('/a/', undefined).kind).toBe('none');
+    expect(isListed(parseSearch('/a/', undefined), 'b')).toBe(true);
+    expect(parseSearch('a', undefined).kind).toBe('names');
   });
 });
 
@@ -50,7 +63,7 @@ it('the matched share counts a sample once, however many of its frames match', (
   fc.assert(
     fc.property(anyStacks, fc.constantFrom('/[ab]/', 'c', 'toString', '/./'), fc.nat(20), (stacks, text, some) => {
       const tree = frameTree(flameDataOf(stacks));
-      const search = parseSearch(text);
+      const search = parsed(text);
       const matches = matchesOf(tree, search)!;
       const focus = some % tree.length;
       const path = pathOf(tree, focus);
@@ -66,5 +79,5 @@ it('the matched share counts a sample once, however many of its frames match', (
 
 it('the root is no function: it matches no search', () => {
   const tree = frameTree(flameDataOf([{ frames: ['a'], base: 0, now: 1 }]));
-  expect(matchedTotal(tree, matchesOf(tree, parseSearch('total'))!, 0)).toBe(0);
+  expect(matchedTotal(tree, matchesOf(tree, parsed('total'))!, 0)).toBe(0);
 });

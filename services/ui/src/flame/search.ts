@@ -1,8 +1,8 @@
 import type { FrameTree } from './frame-tree.ts';
 
 /**
- * What a search means: text in any case; between quotes one name (`"runtime.mallocgc"`); between slashes a regular expression of the browser
- * (`/^runtime\./`, `/json/i`): an engine of our own would be a third of what is loaded first.
+ * What a search means: text in any case; between quotes one name (`"runtime.mallocgc"`); between slashes a regular expression
+ * (`/^runtime\./`, `/json/i`) as selectors have them.
  */
 export type Search =
   | { readonly kind: 'none' }
@@ -10,22 +10,34 @@ export type Search =
   | { readonly kind: 'name'; readonly name: string; readonly matches: (name: string) => boolean }
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** Reads what somebody typed; a slash alone, or without its other one, is text. */
-export function parseSearch(text: string): Search {
+/** Makes the test of names by a regular expression. @throws Error that says what is wrong with it. */
+export type Compile = (pattern: string) => (name: string) => boolean;
+
+/** Whether a search needs `Compile`. */
+export function isExpression(text: string): boolean {
+  return EXPRESSION.test(text);
+}
+
+const EXPRESSION = /^\/(.+)\/(i?)$/s;
+
+/**
+ * Reads what somebody typed; a slash alone, or without its other one, is text.
+ * @param compile undefined while it is awaited: until then a search by an expression finds nothing and hides nothing.
+ */
+export function parseSearch(text: string, compile: Compile | undefined): Search {
   if (text.trim() === '') return { kind: 'none' };
   const [, one] = /^"(.+)"$/s.exec(text) ?? [];
   if (one !== undefined) return { kind: 'name', name: one, matches: (name) => name === one };
-  const [, pattern, flags] = /^\/(.+)\/(i?)$/s.exec(text) ?? [];
+  const [, pattern, flags] = EXPRESSION.exec(text) ?? [];
   if (pattern === undefined) {
     const wanted = text.trim().toLowerCase();
     return { kind: 'names', matches: (name) => name.toLowerCase().includes(wanted) };
   }
+  if (compile === undefined) return { kind: 'none' };
   try {
-    const regex = new RegExp(pattern, flags);
-    return { kind: 'names', matches: (name) => regex.test(name) };
+    return { kind: 'names', matches: compile(flags === 'i' ? `(?i)${pattern}` : pattern) };
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).replace(/^.*: /s, '');
-    return { kind: 'invalid', message: `${text} is no regular expression: ${reason}` };
+    return { kind: 'invalid', message: error instanceof Error ? error.message : String(error) };
   }
 }
 
