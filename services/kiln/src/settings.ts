@@ -370,7 +370,7 @@ const selfProfilingSettings: SettingsFor<SelfProfilingConfig> = {
     type: 'bool',
     default: true,
     meaning:
-      'Profile this process itself and store it as the service "kiln"; takes about 2 % of the CPU of a busy server',
+      'Profile this process itself and store it as the service "kiln"; takes a few percent of the CPU of a busy server',
   }),
   tenant: setting({
     key: 'self-profiling.tenant-id',
