@@ -8,7 +8,7 @@ import type { Owners } from './owners.ts';
 import type { Querier } from './querier.ts';
 import { newStats } from './read-parts.ts';
 import { withinRetention } from './retention.ts';
-import { HOUR, NOW, World } from './test-support/world.ts';
+import { HOUR, NOW, World, type OwnedLog } from './test-support/world.ts';
 
 const a = parseTenantId('team-a');
 const b = parseTenantId('Team-B');
@@ -44,6 +44,21 @@ const ask = async (querier: Querier = world.querier(), tenant = a): Promise<[num
   const answer = await world.run(querier.query(tenant, all, going));
   return [sum(all, answer), answer];
 };
+
+/** The part of the newest cut as a block of its tenant, and T behind it, when it is called. */
+async function blockOfTip({ log, chain }: OwnedLog): Promise<() => Promise<void>> {
+  const { object, tenants, start, end } = chain.tip!;
+  const { tenant, off, len, rows, minMs, maxMs } = tenants[0]!;
+  const copy = blockKey(tenant, 0, 'ab'.repeat(16));
+  await world.objects.put(copy, (await world.objects.get(object!))!.bytes);
+  const block = { object: copy, level: 1, size: off + len, off, len, rows, minMs, maxMs } as const;
+  const taken = [{ log, from: start, end }];
+  const job = { rev: 0, taken, blocks: [block], quarantine: [], gaps: [], goneLogs: new Set<never>() };
+  return async () => {
+    expect((await commitBlocks(world.catalog, tenant, job)).outcome).toBe('committed');
+    expect(await raiseTrim(world.catalog, log, () => true)).toMatchObject({ T: end });
+  };
+}
 
 /** A store on which the reads of parts are as told. */
 function reading(getRange: ObjectStore['getRange']): ObjectStore {
@@ -131,18 +146,7 @@ describe('an answer', () => {
     log.push(a, NOW, 5);
     await log.cut();
     log.push(a, NOW, 7);
-    const { object, tenants } = log.chain.tip!;
-    const { off, len, rows, minMs, maxMs } = tenants[0]!;
-    const taken = [{ log: log.log, from: -1, end: 0 }];
-    // The part of the cut, as a block.
-    const copy = blockKey(a, 0, 'ab'.repeat(16));
-    await world.objects.put(copy, (await world.objects.get(object!))!.bytes);
-    const block = { object: copy, level: 1, size: off + len, off, len, rows, minMs, maxMs } as const;
-    const job = { rev: 0, taken, blocks: [block], quarantine: [], gaps: [], goneLogs: new Set<never>() };
-    const compact = async (): Promise<void> => {
-      expect((await commitBlocks(world.catalog, a, job)).outcome).toBe('committed');
-      expect(await raiseTrim(world.catalog, log.log, () => true)).toMatchObject({ T: 0 });
-    };
+    const compact = await blockOfTip(log);
     let reads = 0;
     const objects = Object.assign(reading(world.objects.getRange.bind(world.objects)), {
       get: async (wanted: string) => {
@@ -152,6 +156,25 @@ describe('an answer', () => {
       },
     });
     expect(await ask(world.querier({ objects }))).toMatchObject([12, { gaps: [] }]);
+  });
+
+  test('asks nobody for what T has passed, also of a tenant that has nothing there', async () => {
+    const log = await world.open(0);
+    log.push(a, NOW, 5);
+    await log.cut();
+    log.push(b, NOW, 7);
+    await (
+      await blockOfTip(log)
+    )();
+    const from: number[] = [];
+    const owners: Owners = {
+      answer: (tenant, query, logs, limits) => {
+        from.push(...logs.map((one) => one.from));
+        return world.owners().answer(tenant, query, logs, limits);
+      },
+    };
+    expect(await ask(world.querier({ owners }), b)).toMatchObject([7, { gaps: [] }]);
+    expect(from).toEqual([0]);
   });
 
   test('lets other work run between two objects', async () => {
