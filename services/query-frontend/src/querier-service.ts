@@ -1,9 +1,8 @@
-import { KilnError, type TenantId } from '@kiln/model';
+import { KilnError } from '@kiln/model';
 import {
   diffGraph,
   finishQuery,
   type Answer,
-  type AnswerStats,
   type Query,
   type QueryRange,
   type StacktracesQuery,
@@ -18,7 +17,7 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
-import { ask as askFrontend, askAll, told } from './ask.ts';
+import { ask as askFrontend, askAll, told, type QueryContext } from './ask.ts';
 import {
   analysisMessage,
   diffMessage,
@@ -30,13 +29,7 @@ import {
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
-import {
-  checkSelection,
-  seriesRange,
-  type ClampedRange,
-  type QueryFrontend,
-  type RequestedRange,
-} from './query-frontend.ts';
+import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
   exemplarsOf,
   goPgoOf,
@@ -49,18 +42,9 @@ import {
   seriesLimit,
   stepMsOf,
   type RangeMessage,
+  type RequestedRange,
   type SampleFields,
 } from './requests.ts';
-
-/** A call, and whose data it asks for. */
-export interface QueryContext extends UnaryContext {
-  /** One or more, each once. */
-  readonly tenants: readonly TenantId[];
-  /** That nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
-  /** Hears of every query that was answered for the call. */
-  took?(query: Query, stats: AnswerStats): void;
-}
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
 export type QuerierMethods = Pick<

@@ -2,7 +2,7 @@ import type { Clock } from '@kiln/async';
 import { formatDuration } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
 import { mergePartials, type Answer, type AnswerStats, type Query, type QueryLimits } from '@kiln/query';
-import { pprofNodes } from './requests.ts';
+import { pprofNodes, type RequestedRange } from './requests.ts';
 
 /** Who answers queries: the querier, in this process or another. */
 export interface Queries {
@@ -21,12 +21,6 @@ export interface ReadLimits extends Required<QueryLimits> {
   readonly queryAnalysisEnabled: boolean;
   readonly queryAnalysisSeriesEnabled: boolean;
   readonly includeStrippedProfiles: boolean;
-}
-
-/** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
-export interface RequestedRange {
-  readonly startMs: number;
-  readonly endMs: number;
 }
 
 /** A range within the tenant's limits, both ends inclusive. */
