@@ -7,7 +7,7 @@ import { clipped } from '../clipped.ts';
 import { flameSvg } from '../flame/svg.ts';
 import { chosenOf, chosenSettings } from '../query/chosen.ts';
 import { mergedPprof } from '../query/merged-pprof.ts';
-import { jsonText } from '../query/output.ts';
+import { jsonText, limitSetting, maxNodesSetting } from '../query/output.ts';
 import { askQuerierJson, queryRemoteSettings } from '../query/querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from '../query/range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from '../query/selection.ts';
@@ -39,22 +39,8 @@ const settings: SettingsFor<DiffFlags> = {
     default: '',
     meaning: 'End of the base; empty = --to',
   }),
-  limit: setting({
-    key: 'limit',
-    yaml: null,
-    type: 'int',
-    default: 20,
-    unit: 'functions',
-    meaning: 'How many to list; 0 = all',
-  }),
-  maxNodes: setting({
-    key: 'max-nodes',
-    yaml: null,
-    type: 'int',
-    default: 0,
-    unit: 'nodes',
-    meaning: 'Nodes of the graphs in svg and json; 0 = the default of the server',
-  }),
+  limit: limitSetting('functions'),
+  maxNodes: maxNodesSetting('Nodes of the graphs in svg and json; 0 = the default of the server'),
   output: setting({
     key: 'output',
     yaml: null,

@@ -6,7 +6,7 @@ import { formatOfName, isPicture, pictureOf, unknownEnding } from '../flame/pict
 import type { Command, Terminal } from '../terminal.ts';
 import { chosenOf, chosenSettings, type Chosen } from './chosen.ts';
 import { mergedPprof } from './merged-pprof.ts';
-import { jsonText } from './output.ts';
+import { jsonText, maxNodesSetting } from './output.ts';
 import { type Asker, askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
@@ -36,14 +36,9 @@ const settings: SettingsFor<ProfileFlags> = {
     meaning:
       'File to write: .svg opens in any browser, .pb.gz is pprof, .txt collapsed stacks, .speedscope.json for speedscope, .json the flame graph as answered',
   }),
-  maxNodes: setting({
-    key: 'max-nodes',
-    yaml: null,
-    type: 'int',
-    default: 0,
-    unit: 'nodes',
-    meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed and speedscope all it gives',
-  }),
+  maxNodes: maxNodesSetting(
+    'Nodes of the flame graph; 0 = the default of the server, for collapsed and speedscope all it gives',
+  ),
 };
 const schema = { profile: settings, range: rangeSettings, chosen: chosenSettings, remote: queryRemoteSettings };
 

@@ -7,7 +7,7 @@ import { shareOf } from '../flame/flame-tree.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { mergedPprof } from './merged-pprof.ts';
-import { csvText, jsonText, outputSetting } from './output.ts';
+import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
 import { queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
@@ -19,14 +19,7 @@ interface TopFlags {
 }
 
 const settings: SettingsFor<TopFlags> = {
-  limit: setting({
-    key: 'limit',
-    yaml: null,
-    type: 'int',
-    default: 20,
-    unit: 'functions',
-    meaning: 'How many to list; 0 = all',
-  }),
+  limit: limitSetting('functions'),
   sort: setting({
     key: 'sort',
     yaml: null,
