@@ -120,7 +120,11 @@ describe('tenants', () => {
     const warnings: string[] = [];
     let count = 0;
     const ignored = { warn: (message: string) => void warnings.push(message), count: () => void count++ };
-    return { resolve: new TenantResolver(multitenancy, ignored), warnings, count: () => count };
+    return {
+      resolve: new TenantResolver({ multitenancyEnabled: multitenancy, maxTenantsPerRead: 3 }, ignored),
+      warnings,
+      count: () => count,
+    };
   }
 
   test('off: everybody is anonymous; an ignored header is counted, and warned of once', () => {
@@ -143,5 +147,16 @@ describe('tenants', () => {
     refused(() => resolve.forRead('a||b'), 'invalid_argument');
     refused(() => resolve.forRead('__x'), 'invalid_argument');
     refused(() => resolve.forRead(undefined), 'unauthenticated');
+  });
+
+  test('of one read are bounded, and the refusal names the setting', () => {
+    const { resolve } = resolver(true);
+    expect(resolve.forRead('a|b|c|a|b|c')).toEqual(['a', 'b', 'c']);
+    expect(() => resolve.forRead('a|b|c|d')).toThrow(
+      expect.objectContaining({
+        code: 'invalid_argument',
+        message: 'X-Scope-OrgID names 4 tenants, and a read may name 3 (auth.max-tenants-per-read)',
+      }),
+    );
   });
 });

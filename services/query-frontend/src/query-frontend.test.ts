@@ -256,6 +256,28 @@ describe('an answer', () => {
     }
   });
 
+  test('over many tenants asks few of them at once, and none any more when its client has left', async () => {
+    const query: Query = { kind: 'labelNames', startMs: 0, endMs: 1, matchers: [], utf8: true };
+    const turns: (() => void)[] = [];
+    let asked = 0;
+    const queries = {
+      query: async (): Promise<Answer> => {
+        asked++;
+        await new Promise<void>((resolve) => void turns.push(resolve));
+        return { partial: texts('env'), gaps: [], stats };
+      },
+    };
+    const client = new AbortController();
+    const tenants = parseTenantIds(Array.from({ length: 20 }, (_, i) => `t${i}`).join('|'));
+    const frontend = new QueryFrontend(queries, () => limits, new ManualClock(NOW));
+    const answer = frontend.query(tenants, query, client.signal);
+    expect(asked).toBe(4);
+    client.abort(new Error('left'));
+    for (const turn of turns) turn();
+    await expect(answer).rejects.toThrow('left');
+    expect(asked).toBe(4);
+  });
+
   test('that failed keeps the code and sentence of the failure', async () => {
     const { call } = await harness(
       {},
