@@ -114,6 +114,21 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       }
     });
 
+    test('whoever looks at functions on a phone reads their names, and every column of the table', async () => {
+      for (const path of [explore(CPU, basket), compare('1.0', '1.1')]) {
+        const { page } = await visits.open(browser, kiln.url + path, { theme, width: 420 });
+        await page.waitForLoadState('networkidle');
+        await settled(page);
+        const { inner, outer, names } = await page.evaluate<{ inner: number; outer: number; names: number }>(`(() => {
+          const box = document.querySelector('.flame-table');
+          const names = box.querySelector('th').clientWidth;
+          return { inner: box.scrollWidth, outer: box.clientWidth, names };
+        })()`);
+        expect([path, inner]).toEqual([path, outer]);
+        expect(names).toBeGreaterThan(120);
+      }
+    });
+
     test('1: who has nothing yet sees what to paste, and why a push was refused', async () => {
       const { page } = await visits.open(browser, `${empty.url}/`, { theme });
       const bad = [{ labels: [['service_name', 'first-try']] as const, samples: [{ profile: Uint8Array.of(255) }] }];
