@@ -105,12 +105,12 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       expect(stops.length).toBeLessThan(200);
     });
 
-    test('in a narrow window nothing lies outside of it', async () => {
+    test.each([900, 420])('in a window %i pixels wide nothing lies outside of it', async (width) => {
       for (const path of ['/', explore(CPU, basket), compare('1.0', '1.1')]) {
-        const { page } = await visits.open(browser, kiln.url + path, { theme, width: 900 });
+        const { page } = await visits.open(browser, kiln.url + path, { theme, width });
         await page.waitForLoadState('networkidle');
         await settled(page);
-        expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, 900]);
+        expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, width]);
       }
     });
 
