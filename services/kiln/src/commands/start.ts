@@ -146,8 +146,11 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });
-    await Promise.race([untilReady(platform, clock, log), terminal.stopAsked]);
-    await banner(terminal, http, platform, directory, config.auth.multitenancyEnabled);
+    const isReady = await Promise.race([
+      untilReady(platform, { clock, log, signal: ended.signal }),
+      terminal.stopAsked.then(() => false),
+    ]);
+    if (isReady) await banner(terminal, http, platform, directory, config.auth.multitenancyEnabled);
     const why = await terminal.stopAsked;
     const began = clock.nowMs();
     log.info('stopping', { why });
@@ -175,18 +178,22 @@ function startSelf(
 const LOOK_MS = 20;
 const TELL_MS = 5_000;
 
-/** Waits for the roles; tells every few seconds what they wait for. */
-async function untilReady({ checks }: Platform, clock: Clock, log: Logger): Promise<void> {
+/** Waits for the roles; tells every few seconds what they wait for. @returns whether they are ready: not when `signal` ends the wait. */
+async function untilReady(
+  { checks }: Platform,
+  { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal },
+): Promise<boolean> {
   let toldMs = clock.nowMs();
-  for (;;) {
+  while (!signal.aborted) {
     const { ready, lines } = await checks.look();
-    if (ready) return;
+    if (ready) return true;
     if (clock.nowMs() - toldMs >= TELL_MS) {
       toldMs = clock.nowMs();
       log.info('not ready yet', { why: lines.join('; ') });
     }
-    await clock.sleep(LOOK_MS);
+    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
   }
+  return false;
 }
 
 function lostDirectory({ root }: DataDirectory, why: string): KilnError {
