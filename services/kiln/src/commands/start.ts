@@ -15,6 +15,7 @@ import { TenantLimits, TenantResolver, withoutOtherLimits } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { configPages } from '../config-pages.ts';
 import { nodeCodecs } from '@kiln/ingester';
+import { counted } from '../counted.ts';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
 import { lockedDisk } from '../data-dir/locked-disk.ts';
@@ -271,7 +272,7 @@ async function banner(
   const host = any ? 'localhost' : address.includes(':') ? `[${address}]` : address;
   const url = `${tls === undefined ? 'http' : 'https'}://${host}:${port}${pathPrefix}`;
   const { bytes, files } = await folderSize(directory.root);
-  const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${files} files`;
+  const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${counted(files, 'file')}`;
   const other = (url === DEFAULT_URL ? '' : ` --url ${url}`) + (isMultitenant ? ' --tenant team-a' : '');
   terminal.out(`Kiln ${buildInfo().version} is ready on ${url}\n`);
   terminal.out(`  data      ${directory.root} (${held})\n`);
