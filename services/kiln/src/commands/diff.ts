@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { amountText } from '@kiln/model';
+import { counted } from '../counted.ts';
 import { diffPprof } from '../diff/diff-pprof.ts';
 import { diffTree, functionChanges, type DiffJson, type DiffNode } from '../diff/diff-tree.ts';
 import { clipped } from '../clipped.ts';
@@ -154,7 +155,7 @@ function tableOf(root: DiffNode, unit: string, limit: number, terminal: Terminal
     terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
   ]);
   const left = changes.length - shown.length;
-  const more = left === 0 ? '' : `${left} more functions changed: --limit 0 lists all\n`;
+  const more = left === 0 ? '' : `${counted(left, 'more function')} changed: --limit 0 lists all\n`;
   const head = `${amountText(root.base.total, unit)} → ${amountText(root.now.total, unit)} in all, ${difference(root.now.total, root.base.total)}\n`;
   return `${head}${tableText([['self', 'now', 'total', 'now', 'function'], ...rows])}${more}`;
 }

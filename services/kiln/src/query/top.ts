@@ -3,6 +3,7 @@ import { decodePprof } from '@kiln/formats';
 import { clipped } from '../clipped.ts';
 import { amountText } from '@kiln/model';
 import { functionSums, treeOfPprof, treeTotal, type FunctionSum } from '@kiln/query';
+import { counted } from '../counted.ts';
 import { shareOf } from '../flame/flame-tree.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -107,7 +108,7 @@ function table(
     terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
   ]);
   const left = functions.length - shown.length;
-  const more = left === 0 ? '' : `${left} more functions: --limit 0 lists all\n`;
+  const more = left === 0 ? '' : `${counted(left, 'more function')}: --limit 0 lists all\n`;
   return `${amountText(total, unit)} in all\n${tableText([['self', 'share', 'total', 'share', 'function'], ...rows])}${more}`;
 }
 
