@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { cpuOf } from '../support/cpu-of.ts';
 import { startKiln } from '../support/kiln-process.ts';
 import { withTimeNanos } from '../support/shift-time.ts';
 import { median, row, type Row } from './measure.ts';
 import type { Push } from './pipeline.ts';
-import { cpuOf, post } from './server.ts';
+import { post } from './server.ts';
 
 const PER_SECOND = 50;
 const WARM_UP_S = 60;

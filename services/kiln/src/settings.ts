@@ -385,7 +385,7 @@ const selfProfilingSettings: SettingsFor<SelfProfilingConfig> = {
     min: 1_000,
     max: 1_800_000,
     meaning:
-      'How long a thread that has little to do goes unprofiled; one that works is profiled for 10 s whenever that is 1 % of its CPU since, and the main thread soon after the start',
+      'Longest time that a thread goes unprofiled; it is profiled for 10 s as soon as that costs 1 % of the CPU it has used since, and the main thread right after the start',
   }),
 };
 
