@@ -1,7 +1,14 @@
 import { blockKey, closeLog, commitBlocks, quarantineKey, raiseTrim, readTrim } from '@kiln/catalog';
 import { KilnError, parseTenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { finishQuery, rowRange, type Answer, type QueryLimits, type SelectSeriesQuery } from '@kiln/query';
+import {
+  finishQuery,
+  partialBytes,
+  rowRange,
+  type Answer,
+  type QueryLimits,
+  type SelectSeriesQuery,
+} from '@kiln/query';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { canTouch } from './acceptance.ts';
 import type { Owners } from './owners.ts';
@@ -106,14 +113,13 @@ describe('an answer', () => {
   });
 
   test('of an empty world, or a tenant that nobody knows, is empty and whole', async () => {
-    expect(await ask()).toEqual([
-      0,
-      {
-        partial: new Uint8Array(),
-        gaps: [],
-        stats: { ...newStats(), plans: 1, totalMs: 0 },
-      },
-    ]);
+    const [total, answer] = await ask();
+    expect(total).toBe(0);
+    expect({ ...answer, partial: partialBytes(answer.partial) }).toEqual({
+      partial: new Uint8Array(),
+      gaps: [],
+      stats: { ...newStats(), plans: 1, totalMs: 0 },
+    });
     const log = await world.open(0);
     log.push(a, NOW, 5);
     await log.cut();

@@ -82,7 +82,7 @@ export class Querier {
       if ((parts.gone.length > 0 || old) && !last) return undefined;
       const gone = parts.gone.map((ref) => ({ ...offsetsOf(ref), reason: `object ${ref.object} is gone` }));
       return {
-        partial: merge.toPartial(),
+        partial: merge,
         gaps: [...plan.missing, ...parts.damaged, ...gone],
       };
     } catch (error) {

@@ -1,7 +1,7 @@
 import { mapLimit, type Clock } from '@kiln/async';
 import { formatDuration } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector, type TenantId } from '@kiln/model';
-import { mergePartials, type Answer, type AnswerStats, type Query, type QueryLimits } from '@kiln/query';
+import { mergePartials, partialBytes, type Answer, type AnswerStats, type Query, type QueryLimits } from '@kiln/query';
 import { pprofNodes, type RequestedRange } from './requests.ts';
 
 /** Who answers queries: the querier, in this process or another. */
@@ -67,7 +67,7 @@ export class QueryFrontend {
     if (answers.length === 1) return answers[0]!;
     const partial = mergePartials(
       query,
-      answers.map((answer) => answer.partial).filter(({ length }) => length > 0),
+      answers.map((answer) => partialBytes(answer.partial)).filter(({ length }) => length > 0),
       this.limitsOf(tenants),
     );
     const stats = answers.map((answer) => answer.stats).reduce(together);
