@@ -1,5 +1,5 @@
 export type { Analysis, AnalyzedScope } from './analyze.ts';
-export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
+export type { Answer, AnswerGap, AnswerStats, LogGap, ObjectGap } from './answer.ts';
 export { AVERAGE_SCALE } from './average-stacks.ts';
 export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
 export { flameGraph, type FlameGraph } from './flame-graph.ts';
