@@ -1,11 +1,20 @@
 import type { QueryMerge } from './query-merge.ts';
 import type { RunStats } from './run-stats.ts';
 
-/** A piece that an answer may lack: offsets (after, upTo] of a log, and why. */
-export interface AnswerGap {
+/** A piece that an answer may lack, and why. */
+export type AnswerGap = LogGap | ObjectGap;
+
+/** Offsets (after, upTo] of a log. */
+export interface LogGap {
   readonly log: string;
   readonly after: number;
   readonly upTo: number;
+  readonly reason: string;
+}
+
+/** Of an object what its reason says: all, a tenant's part, or one dataset. */
+export interface ObjectGap {
+  readonly object: string;
   readonly reason: string;
 }
 

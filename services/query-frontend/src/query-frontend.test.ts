@@ -185,10 +185,13 @@ function texts(...values: string[]): Uint8Array {
 
 describe('an answer', () => {
   test('from which something may be missing says what', async () => {
-    const gaps = [{ log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' }];
+    const gaps = [
+      { log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' },
+      { object: 'tenants/a/b/1', reason: 'cpu of web cannot be read' },
+    ];
     const { call } = await harness({}, { partial: new Uint8Array(0), gaps, stats });
     expect((await call('SelectMergeStacktraces', select)).headers.get('x-kiln-partial')).toBe(
-      'ab-0 (4, 9] undecodable',
+      'log ab-0, offsets (4, 9]: undecodable; tenants/a/b/1: cpu of web cannot be read',
     );
   });
 
@@ -203,7 +206,7 @@ describe('an answer', () => {
     const { status, headers } = await call('SelectMergeStacktraces', select);
     expect(status).toBe(200);
     const said = headers.get('x-kiln-partial')!;
-    expect(said).toMatch(/^ab-0 \(0, 1\] kaputt: \?\?"x"; ab-0 \(1, 2\] .*; and 484 more$/);
+    expect(said).toMatch(/^log ab-0, offsets \(0, 1\]: kaputt: \?\?"x"; log ab-0, offsets \(1, 2\]: .*; and 484 more$/);
     expect(said.length).toBeLessThan(4096);
   });
 
