@@ -1,6 +1,6 @@
 import { formatSelector } from '@kiln/model';
 import { askTimeSeries, type TimeSeries } from '../api/calls.ts';
-import type { Answer, Client } from '../api/client.ts';
+import type { Answer, Client, Note } from '../api/client.ts';
 import { aggregationOf, kindTitle } from '../api/kinds.ts';
 import { shortText } from '../app/short-text.ts';
 import type { TimeRange } from '../app/time-range.ts';
@@ -39,7 +39,7 @@ export async function askActivity(
 ): Promise<Answer<Activity>> {
   const series = new Map<string, ReadonlyMap<string, TimeSeries>>();
   const refused: Refusal[] = [];
-  const notes = new Set<string>();
+  const notes: Note[] = [];
   for (const kind of kinds) {
     const ask = { stepMs, groupBy: 'service_name', aggregation: aggregationOf(kind) };
     const leftOut: string[] = [];
@@ -50,7 +50,7 @@ export async function askActivity(
       if (answer.ok) {
         series.set(kind, new Map(answer.value.map((one) => [one.group, one])));
         if (ask.aggregation === 'sum') refused.push(...tooLarge(kind, answer.value));
-        for (const note of answer.notes) notes.add(note);
+        notes.push(...answer.notes);
         break;
       }
       const { trouble } = answer;
@@ -62,7 +62,7 @@ export async function askActivity(
       leftOut.push(service);
     }
   }
-  return { ok: true, value: { series, refused }, notes: [...notes] };
+  return { ok: true, value: { series, refused }, notes };
 }
 
 /** The service that a refusal names. */

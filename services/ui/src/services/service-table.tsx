@@ -3,6 +3,7 @@ import type { ServiceKinds, TimeSeries } from '../api/calls.ts';
 import { aggregationOf, firstKind, kindTitle, unitOf } from '../api/kinds.ts';
 import { shortText } from '../app/short-text.ts';
 import { plainAddress } from '../app/address.ts';
+import { Notes } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
 import { agoText, stamp, stepOf, type TimeRange } from '../app/time-range.ts';
 import { Link } from '../app/top-bar.tsx';
@@ -28,6 +29,7 @@ export function ServiceTable(props: {
   );
   return (
     <>
+      <Notes notes={activity.notes} />
       <table className="services">
         <thead>
           <tr>
