@@ -97,7 +97,7 @@ function useKindsOfBoth(
   const { value, notes, trouble } = both(ofLeft, ofRight);
   const kinds = value ?? [ofLeft.value, ofRight.value].filter((found) => found !== undefined);
   return {
-    kinds: kinds.length === 0 ? undefined : [...new Set(kinds.flat())].toSorted((a, b) => (a < b ? -1 : 1)),
+    kinds: kinds.length === 0 ? undefined : [...new Set(kinds.flat())],
     notes,
     message: trouble?.message,
   };
