@@ -7,7 +7,7 @@ export type View = 'services' | 'explore' | 'compare';
 export interface Side {
   /** As typed; it may not parse. */
   readonly selector: string;
-  /** `now-1h` or Unix milliseconds. */
+  /** As the API has it: `now-1h`, Unix milliseconds, a day `YYYYMMDD`, … */
   readonly from: string;
   readonly until: string;
 }
