@@ -76,7 +76,7 @@ export function readAddress(url: URL): Address {
     flame: {
       search: text('search'),
       focus: params.getAll('focus'),
-      sandwich: text('sandwich') === '' ? undefined : text('sandwich'),
+      sandwich: params.get('sandwich') ?? undefined,
       inverted: text('inverted') === 'true',
       colours: oneOf('colours', ['package', 'self']),
     },
