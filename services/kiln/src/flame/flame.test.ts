@@ -53,6 +53,12 @@ describe('a flame graph', () => {
 });
 
 describe('bars', () => {
+  test('of a function without a name say that it has none', () => {
+    const tree = flameTree({ ...example, names: ['total', '', 'a', 'b'] });
+    expect(flameBars(tree, { columns: 80, colours: false, unit: 'count' })).toMatch(/ 50\.0% .* \(no name\) · 5\n/);
+    expect(flameSvg(tree, 'x', 'count')).toContain('(no name): 50');
+  });
+
   test('lie where their boxes lie, with their share and the largest first', () => {
     const lines = flameBars(flameTree(example), { columns: 80, colours: false, unit: 'count' }).split('\n');
     expect(lines[1]).toMatch(/^ 100\.0% {2}█{24} {2}total$/);

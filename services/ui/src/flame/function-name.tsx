@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 import { toggledSearch } from './search.ts';
 
 /** The name of a function in a table: a click searches for it, and another ends that. */
@@ -11,9 +12,15 @@ export function FunctionName({
   readonly search: string;
   readonly onSearch: (search: string) => void;
 }): ReactNode {
+  const text = nameText(name);
   return (
-    <button type="button" className="flame-name" title={name} onClick={() => onSearch(toggledSearch(search, name))}>
-      {name}
+    <button
+      type="button"
+      className={name === '' ? 'flame-name flame-nameless' : 'flame-name'}
+      title={text}
+      onClick={() => onSearch(toggledSearch(search, name))}
+    >
+      {text}
     </button>
   );
 }
