@@ -116,7 +116,12 @@ async function diff(argv: readonly string[], terminal: Terminal): Promise<number
     output === 'json'
       ? jsonText(flamegraph)
       : output === 'svg'
-        ? flameSvg(root, title, now.unit, { colour: colourOf, hover: (node) => hoverText(node, root, now.unit) })
+        ? flameSvg(
+            root,
+            title,
+            { unit: now.unit, scale: 1 },
+            { colour: colourOf, hover: (node) => hoverText(node, root, now.unit) },
+          )
         : tableOf(root, now.unit, wanted.limit, terminal);
   await writeResult(text, wanted.file, terminal);
   return 0;
