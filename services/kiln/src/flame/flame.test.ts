@@ -58,8 +58,10 @@ describe('a flame graph', () => {
 describe('bars', () => {
   test('of a function without a name say that it has none', () => {
     const tree = flameTree({ ...example, names: ['total', '', 'a', 'b'] });
-    expect(flameBars(tree, { columns: 80, colours: false, unit: 'count' })).toMatch(/ 50\.0% .* \(no name\) · 5\n/);
-    expect(flameSvg(tree, 'x', 'count')).toContain('(no name): 50');
+    expect(flameBars(tree, { columns: 80, colours: false, values: { unit: 'count', scale: 1 } })).toMatch(
+      / 50\.0% .* \(no name\) · 5\n/,
+    );
+    expect(flameSvg(tree, 'x', { unit: 'count', scale: 1 })).toContain('(no name): 50');
   });
 
   test('lie where their boxes lie, with their share and the largest first', () => {
