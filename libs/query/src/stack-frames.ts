@@ -118,15 +118,15 @@ class FrameNames {
   #addFrames(above: number, place: LocationRow, guess: number): number {
     const { lineStart, lineFunction } = this.#symbols.locations;
     const first = lineStart[place]!;
-    const lines = lineStart[place + 1]! - first;
-    if (lines < 2) {
-      const name = lines === 0 ? this.#internAddress(place) : this.#nameOf(lineFunction[first]!);
+    const end = lineStart[place + 1]!;
+    if (end - first < 2) {
+      const name = end === first ? this.#internAddress(place) : this.#nameOf(lineFunction[first]!);
       this.ofPlace[place] = name;
       return this.#into.child(above, name, guess);
     }
     let frame = above;
     let next = guess;
-    for (let line = first + lines - 1; line >= first; line--) {
+    for (let line = end - 1; line >= first; line--) {
       frame = this.#into.child(frame, this.#nameOf(lineFunction[line]!), next);
       next = frame + 1;
     }
