@@ -133,6 +133,15 @@ describe('a mistake is a sentence', () => {
   sentence(['--port=-1'], '--server.http-listen-port is -1, must be at least 0');
   sentence(['--ingester.cut-max-age=5'], '--ingester.cut-max-age is "5", must be a duration such as 15s, 1h30m or 7d');
   sentence(['--ingester.cut-max-age=1ms'], '--ingester.cut-max-age is 1ms, must be at least 100ms');
+  sentence(
+    ['--ingester.cut-max-age=99999999999d'],
+    '--ingester.cut-max-age is 99999999999d, which is too large: must be at most 104249991d',
+  );
+  sentence(
+    ['--ingester.cut-max-bytes=999999TiB'],
+    '--ingester.cut-max-bytes is 999999TiB, which is too large: must be at most 8191TiB',
+  );
+  sentence(['--port=99999999999999999'], 'is 99999999999999999, which is too large: must be at most 65535');
   sentence(['--ingester.cut-max-bytes=5x'], 'must be a size such as 64MiB, 64MB or 4096');
   sentence(['--log.level=loud'], '--log.level is "loud", must be one of info, warn');
   sentence([], 'unknown key ingester.cut_max_ages in kiln.yaml: did you mean ingester.cut_max_age?', {

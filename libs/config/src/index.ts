@@ -4,7 +4,7 @@ export { parseFlags, type Flags } from './flags.ts';
 export { helpText } from './help-text.ts';
 export { loadConfig, readSettings, type YamlFile } from './load-config.ts';
 export { nearest } from './nearest.ts';
-export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
+export { DURATION, formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
 export {
   setting,
   settingsOf,

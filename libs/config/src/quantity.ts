@@ -20,10 +20,14 @@ const unitBytes: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 };
 
-/** Milliseconds of `1h30m`, `15s`, `500ms`, `7d`, `1.5h`, `0`; undefined when it is none. */
+/** How durations and sizes are written, whether or not they can be held. */
+export const DURATION: RegExp = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/;
+export const BYTES: RegExp = /^(\d+(?:\.\d+)?) ?([kmgt]i?b|b|)$/i;
+
+/** Milliseconds of `1h30m`, `15s`, `500ms`, `7d`, `1.5h`, `0`; undefined when it is none, or more than 2^53. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/.test(text)) return undefined;
+  if (!DURATION.test(text)) return undefined;
   let total = 0;
   for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d|w)/g))
     total += Number(number) * unitMs[unit!]!;
@@ -43,9 +47,9 @@ export function formatDuration(ms: number): string {
   return text;
 }
 
-/** Bytes of `64MiB`, `64MB`, `1.5GiB`, `4096`; undefined when it is none. */
+/** Bytes of `64MiB`, `64MB`, `1.5GiB`, `4096`; undefined when it is none, or more than 2^53. */
 export function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text);
+  const match = BYTES.exec(text);
   const scale = match === null ? undefined : unitBytes[match[2]!.toLowerCase()];
   if (match === null || scale === undefined) return undefined;
   const bytes = Math.round(Number(match[1]) * scale);

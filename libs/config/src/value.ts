@@ -1,5 +1,5 @@
 import { ConfigError } from './config-error.ts';
-import { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
+import { BYTES, DURATION, formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts';
 import type { Setting, SettingType } from './setting.ts';
 
 /** What a setting of any type holds. */
@@ -25,6 +25,7 @@ const forms: Readonly<Record<SettingType, string>> = {
 export function parseValue(setting: Setting, text: string, where: string): Value {
   if (setting.type === 'data') return spelled(setting, parseJson(text, where), where);
   const value = readers[setting.type](text);
+  if (value === undefined && written[setting.type]?.test(text) === true) throw tooLarge(setting, text, where);
   if (value === undefined) throw new ConfigError(`${where} is ${JSON.stringify(text)}, must be ${forms[setting.type]}`);
   if (typeof value === 'number') checkRange(setting, value, where);
   if (setting.choices !== undefined && typeof value === 'string' && !setting.choices.includes(value)) {
@@ -63,6 +64,22 @@ const readers: Readonly<Record<SettingType, (text: string) => Value | undefined>
   repeated: (text) => [text],
   data: (text) => text,
 };
+
+/** How numbers of a type are written, also those that are too large to be held. */
+const written: Readonly<Partial<Record<SettingType, RegExp>>> = { duration: DURATION, bytes: BYTES, int: /^-?\d+$/ };
+
+function tooLarge(setting: Setting, text: string, where: string): ConfigError {
+  if (text.startsWith('-'))
+    return new ConfigError(`${where} is ${text}, must be at least ${formatValue(setting, setting.min ?? 0)}`);
+  return new ConfigError(`${where} is ${text}, which is too large: must be at most ${mostText(setting)}`);
+}
+
+/** The largest value allowed, in words that are short: the bound of what can be held is no round number. */
+function mostText(setting: Setting): string {
+  if (setting.max !== undefined) return formatValue(setting, setting.max);
+  if (setting.type === 'duration') return `${Math.floor(Number.MAX_SAFE_INTEGER / 86_400_000)}d`;
+  return setting.type === 'bytes' ? '8191TiB' : String(Number.MAX_SAFE_INTEGER);
+}
 
 function spelled(setting: Setting, tree: unknown, where: string): string {
   return JSON.stringify(setting.read === undefined ? tree : setting.read(tree, where));

@@ -9,8 +9,13 @@ import { gunzipSized, inflateBody, readBody } from './body.ts';
 vi.setConfig({ testTimeout: 30_000 }); // some send tens of megabytes, on a machine that others use too
 
 const LIMIT = 1_000_000;
+/** Refuses one length, for the tests' sake. */
+const REFUSED = 4_321;
+const admit = (announced: number): void => {
+  if (announced === REFUSED) throw new KilnError('resource_exhausted', 'not now', { httpStatus: 429 });
+};
 const server = createServer((request, response) => {
-  readBody(request, LIMIT, new InFlight(Infinity, 'push.max').open())
+  readBody(request, LIMIT, new InFlight(Infinity, 'push.max').open(), admit)
     .then((body) => inflateBody(body, LIMIT))
     .then(
       (body) => response.end(`${body.length} ${body.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0)}`),
@@ -63,6 +68,19 @@ describe('a body', () => {
       });
     }
     expect((await post(new Uint8Array(0))).text).toBe('0 0');
+  });
+
+  test('that is not admitted is refused by its announced length, before it is read', async () => {
+    const { port } = server.address() as AddressInfo;
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { 'content-length': String(REFUSED) };
+      // Nothing of the body is ever sent.
+      httpRequest({ port, host: '127.0.0.1', method: 'POST', agent: false, headers }, resolve)
+        .on('error', reject)
+        .flushHeaders();
+    });
+    expect(answer.statusCode).toBe(429);
+    answer.destroy();
   });
 
   test('of several gzip members is read whole', async () => {
@@ -120,7 +138,7 @@ describe('bytes in flight', () => {
     const before: number[] = [];
     const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
       const held = all.open();
-      const outcome = await readBody(incoming, 0, held).then(
+      const outcome = await readBody(incoming, 0, held, () => undefined).then(
         ({ bytes }) => `read ${bytes.length}`,
         (error: Error) => error.message,
       );

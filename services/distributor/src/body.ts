@@ -17,19 +17,20 @@ export class BodyTooLargeError extends KilnError {
 /**
  * Reads a request's body into one buffer, as it came. The limit holds before the first byte is read (Content-Length) and while reading.
  * @param limitBytes 0 = no limit. @param held counts the bytes as they come; refuses an announced length that does not fit.
+ * @param admit hears the announced length when all else in the head is fine; throws to refuse the body before it is read.
  * @param signal ends the reading.
- * @throws BodyTooLargeError; KilnError `unimplemented` for an encoding but gzip, `canceled` when the client left; the signal's reason.
+ * @throws BodyTooLargeError; what `admit` throws; KilnError `unimplemented` for an encoding but gzip, `canceled` when the client left; the signal's reason.
  */
 export async function readBody(
   request: IncomingMessage,
   limitBytes: number,
   held: Held,
+  admit: (announced: number) => void,
   signal?: AbortSignal,
 ): Promise<Body> {
   const limit = limitBytes === 0 ? Number.MAX_SAFE_INTEGER : limitBytes;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limit) throw new BodyTooLargeError(limitBytes, `${announced} bytes announced`);
-  held.expect(announced);
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && encoding !== '' && encoding !== 'gzip') {
     throw new KilnError(
@@ -40,6 +41,8 @@ export async function readBody(
       },
     );
   }
+  admit(announced);
+  held.expect(announced);
   const bytes = await collectBody(
     request,
     (length, chunk) => {

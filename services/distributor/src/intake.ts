@@ -60,18 +60,26 @@ export class Intake {
   }
 
   /**
+   * Who is over the rate anyhow costs no reading: neither of the body nor of what is in it.
+   * @param bodyBytes as they are, or as the client announces them; 0 = it does not say.
+   * @throws KilnError `resource_exhausted` when the length alone is too much now.
+   */
+  expect(tenant: TenantId, form: WriteCall['form'], bodyBytes: number): void {
+    this.#ports.rate.check(tenant, leastBytes(form, bodyBytes));
+  }
+
+  /**
    * Stores every good profile of a request.
    * @param signal that nobody waits any more: what is not appended yet is not, and a failed append is not tried again.
    * @throws KilnError the first problem found, after the good ones are stored; `resource_exhausted` over the tenant's rate and `unavailable` when they
    * could not be made durable: then nothing, or nothing more, is stored. The signal's reason.
    */
   async write(call: WriteCall, signal?: AbortSignal): Promise<Written[]> {
-    const { reader, limits, rate, quota } = this.#ports;
-    const { tenant, body } = call;
+    const { reader, limits, quota } = this.#ports;
+    const { tenant, body, form } = call;
     const admission = this.#refusable(tenant, 'ingest_limit_reached', body.bytes.length, () => quota(tenant));
-    // No profile is smaller than its body: who is over the rate anyhow costs no reading.
-    this.#refusable(tenant, 'rate_limited', body.bytes.length, () => rate.check(tenant, body.bytes.length));
-    const isBackfill = call.form.kind === 'push' && call.form.isBackfill === true;
+    this.#refusable(tenant, 'rate_limited', body.bytes.length, () => this.expect(tenant, form, body.bytes.length));
+    const isBackfill = form.kind === 'push' && form.isBackfill === true;
     const asked = { ...limits(tenant, isBackfill), hasPass: admission.hasPass };
     const reading = await this.counted(tenant, body.bytes.length, () => reader.read(call, asked));
     admission.settle(reading.usedPass);
@@ -117,4 +125,9 @@ export class Intake {
       throw error;
     }
   }
+}
+
+/** What the profiles in a body have at least: as many bytes, since they count uncompressed; in JSON they stand as base64, four for three. */
+function leastBytes(form: WriteCall['form'], bodyBytes: number): number {
+  return form.kind === 'push' && form.isJson ? Math.floor((bodyBytes * 3) / 4) : bodyBytes;
 }

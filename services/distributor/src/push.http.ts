@@ -8,6 +8,7 @@ import { readBody } from './body.ts';
 import { readIngestRequest } from './ingest-request.ts';
 import type { Intake } from './intake.ts';
 import type { PushLog, SentPush } from './push-log.ts';
+import type { WriteCall } from './profile-reader.ts';
 import type { PushTurns } from './push-turns.ts';
 import type { Rejections } from './rejections.ts';
 import type { Written } from './distributor.ts';
@@ -90,22 +91,30 @@ export class PushHttp {
     using _turn = turns.enter(tenant);
     const held = inFlight.open();
     try {
-      const body = call.message(await this.#body(tenant, request, held, signal));
       const form = {
         kind: 'push',
         isJson: call.isJson,
         isBackfill: header(request, 'x-kiln-backfill') === 'true',
       } as const;
+      const body = call.message(await this.#body({ tenant, form }, request, held, signal));
       return await intake.write({ tenant, body, form }, signal);
     } finally {
       held.release();
     }
   }
 
-  #body(tenant: TenantId, request: IncomingMessage, held: Held, signal?: AbortSignal): Promise<Body> {
+  #body(
+    { tenant, form }: Pick<WriteCall, 'tenant' | 'form'>,
+    request: IncomingMessage,
+    held: Held,
+    signal?: AbortSignal,
+  ): Promise<Body> {
     const { intake } = this.#ports;
     const announced = Number(request.headers['content-length'] ?? 0);
-    return intake.counted(tenant, announced, () => readBody(request, intake.bodyLimitBytes(tenant), held, signal));
+    const admit = () => intake.expect(tenant, form, announced);
+    return intake.counted(tenant, announced, () =>
+      readBody(request, intake.bodyLimitBytes(tenant), held, admit, signal),
+    );
   }
 
   /** The older path: one profile, its name and labels in the query (contract/pyroscope.md §3). */
@@ -132,7 +141,7 @@ export class PushHttp {
       } as const;
       // What its head says wrong is refused before the body is read.
       readIngestRequest(form.url, form.contentType, intake.nowNanos());
-      const body = await this.#body(tenant, request, held);
+      const body = await this.#body({ tenant, form }, request, held);
       return await intake.write({ tenant, body, form });
     } finally {
       held.release();
@@ -158,7 +167,9 @@ function writeToken(written: readonly Written[]): Record<string, string> {
 
 /** Connect's status follows from the code alone. */
 function asConnect(thrown: unknown): KilnError {
-  const { code, message, reason, retryAfterSeconds, cause } = KilnError.from(thrown);
+  const error = KilnError.from(thrown);
+  if (error.httpStatus === undefined) return error;
+  const { code, message, reason, retryAfterSeconds, cause } = error;
   return new KilnError(code, message, {
     cause,
     ...(reason === undefined ? {} : { reason }),

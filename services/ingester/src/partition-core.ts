@@ -84,9 +84,9 @@ export class PartitionCore {
 
   /** The last trouble that is not over yet, in words. */
   get trouble(): string | undefined {
-    if (this.#fatal !== undefined) return this.#fatal.message;
+    if (this.#fatal !== undefined) return sentenceOf(this.#fatal);
     const [place, error] = this.troubles.entries().next().value ?? [];
-    return place === undefined ? undefined : `${place}: ${KilnError.from(error).message}`;
+    return place === undefined ? undefined : `${place}: ${sentenceOf(error)}`;
   }
 
   /** Gives up: waiting does not help. The log has everything. */
@@ -172,6 +172,13 @@ export class PartitionCore {
     if (error === undefined) this.troubles.delete('store');
     else this.troubles.set('store', error);
   }
+}
+
+/** Damage with what it means and what to do: whoever waits for this partition to be ready reads it. */
+function sentenceOf(error: unknown): string {
+  const { code, message } = KilnError.from(error);
+  if (code !== 'data_loss') return message;
+  return `${message}. What is pushed is kept in the log, queries are refused: put the object back from a backup and start Kiln again; kiln verify names all that is damaged`;
 }
 
 /** A state of the world that waiting does not change. */

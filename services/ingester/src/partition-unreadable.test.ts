@@ -30,6 +30,29 @@ describe('what cannot be read', () => {
     expect((await rig.status()).counts).toMatchObject({ quarantined: 1, gaps: 1 });
   });
 
+  test('a damaged manifest is told with what is kept, what is refused and what to do, until it is put back', async () => {
+    const rig = await Rig.open();
+    rig.start();
+    await pushes(rig, 0, 1);
+    await rig.caughtUp();
+    await rig.cut();
+    rig.kill();
+    const [key] = await rig.store.list(`log/${rig.log.id}/m/`);
+    const { bytes } = (await rig.store.get(key!))!;
+    await rig.store.put(key!, Uint8Array.of(1));
+    rig.start();
+    const { error, state } = await rig.until((status) => status.error !== undefined);
+    expect([state, error]).toEqual([
+      'opening',
+      expect.stringMatching(
+        /^open: corrupt log\/\S+\/m\/0+ at byte 0: .*kept in the log, queries are refused: put the object back from a backup .*kiln verify/,
+      ),
+    ]);
+    await rig.store.put(key!, bytes);
+    await rig.clock.advance(10_000);
+    expect((await rig.caughtUp()).error).toBeUndefined();
+  });
+
   test('is not passed over before its bytes are stored', async () => {
     let full = true;
     const store = faultyStore(memoryStore(), ({ operation, key }) =>

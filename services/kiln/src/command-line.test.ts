@@ -315,7 +315,15 @@ describe('query', () => {
     await wrong('found 1 part, want 5', 'profile', 'cpu{}');
     await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
     await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');
-    await wrong('lies after', 'profile', target, '--from', 'now', '--to', 'now-1h');
+    await wrong(
+      'lies after --to 2026-11-29T23:00:00 (2026-11-29T23:00:00Z)',
+      'profile',
+      target,
+      '--from=2026-11-30',
+      '--to=2026-11-29T23:00:00',
+    );
+    await wrong('must lie between 1970-01-01 and 9999-12-31', 'profile', target, '--from=now-99999999d');
+    await wrong('must lie between 1970-01-01 and 9999-12-31', 'profile', target, '--from=now-99999999999999d');
     await wrong('must be one of', 'profile', target, '--output', 'dot');
   });
 });
@@ -333,6 +341,15 @@ test('times are read in every form that people have', () => {
   want('2023-11-14T22:13:20Z', now);
   want('2023-11-14T23:13:20+01:00', now);
   want('2023-11-14', Date.UTC(2023, 10, 14));
+  const zone = process.env['TZ'];
+  process.env['TZ'] = 'America/New_York';
+  expect(new Date(now).getHours()).toBe(17); // or what follows says nothing
+  want('2023-11-14T22:13:20', now);
+  want('2023-11-14T22:13:20.5', now + 500);
+  want('2023-11-14T22:13:20-05:00', now + 5 * 3_600_000);
+  if (zone === undefined) delete process.env['TZ'];
+  else process.env['TZ'] = zone;
+  for (const outside of ['0', 'now-99999999d', 'now-99999999999999d', 'now+99999999d']) want(outside, Number.NaN);
   for (const bad of ['', 'then', 'now-', 'now-5', '2023-13-01T00:00:00Z', '14.11.2023', '12345678901234567890'])
     want(bad, undefined);
 });

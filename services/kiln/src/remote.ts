@@ -96,7 +96,8 @@ function noteOf({ tenant }: Remote, headers: Headers): string {
   return [...ignored, headers.get('x-kiln-note') ?? ''].filter((note) => note !== '').join('; ');
 }
 
-function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
+/** What a server answered instead, as an error with its code and its sentence. */
+export function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
   const text = new TextDecoder().decode(body);
   try {
     const { code, message } = JSON.parse(text) as { code: Code; message: string };

@@ -1,10 +1,11 @@
 import { readDirectory, verifyObject, type Codecs, type TenantEntry } from '@kiln/block';
-import { readCluster, type CommittedPart, type LiveBlock } from '@kiln/catalog';
+import { readChain, type CommittedPart, type LiveBlock } from '@kiln/catalog';
 import { realDisk } from '@kiln/disk';
 import { KilnError, type LogId } from '@kiln/model';
 import { inspectFileLog } from '@kiln/partition-log';
 import { allKeys, type DataReader } from './data-dir/data-reader.ts';
-import { namedObjects, readStored, type Stored } from './data-dir/stored.ts';
+import { surveyCatalog, type Survey } from './data-dir/catalog-survey.ts';
+import { namedObjects, type Stored } from './data-dir/stored.ts';
 
 /** One thing that is wrong with a data directory. */
 export interface Finding {
@@ -26,7 +27,7 @@ export interface Verified {
 }
 
 const FROM_BACKUP = 'put it back from a backup; until then answers that touch it are flagged as partial';
-const STOP = 'Kiln does not start on it: put the directory back from a backup';
+const NO_START = 'Kiln does not start on it: put the directory back from a backup';
 
 /**
  * Checks every byte of a data directory: each manifest follows the one before, each index names what is there, each object is what the one that names
@@ -41,18 +42,22 @@ export async function verifyDirectory(
 ): Promise<Verified> {
   const findings: Finding[] = [];
   progress('reading the catalog');
-  const stored = await tryTo(findings, 'the catalog', STOP, async () => {
-    await readCluster(reader);
-    return readStored(reader);
-  });
+  const survey = await surveyCatalog(reader);
+  const { stored, remains, faults } = survey;
+  for (const fault of faults) findings.push({ where: 'the catalog', ...fault });
+  const held = (await allKeys(reader, 'log/')).concat(await allKeys(reader, 'tenants/'));
+  const named = namedObjects({ chains: [...stored.chains, ...remains], indexes: stored.indexes });
+  const stray = held.filter((key) => OBJECT.test(key) && !named.has(key));
+  const names = namings(survey);
+  // What names them may be what is damaged: they are checked by themselves.
+  if (faults.length > 0) for (const key of stray) names.set(key, undefined);
   let objects = 0;
   let bytes = 0;
-  const names = stored === undefined ? new Map<string, Naming>() : namings(stored);
   for (const [key, naming] of names) {
     progress(`object ${++objects} of ${names.size}: ${key}`);
     const found = await reader.objects.get(key);
     if (found === undefined) {
-      if (await isStillNamed(reader, key))
+      if (naming !== undefined && (await isStillNamed(reader, key)))
         findings.push({ where: key, found: 'is missing, and is named', advice: FROM_BACKUP });
       continue;
     }
@@ -60,10 +65,8 @@ export async function verifyDirectory(
     for (const problem of problemsOf(found.bytes, naming, codecs))
       findings.push({ where: key, found: problem, advice: FROM_BACKUP });
   }
-  if (stored !== undefined) await verifyContained(reader, stored, findings);
-  const held = (await allKeys(reader, 'log/')).concat(await allKeys(reader, 'tenants/'));
-  const named = stored === undefined ? new Set(held) : namedObjects(stored);
-  const loose = held.filter((key) => OBJECT.test(key) && !named.has(key)).length;
+  await verifyContained(reader, stored, findings);
+  const loose = faults.length > 0 ? 0 : stray.length;
   const records = await verifyLogs(reader, stored, findings, progress);
   return { findings, objects, bytes, records, loose };
 }
@@ -78,9 +81,9 @@ interface Naming {
 }
 
 /** Every object that a manifest above T or an index names. */
-function namings({ chains, indexes }: Stored): Map<string, Naming> {
-  const names = new Map<string, Naming>();
-  for (const { manifests, T } of chains)
+function namings({ stored: { chains, indexes }, remains }: Survey): Map<string, Naming | undefined> {
+  const names = new Map<string, Naming | undefined>();
+  for (const { manifests, T } of [...chains, ...remains])
     for (const { end, object, tenants } of manifests)
       if (end > T && object !== undefined)
         names.set(object, { parts: tenants.map((part) => ({ ...part, object })), block: undefined });
@@ -106,12 +109,14 @@ async function verifyContained(reader: DataReader, { chains, indexes }: Stored, 
 }
 
 async function isStillNamed(reader: DataReader, key: string): Promise<boolean> {
-  return namings(await readStored(reader)).has(key);
+  return namings(await surveyCatalog(reader)).has(key);
 }
 
-function problemsOf(bytes: Uint8Array, { parts, block }: Naming, codecs: Codecs): string[] {
+/** @param naming undefined when it is not known what it should hold. */
+function problemsOf(bytes: Uint8Array, naming: Naming | undefined, codecs: Codecs): string[] {
   const problems = verifyObject(bytes, codecs).map(({ where, found }) => `${where}: ${found}`);
-  if (problems.length > 0) return problems;
+  if (problems.length > 0 || naming === undefined) return problems;
+  const { parts, block } = naming;
   const { entries, level } = readDirectory(bytes, codecs, bytes.length);
   if (block !== undefined && block.size !== bytes.length)
     problems.push(`has ${bytes.length} bytes, the index says ${block.size}`);
@@ -134,18 +139,18 @@ function isSame(a: TenantEntry, b: CommittedPart): boolean {
 /** @returns how many records there are. */
 async function verifyLogs(
   reader: DataReader,
-  stored: Stored | undefined,
+  stored: Stored,
   findings: Finding[],
   progress: (what: string) => void,
 ): Promise<number> {
   let records = 0;
   progress('reading the logs');
-  await tryTo(findings, reader.directory.log, STOP, async () => {
+  try {
     for await (const found of inspectFileLog({ disk: realDisk(), root: reader.directory.log, crc32: reader.crc32 })) {
       const where = `log ${found.logId} of partition ${found.partition}`;
       progress(where);
       records += Math.max(0, found.endOffset - found.startOffset + 1);
-      const E = stored?.chains.find(({ log }) => log === found.logId)?.E ?? -1;
+      const E = stored.chains.find(({ log }) => log === found.logId)?.E ?? -1;
       for (const { from, to } of found.damaged)
         if (to > E)
           findings.push({
@@ -169,25 +174,13 @@ async function verifyLogs(
           advice: `the log directory is older than the objects: put the right one back, or run: kiln log close ${found.logId}`,
         });
     }
-  });
+  } catch (error) {
+    findings.push({ where: reader.directory.log, found: KilnError.from(error).message, advice: NO_START });
+  }
   return records;
 }
 
-/** As they are now: beside a running server the log is trimmed while this looks. Undefined for a log without any. */
+/** As they are now: beside a running server the log is trimmed while this looks. Undefined for a log without any, or with damaged ones. */
 async function endOfManifests(reader: DataReader, logId: LogId): Promise<number | undefined> {
-  return (await readStored(reader)).chains.find(({ log }) => log === logId)?.E;
-}
-
-async function tryTo<T>(
-  findings: Finding[],
-  where: string,
-  advice: string,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    findings.push({ where, found: KilnError.from(error).message, advice });
-    return undefined;
-  }
+  return (await readChain(reader, logId).catch(() => undefined))?.E;
 }

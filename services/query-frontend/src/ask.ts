@@ -1,7 +1,19 @@
-import type { Answer, AnswerGap, Query } from '@kiln/query';
-import type { QueryContext } from './querier-service.ts';
-import { together, type ClampedRange, type QueryFrontend, type RequestedRange } from './query-frontend.ts';
+import type { TenantId } from '@kiln/model';
+import type { Answer, AnswerGap, AnswerStats, Query } from '@kiln/query';
+import type { UnaryContext } from '@kiln/rpc';
+import { together, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
+import type { RequestedRange } from './requests.ts';
 import { serverTiming } from './server-timing.ts';
+
+/** A call, and whose data it asks for. */
+export interface QueryContext extends UnaryContext {
+  /** One or more, each once. */
+  readonly tenants: readonly TenantId[];
+  /** That nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Hears of every query that was answered for the call. */
+  took?(query: Query, stats: AnswerStats): void;
+}
 
 /** Asks a query of a call, and says in the headers of its answer what it took and what may be missing. */
 export async function ask(frontend: QueryFrontend, context: QueryContext, query: Query): Promise<Answer> {
@@ -45,8 +57,9 @@ const GAP_LENGTH = 200;
 
 /** What may be missing, as a header: clients refuse one that is long, and a header has no text but ASCII. */
 function gapsText(gaps: readonly AnswerGap[]): string {
-  const shown = gaps.slice(0, GAPS_SHOWN).map(({ log, after, upTo, reason }) => {
-    return `${log} (${after}, ${upTo}] ${reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
+  const shown = gaps.slice(0, GAPS_SHOWN).map((gap) => {
+    const what = 'log' in gap ? `log ${gap.log}, offsets (${gap.after}, ${gap.upTo}]` : gap.object;
+    return `${what}: ${gap.reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
   });
   return [...shown, ...(gaps.length > GAPS_SHOWN ? [`and ${gaps.length - GAPS_SHOWN} more`] : [])].join('; ');
 }

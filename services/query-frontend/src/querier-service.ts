@@ -1,9 +1,9 @@
-import { KilnError, type TenantId } from '@kiln/model';
+import { KilnError } from '@kiln/model';
 import {
   diffGraph,
   finishQuery,
   type Answer,
-  type AnswerStats,
+  type Merged,
   type Query,
   type QueryRange,
   type StacktracesQuery,
@@ -18,7 +18,7 @@ import {
   type UnaryContext,
   type UnaryMethods,
 } from '@kiln/rpc';
-import { ask as askFrontend, askAll, told } from './ask.ts';
+import { ask as askFrontend, askAll, told, type QueryContext } from './ask.ts';
 import {
   analysisMessage,
   diffMessage,
@@ -30,13 +30,7 @@ import {
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
-import {
-  checkSelection,
-  seriesRange,
-  type ClampedRange,
-  type QueryFrontend,
-  type RequestedRange,
-} from './query-frontend.ts';
+import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
   exemplarsOf,
   goPgoOf,
@@ -49,18 +43,9 @@ import {
   seriesLimit,
   stepMsOf,
   type RangeMessage,
+  type RequestedRange,
   type SampleFields,
 } from './requests.ts';
-
-/** A call, and whose data it asks for. */
-export interface QueryContext extends UnaryContext {
-  /** One or more, each once. */
-  readonly tenants: readonly TenantId[];
-  /** That nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
-  /** Hears of every query that was answered for the call. */
-  took?(query: Query, stats: AnswerStats): void;
-}
 
 /** The methods that this version answers; the rest of the service is `unimplemented`. */
 export type QuerierMethods = Pick<
@@ -157,7 +142,7 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       const right = side('right', request.right, context);
       const queries = [left.query, right.query].filter((query) => query !== undefined);
       const answers = await askAll(frontend, context, queries);
-      const partialOf = (query: Query | undefined): Uint8Array =>
+      const partialOf = (query: Query | undefined): Merged =>
         query === undefined ? new Uint8Array(0) : answers[queries.indexOf(query as StacktracesQuery)]!.partial;
       const [l, r] = [left, right].map(({ query, range }) => ({ range, partial: partialOf(query) }));
       return { flamegraph: diffMessage(diffGraph(l!, r!, Math.max(left.maxNodes, right.maxNodes))) };

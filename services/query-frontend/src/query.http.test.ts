@@ -2,14 +2,11 @@ import { connect as connectHttp2, constants } from 'node:http2';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ManualClock, systemClock } from '@kiln/async';
-import { KilnError, parseTenantIds } from '@kiln/model';
-import { httpDefaults, runPlatform } from '@kiln/nest';
-import { createMetrics, silentLogger } from '@kiln/telemetry';
+import { ManualClock } from '@kiln/async';
+import { KilnError } from '@kiln/model';
 import type { QueryFrontendConfig } from './config.ts';
 import type { QueryReply } from './query-calls.ts';
-import { queryFrontendModule } from './query-frontend.module.ts';
-import { toolPorts } from './test-support/tool-ports.ts';
+import { edge as edgeOver } from './test-support/edge.ts';
 
 const PATH = '/querier.v1.QuerierService/ProfileTypes';
 const reply: QueryReply = { message: Buffer.from('{}'), isGzip: false, headers: {} };
@@ -19,39 +16,20 @@ async function edge(some: Partial<QueryFrontendConfig> = {}) {
   const config = { maxConcurrent: 8, maxWaiting: 8, inFlightMaxBytes: 2_000, ...some };
   const signals: AbortSignal[] = [];
   const finish = Promise.withResolvers<QueryReply>();
-  const metrics = createMetrics({ ofProcess: false });
   const clock = new ManualClock();
-  const platform = await runPlatform({
-    modules: [
-      queryFrontendModule(config, {
-        answerer: {
-          answer: (_call, signal) => {
-            signals.push(signal);
-            const aborted = Promise.withResolvers<never>();
-            signal.addEventListener('abort', () => aborted.reject(signal.reason));
-            return Promise.race([finish.promise, aborted.promise]);
-          },
-        },
-        ...toolPorts(),
-        tenantsOf: parseTenantIds,
-        limitOf: () => 0,
-        clock,
-        metrics,
-      }),
-    ],
-    http: { ...httpDefaults, port: 0 },
-    log: silentLogger,
-    metrics,
-    clock: systemClock(),
+  const { port, metrics } = await edgeOver({
+    config,
+    clock,
     random: Math.random,
-    build: { version: '', revision: '', branch: '', runtime: '' },
-    config: { effective: '', diff: '', defaults: '' },
-    checks: [],
-    shutdownDelayMs: 0,
-    drainMs: 0,
+    answerer: {
+      answer: (_call, signal) => {
+        signals.push(signal);
+        const aborted = Promise.withResolvers<never>();
+        signal.addEventListener('abort', () => aborted.reject(signal.reason));
+        return Promise.race([finish.promise, aborted.promise]);
+      },
+    },
   });
-  onTestFinished(() => platform.stop());
-  const { port } = platform;
   return {
     port,
     signals,

@@ -8,7 +8,6 @@ import {
   type ValuesOf,
 } from '@kiln/query';
 import { ExemplarType, HeatmapQueryType, type StackTraceSelector } from '@kiln/rpc';
-import type { RequestedRange } from './query-frontend.ts';
 
 /*
  * Fields of requests as parts of queries. A known field that is not obeyed is refused by name, because a selector that is ignored is a wrong sum.
@@ -17,6 +16,12 @@ import type { RequestedRange } from './query-frontend.ts';
 export interface RangeMessage {
   readonly start: bigint;
   readonly end: bigint;
+}
+
+/** Start and end as the client sent them, Unix milliseconds; 0 = not sent. */
+export interface RequestedRange {
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 export function rangeOf({ start, end }: RangeMessage): RequestedRange {

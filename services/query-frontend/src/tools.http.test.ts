@@ -1,61 +1,22 @@
 import { gzipSync } from 'node:zlib';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { ManualClock, systemClock } from '@kiln/async';
-import { KilnError, parseTenantIds, type TenantId } from '@kiln/model';
-import { httpDefaults, runPlatform } from '@kiln/nest';
-import { createMetrics, silentLogger } from '@kiln/telemetry';
+import { describe, expect, test } from 'vitest';
+import { ManualClock } from '@kiln/async';
+import { KilnError, type TenantId } from '@kiln/model';
 import { buildPprof } from '../../../test/support/profile-builder.ts';
-import { queryFrontendDefaults } from './config.ts';
 import { QueryCalls } from './query-calls.ts';
-import { queryFrontendModule } from './query-frontend.module.ts';
 import { QueryFrontend } from './query-frontend.ts';
+import { edge } from './test-support/edge.ts';
+import { limits } from './test-support/harness.ts';
 import { NOW, toolPorts } from './test-support/tool-ports.ts';
 
 type Json = Record<string, unknown>;
 
 async function server({ admit = () => undefined }: { admit?: (tenant: TenantId) => void } = {}) {
-  const limits = {
-    maxQueryLookbackMs: 0,
-    retentionPeriodMs: 0,
-    maxQueryLengthMs: 0,
-    maxFlamegraphNodesDefault: 8192,
-    maxFlamegraphNodesMax: 10_000,
-    maxFlamegraphNodesOnSelectMergeProfile: false,
-    includeStrippedProfiles: false,
-    queryAnalysisEnabled: true,
-    queryAnalysisSeriesEnabled: true,
-    maxResultNodes: 0,
-    maxResultSeries: 0,
-    maxResultPoints: 0,
-  };
   const queries = { query: () => Promise.reject(new Error('no query is asked')) };
-  const frontend = new QueryFrontend(queries, () => limits, new ManualClock(NOW));
-  const metrics = createMetrics({ ofProcess: false });
+  const readLimits = { ...limits, maxFlamegraphNodesMax: 10_000 };
   const ports = { ...toolPorts(), admit };
-  const platform = await runPlatform({
-    modules: [
-      queryFrontendModule(queryFrontendDefaults, {
-        ...ports,
-        answerer: new QueryCalls(frontend),
-        tenantsOf: parseTenantIds,
-        limitOf: () => 0,
-        clock: systemClock(),
-        metrics,
-      }),
-    ],
-    http: { ...httpDefaults, port: 0 },
-    log: silentLogger,
-    metrics,
-    clock: systemClock(),
-    random: () => 0,
-    build: { version: '', revision: '', branch: '', runtime: '' },
-    config: { effective: '', diff: '', defaults: '' },
-    checks: [],
-    shutdownDelayMs: 0,
-    drainMs: 0,
-  });
-  onTestFinished(() => platform.stop());
-  const url = `http://127.0.0.1:${platform.port}`;
+  const frontend = new QueryFrontend(queries, () => readLimits, new ManualClock(NOW));
+  const { url } = await edge({ ...ports, answerer: new QueryCalls(frontend) });
   return {
     ...ports,
     url,
@@ -273,8 +234,8 @@ test('the small services answer what tools look for', async () => {
   ]);
   expect(await call('vcs.v1.VCSService/GithubApp')).toMatchObject([501, { code: 'unimplemented' }]);
   expect(await call('settings.v1.RecordingRulesService/ListRecordingRules')).toMatchObject([404, {}]);
-  const limits = await fetch(`${url}/api/v1/tenant_limits`, { headers: { 'x-scope-orgid': 'acme' } });
-  expect(await limits.json()).toEqual({
+  const ofTenant = await fetch(`${url}/api/v1/tenant_limits`, { headers: { 'x-scope-orgid': 'acme' } });
+  expect(await ofTenant.json()).toEqual({
     ingestion_rate: 4 * 1024 * 1024,
     ingestion_burst_size: 0,
     max_global_series_per_user: 0,

@@ -2,6 +2,7 @@ import { openPart, readDirectory, verifyObject, type Directory } from '@kiln/blo
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
 import { nodeCodecs } from '@kiln/ingester';
+import { counted } from '../counted.ts';
 import { allKeys, dataSettings, readDataDirectory, readObject, type DataReader } from '../data-dir/data-reader.ts';
 import { liveParts, namedObjects, readStored } from '../data-dir/stored.ts';
 import { tableText, timeText } from '../table-text.ts';
@@ -62,7 +63,7 @@ async function list(reader: DataReader, tenant: string, terminal: Terminal): Pro
   const loose = (await objectKeys(reader)).filter((key) => !committed.has(key));
   if (loose.length > 0) {
     terminal.out(
-      `${loose.length} objects are named by nobody (compacted and deleted soon, being written, or left by a process that died):\n`,
+      `named by nobody (compacted and deleted soon, being written, or left by a process that died): ${counted(loose.length, 'object')}\n`,
     );
     for (const key of loose) terminal.out(`  ${key}\n`);
   }
@@ -119,7 +120,9 @@ async function verify(reader: DataReader | undefined, names: readonly string[], 
     }
   }
   progress.end();
-  terminal.out(`${checked} objects of ${length} bytes checked: ${wrong === 0 ? 'all is well' : `${wrong} problems`}\n`);
+  terminal.out(
+    `${counted(checked, 'object')} of ${counted(length, 'byte')} checked: ${wrong === 0 ? 'all is well' : counted(wrong, 'problem')}\n`,
+  );
   return wrong === 0 ? 0 : 1;
 }
 

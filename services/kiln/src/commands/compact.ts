@@ -1,5 +1,6 @@
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
+import { counted } from '../counted.ts';
 import { ask, remoteSettings } from '../remote.ts';
 import { Progress, type Command } from '../terminal.ts';
 
@@ -42,7 +43,9 @@ export const compactCommand: Command = {
       deleted: number;
       troubles: string[];
     };
-    terminal.out(`${jobs} jobs made ${blocks} blocks; ${deleted} objects that nobody needs any more were deleted\n`);
+    terminal.out(
+      `${counted(jobs, 'job')} made ${counted(blocks, 'block')}; deleted, because nobody needs them any more: ${counted(deleted, 'object')}\n`,
+    );
     for (const trouble of troubles) terminal.err(`${trouble}\n`);
     return troubles.length === 0 ? 0 : 1;
   },

@@ -78,12 +78,10 @@ function converted(pprof: Pprof, format: string, { input, type }: { input: strin
   }
   const graph = messageOf(flameGraph(treeOfPprof(pprof, number), 0, { startMs: 0, endMs: 0 }));
   if (!isPicture(format)) return jsonText(graph);
-  return pictureOf(
-    format,
-    flameTree(graph),
-    `${input} · ${types[number]}`,
-    textOf(pprof, pprof.sampleTypes[number]!.unit),
-  );
+  return pictureOf(format, flameTree(graph), `${input} · ${types[number]}`, {
+    unit: textOf(pprof, pprof.sampleTypes[number]!.unit),
+    scale: 1,
+  });
 }
 
 /** As the server would answer it. */

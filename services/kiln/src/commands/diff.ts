@@ -1,13 +1,14 @@
 import { gzipSync } from 'node:zlib';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { amountText } from '@kiln/model';
+import { amountText, nameText } from '@kiln/model';
+import { counted } from '../counted.ts';
 import { diffPprof } from '../diff/diff-pprof.ts';
 import { diffTree, functionChanges, type DiffJson, type DiffNode } from '../diff/diff-tree.ts';
 import { clipped } from '../clipped.ts';
 import { flameSvg } from '../flame/svg.ts';
 import { chosenOf, chosenSettings } from '../query/chosen.ts';
 import { mergedPprof } from '../query/merged-pprof.ts';
-import { jsonText } from '../query/output.ts';
+import { jsonText, limitSetting, maxNodesSetting } from '../query/output.ts';
 import { askQuerierJson, queryRemoteSettings } from '../query/querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from '../query/range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from '../query/selection.ts';
@@ -39,22 +40,8 @@ const settings: SettingsFor<DiffFlags> = {
     default: '',
     meaning: 'End of the base; empty = --to',
   }),
-  limit: setting({
-    key: 'limit',
-    yaml: null,
-    type: 'int',
-    default: 20,
-    unit: 'functions',
-    meaning: 'How many to list; 0 = all',
-  }),
-  maxNodes: setting({
-    key: 'max-nodes',
-    yaml: null,
-    type: 'int',
-    default: 0,
-    unit: 'nodes',
-    meaning: 'Nodes of the graphs in svg and json; 0 = the default of the server',
-  }),
+  limit: limitSetting('functions'),
+  maxNodes: maxNodesSetting('Nodes of the graphs in svg and json; 0 = the default of the server'),
   output: setting({
     key: 'output',
     yaml: null,
@@ -129,7 +116,12 @@ async function diff(argv: readonly string[], terminal: Terminal): Promise<number
     output === 'json'
       ? jsonText(flamegraph)
       : output === 'svg'
-        ? flameSvg(root, title, now.unit, { colour: colourOf, hover: (node) => hoverText(node, root, now.unit) })
+        ? flameSvg(
+            root,
+            title,
+            { unit: now.unit, scale: 1 },
+            { colour: colourOf, hover: (node) => hoverText(node, root, now.unit) },
+          )
         : tableOf(root, now.unit, wanted.limit, terminal);
   await writeResult(text, wanted.file, terminal);
   return 0;
@@ -165,10 +157,10 @@ function tableOf(root: DiffNode, unit: string, limit: number, terminal: Terminal
     amountText(one.self, unit),
     difference(one.total, one.baseTotal),
     amountText(one.total, unit),
-    terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
+    terminal.isScreen ? clipped(nameText(one.name), terminal.columns - NUMBERS_WIDTH) : nameText(one.name),
   ]);
   const left = changes.length - shown.length;
-  const more = left === 0 ? '' : `${left} more functions changed: --limit 0 lists all\n`;
+  const more = left === 0 ? '' : `${counted(left, 'more function')} changed: --limit 0 lists all\n`;
   const head = `${amountText(root.base.total, unit)} → ${amountText(root.now.total, unit)} in all, ${difference(root.now.total, root.base.total)}\n`;
   return `${head}${tableText([['self', 'now', 'total', 'now', 'function'], ...rows])}${more}`;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError, labelSetKey, type Label } from '@kiln/model';
+import { counted } from '../counted.ts';
 import { digestOf, ImportJournal } from '../import-journal.ts';
 import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
@@ -62,7 +63,7 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
     }
   }
   progress.end();
-  terminal.out(`${counts.imported} files imported, ${counts.known} known already, ${failed} refused\n`);
+  terminal.out(`${counted(counts.imported, 'file')} imported, ${counts.known} known already, ${failed} refused\n`);
   return failed === 0 ? 0 : 1;
 }
 

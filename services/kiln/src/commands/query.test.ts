@@ -200,6 +200,43 @@ describe('of a running Kiln', () => {
     );
   });
 
+  test('what is held at an instant is summed with a note, and averaged where it is asked for, as the page does', async () => {
+    const heap = 'memory:inuse_space:bytes:space:bytes{service_name="heap"}';
+    const file = join(folder, 'heap.pb');
+    await writeFile(
+      file,
+      buildPprof({
+        types: [['inuse_space', 'bytes']],
+        periodType: ['space', 'bytes'],
+        samples: [
+          { frames: [{ name: 'keep' }, { name: 'main' }], values: [1000n] },
+          { frames: [{ name: 'main' }], values: [1n] },
+        ],
+      }),
+    );
+    for (let i = 0; i < 3; i++)
+      expect((await runLine('push', file, '--label=service_name=heap', '--url', url)).code).toBe(0);
+    const summed = await query('top', heap, '--output=csv');
+    expect(summed.out).toBe('function,self,total\nkeep,3000,3000\nmain,3,3003\n');
+    expect(summed.err).toMatch(
+      /^note: a sum of all profiles in the range; inuse_space is held at an instant: --aggregation average/,
+    );
+    expect((await query('top', heap, '--aggregation=sum')).err).toBe('');
+    const averaged = await query('top', heap, '--output=csv', '--aggregation=average', '--sort=total');
+    expect(averaged).toMatchObject({ out: 'function,self,total\nmain,1,1001\nkeep,1000,1000\n', err: '' });
+    expect(JSON.parse((await query('top', heap, '--output=json', '--aggregation=average')).out)).toMatchObject({
+      aggregation: 'average',
+      total: '1001',
+    });
+    expect((await query('top', heap, '--aggregation=average')).out).toMatch(/^1,001 bytes in all\n/);
+    const profile = (...flags: string[]): Promise<Ran> => query('profile', heap, '--aggregation=average', ...flags);
+    expect((await profile('--output=collapsed')).out).toBe('main 1\nmain;keep 1000\n');
+    expect((await profile()).out).toMatch(/1,001 bytes in all\n/);
+    expect(await profile('--output=pprof')).toMatchObject({ code: 2, err: expect.stringContaining('whole numbers') });
+    expect((await profile('--call-site=main')).err).toContain('of whole profiles');
+    expect((await query('profile', heap, '-o', join(folder, 'heap.svg'))).err).toMatch(/^note: a sum of all/);
+  });
+
   test('series sums by label, as lines where they fit, as points where not, as plain numbers', async () => {
     const target = `${cpu}{service_name="shop"}`;
     const drawn = (await query('series', target, '--by=pod')).out;

@@ -58,21 +58,23 @@ test('row 44: an answer above a limit is refused with 429 and the setting that c
   expect(await kiln.stop()).toMatchObject({ code: 0 });
 });
 
+/** Workers are built files; from source the partitions run in this thread. */
+const startArgs = (...flags: string[]): string[] => [
+  'start',
+  '--port=0',
+  '--data-dir',
+  dataDir(),
+  '--ingester.workers=0',
+  '--querier.threads=0',
+  '--distributor.threads=0',
+  '--compactor.threads=0',
+  '--self-profiling.enabled=false',
+  '--log.level=error',
+  ...flags,
+];
+
 async function start(...flags: string[]): Promise<{ kiln: Running; url: string }> {
-  // Workers are built files; from source the partitions run in this thread.
-  const kiln = new Running([
-    'start',
-    '--port=0',
-    '--data-dir',
-    dataDir(),
-    '--ingester.workers=0',
-    '--querier.threads=0',
-    '--distributor.threads=0',
-    '--compactor.threads=0',
-    '--self-profiling.enabled=false',
-    '--log.level=error',
-    ...flags,
-  ]);
+  const kiln = new Running(startArgs(...flags));
   const [, url] = await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/);
   return { kiln, url: url! };
 }
@@ -198,6 +200,23 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
   await refused(
     `the data directory ${dataDir()} has layout 9, this Kiln knows up to 1: start the newer Kiln that wrote it`,
   );
+});
+
+test('a server that is stopped before it is ready never says that it is', async () => {
+  const first = await start();
+  expect((await run('push', '--example', '--url', first.url)).code).toBe(0);
+  await first.kiln.stop();
+  const names = await readdir(join(dataDir(), 'objects'), { recursive: true });
+  await writeFile(
+    join(
+      dataDir(),
+      'objects',
+      names.find((name) => /\/m\/\d+$/.test(name))!,
+    ),
+    'x',
+  );
+  const never = new Running(startArgs());
+  expect(await never.stop()).toMatchObject({ code: 0, out: '', err: '' });
 });
 
 test('a tenant sees its own; the header is ignored aloud when multitenancy is off', async () => {

@@ -15,6 +15,7 @@ import { TenantLimits, TenantResolver, withoutOtherLimits } from '@kiln/tenant';
 import { buildInfo } from '../build-info.ts';
 import { configPages } from '../config-pages.ts';
 import { nodeCodecs } from '@kiln/ingester';
+import { counted } from '../counted.ts';
 import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
 import { lockedDisk } from '../data-dir/locked-disk.ts';
@@ -146,8 +147,11 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
       shutdownDelayMs: config.process.shutdownDelayMs,
       drainMs: config.process.shutdownDrainMs,
     });
-    await Promise.race([untilReady(platform, clock, log), terminal.stopAsked]);
-    await banner(terminal, http, platform, directory, config.auth.multitenancyEnabled);
+    const isReady = await Promise.race([
+      untilReady(platform, { clock, log, signal: ended.signal }),
+      terminal.stopAsked.then(() => false),
+    ]);
+    if (isReady) await banner(terminal, http, platform, directory, config.auth.multitenancyEnabled);
     const why = await terminal.stopAsked;
     const began = clock.nowMs();
     log.info('stopping', { why });
@@ -175,18 +179,22 @@ function startSelf(
 const LOOK_MS = 20;
 const TELL_MS = 5_000;
 
-/** Waits for the roles; tells every few seconds what they wait for. */
-async function untilReady({ checks }: Platform, clock: Clock, log: Logger): Promise<void> {
+/** Waits for the roles; tells every few seconds what they wait for. @returns whether they are ready: not when `signal` ends the wait. */
+async function untilReady(
+  { checks }: Platform,
+  { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal },
+): Promise<boolean> {
   let toldMs = clock.nowMs();
-  for (;;) {
+  while (!signal.aborted) {
     const { ready, lines } = await checks.look();
-    if (ready) return;
+    if (ready) return true;
     if (clock.nowMs() - toldMs >= TELL_MS) {
       toldMs = clock.nowMs();
       log.info('not ready yet', { why: lines.join('; ') });
     }
-    await clock.sleep(LOOK_MS);
+    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
   }
+  return false;
 }
 
 function lostDirectory({ root }: DataDirectory, why: string): KilnError {
@@ -246,7 +254,7 @@ function tenantResolver(config: StartConfig, log: Logger, metrics: Metrics): Ten
     name: 'kiln_tenant_header_ignored_total',
     help: 'Requests whose X-Scope-OrgID was ignored because multitenancy is off.',
   });
-  return new TenantResolver(config.auth.multitenancyEnabled, {
+  return new TenantResolver(config.auth, {
     count: () => ignored.add(),
     warn: (message) => log.warn(message),
   });
@@ -264,7 +272,7 @@ async function banner(
   const host = any ? 'localhost' : address.includes(':') ? `[${address}]` : address;
   const url = `${tls === undefined ? 'http' : 'https'}://${host}:${port}${pathPrefix}`;
   const { bytes, files } = await folderSize(directory.root);
-  const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${files} files`;
+  const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${counted(files, 'file')}`;
   const other = (url === DEFAULT_URL ? '' : ` --url ${url}`) + (isMultitenant ? ' --tenant team-a' : '');
   terminal.out(`Kiln ${buildInfo().version} is ready on ${url}\n`);
   terminal.out(`  data      ${directory.root} (${held})\n`);

@@ -38,7 +38,9 @@ async function compacted(): Promise<{ kiln: Running; url: string; before: string
   await first.kiln.stop();
   const { kiln, url } = await start('--compactor.interval=1h');
   const before = (await asked(url)).out;
-  expect((await run('compact', '--now', '--url', url)).out).toMatch(/^1 jobs made 1 blocks; 0 objects/);
+  expect((await run('compact', '--now', '--url', url)).out).toMatch(
+    /^1 job made 1 block; deleted, because nobody needs them any more: 0 objects\n$/,
+  );
   const [object] = await readdir(join(dataDir(), 'objects/tenants/anonymous/b'));
   return { kiln, url, before, block: join(dataDir(), 'objects/tenants/anonymous/b', object!) };
 }
@@ -65,7 +67,7 @@ test('a damaged block is named by verify, and an answer that needs it says what 
   await writeFile(block, bytes);
   const verified = await run('verify', '--data-dir', dataDir());
   expect(verified.code).toBe(1);
-  expect(verified.out).toMatch(/tenants\/anonymous\/b\/\S+: .*checksum[^]*put it back from a backup[^]*1 problems\n/);
+  expect(verified.out).toMatch(/tenants\/anonymous\/b\/\S+: .*checksum[^]*put it back from a backup[^]*1 problem\n/);
   expect((await asked(url)).err).toMatch(/tenants\/anonymous\/b\//);
   await kiln.stop();
 });
@@ -92,6 +94,28 @@ test('a damaged index is named by verify with what to do, and a query that needs
   await kiln.stop();
 });
 
+test('verify goes on behind a damaged manifest and index: it names every fault, and says what Kiln does with it', async () => {
+  const { kiln, block } = await compacted();
+  await kiln.stop();
+  const objects = join(dataDir(), 'objects');
+  const manifests = (await readdir(objects, { recursive: true })).filter((name) => /\/m\/\d+$/.test(name));
+  expect(manifests).toHaveLength(1);
+  for (const name of [...manifests, 'tenants/anonymous/index']) await writeFile(join(objects, name), 'x');
+  const bytes = await readFile(block);
+  bytes[Math.floor(bytes.length / 2)]! ^= 1;
+  await writeFile(block, bytes);
+  const { code, out } = await run('verify', '--data-dir', dataDir());
+  expect(code).toBe(1);
+  expect(out).toMatch(
+    /^the catalog: corrupt log\/\S+\/m\/\S+ at byte 0: .*\n  Kiln starts on it and keeps what is pushed in its log, but is not ready/,
+  );
+  expect(out).toMatch(
+    /\nthe catalog: corrupt tenants\/anonymous\/index at byte 0: .*\n.*refuses the queries of this tenant/,
+  );
+  expect(out).toMatch(/\ntenants\/anonymous\/b\/\S+: .*checksum/);
+  expect(out).toMatch(/\n2 objects of \d+ bytes and 2 records of the logs checked: 3 problems\n$/);
+});
+
 test('a log that ends before its manifests, or begins after them, is named by verify', async () => {
   const { kiln } = await compacted();
   await kiln.stop();
@@ -111,7 +135,7 @@ test('a log that ends before its manifests, or begins after them, is named by ve
     await writeFile(join(logs, partition, '0000000000000000.log'), '');
   }
   expect(await verified()).toMatch(
-    /ends at offset -1, its manifests reach \d\n[^]*older than the objects[^]*1 problems/,
+    /ends at offset -1, its manifests reach \d\n[^]*older than the objects[^]*: 1 problem\n/,
   );
 });
 

@@ -1,5 +1,6 @@
 import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { nodeCodecs } from '@kiln/ingester';
+import { counted } from '../counted.ts';
 import { dataSettings, readDataDirectory } from '../data-dir/data-reader.ts';
 import { Progress, type Command } from '../terminal.ts';
 import { verifyDirectory } from '../verify.ts';
@@ -23,10 +24,12 @@ export const verifyCommand: Command = {
     );
     progress.end();
     for (const { where, found, advice } of findings) terminal.out(`${where}: ${found}\n  ${advice}\n`);
-    terminal.out(`${objects} objects of ${bytes} bytes and ${records} records of the logs checked: `);
-    terminal.out(findings.length === 0 ? 'all is well\n' : `${findings.length} problems\n`);
+    terminal.out(
+      `${counted(objects, 'object')} of ${counted(bytes, 'byte')} and ${counted(records, 'record')} of the logs checked: `,
+    );
+    terminal.out(findings.length === 0 ? 'all is well\n' : `${counted(findings.length, 'problem')}\n`);
     if (loose > 0)
-      terminal.out(`${loose} objects are named by nobody (being written, or left by a process that died)\n`);
+      terminal.out(`named by nobody (being written, or left by a process that died): ${counted(loose, 'object')}\n`);
     return findings.length === 0 ? 0 : 1;
   },
 };

@@ -50,7 +50,13 @@ export function liveParts({ chains, indexes }: Stored, tenant: TenantId): Commit
 }
 
 /** Every object that a manifest or an index names, also those that wait to be deleted. */
-export function namedObjects({ chains, indexes }: Stored): Set<string> {
+export function namedObjects({
+  chains,
+  indexes,
+}: {
+  readonly chains: readonly Pick<Chain, 'manifests'>[];
+  readonly indexes: Stored['indexes'];
+}): Set<string> {
   const named = new Set<string>();
   for (const { manifests } of chains) for (const { object } of manifests) if (object !== undefined) named.add(object);
   for (const { blocks, tombstones } of indexes.values())

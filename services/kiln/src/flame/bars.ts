@@ -1,13 +1,13 @@
 import { clipped } from '../clipped.ts';
-import { amountText } from '@kiln/model';
+import { nameText } from '@kiln/model';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
+import { valueText, type Values } from '../values.ts';
 
 export interface BarOptions {
   /** Characters per line. */
   readonly columns: number;
   readonly colours: boolean;
-  /** Unit of the values, for example `nanoseconds`. */
-  readonly unit: string;
+  readonly values: Values;
 }
 
 /** Boxes below this share of the whole are counted, not shown. */
@@ -18,10 +18,10 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
  * A flame graph for a terminal: one line a function, its share, a bar that lies where its box lies, its name indented by depth, its own value.
  * Read downwards the bars are the flame graph.
  */
-export function flameBars(root: FlameNode, { columns, colours, unit }: BarOptions): string {
+export function flameBars(root: FlameNode, { columns, colours, values }: BarOptions): string {
   const width = Math.max(10, Math.floor(columns * 0.3));
   let hidden = 0;
-  let text = `  share  ${'where'.padEnd(width)}  ${amountText(root.total, unit)} in all\n`;
+  let text = `  share  ${'where'.padEnd(width)}  ${valueText(root.total, values)} in all\n`;
   for (const { node, depth } of flameNodes(largestFirst(root))) {
     const share = shareOf(node.total, root.total);
     if (share < MIN_SHARE) {
@@ -32,18 +32,18 @@ export function flameBars(root: FlameNode, { columns, colours, unit }: BarOption
     const bar = barAt(shareOf(node.x, root.total) * width, share * width)
       .padEnd(width)
       .slice(0, width);
-    const own = node.self === 0n || node.total === 0n ? '' : ` · ${selfText(node, root, unit)}`;
+    const own = node.self === 0n || node.total === 0n ? '' : ` · ${selfText(node, root, values)}`;
     const indent = ' '.repeat(Math.min(depth, Math.max(0, Math.floor((columns - width) / 3))));
     const room = columns - percent.length - width - 4 - indent.length - own.length;
-    text += `${percent}  ${colours ? coloured(bar, node.name) : bar}  ${indent}${clipped(node.name, room)}${own}\n`;
+    text += `${percent}  ${colours ? coloured(bar, node.name) : bar}  ${indent}${clipped(nameText(node.name), room)}${own}\n`;
   }
   if (hidden > 0) text += `         ${hidden} more below ${MIN_SHARE * 100}%: -o FILE.svg shows them\n`;
   return text;
 }
 
-function selfText(node: FlameNode, root: FlameNode, unit: string): string {
+function selfText(node: FlameNode, root: FlameNode, values: Values): string {
   return node.children.length === 0
-    ? amountText(node.self, unit)
+    ? valueText(node.self, values)
     : `${(shareOf(node.self, root.total) * 100).toFixed(1)}% self`;
 }
 

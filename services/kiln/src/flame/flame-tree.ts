@@ -1,4 +1,5 @@
 import { KilnError } from '@kiln/model';
+import { valueOf, type Values } from '../values.ts';
 
 /** One box of a flame graph. */
 export interface FlameNode {
@@ -20,18 +21,27 @@ export interface FlameGraphJson {
 
 /**
  * The tree of a flame graph: four numbers a box, x offset from the box before, total, self, name (contract/pyroscope.md §5.6).
+ * @param values what its numbers are: those of averages have decimals.
  * @throws KilnError `data_loss` when the numbers contradict each other.
  */
-export function flameTree({ names = [], levels = [] }: FlameGraphJson): FlameNode {
+export function flameTree(
+  { names = [], levels = [] }: FlameGraphJson,
+  values: Pick<Values, 'scale'> = { scale: 1 },
+): FlameNode {
   let above: FlameNode[] = [];
   let root: FlameNode | undefined;
-  for (const { values = [] } of levels) {
+  for (const { values: numbers = [] } of levels) {
     const row: FlameNode[] = [];
     let x = 0n;
     let parent = 0;
-    if (values.length % 4 !== 0) throw broken(`a level of ${values.length} numbers`);
-    for (let i = 0; i < values.length; i += 4) {
-      const [offset, total, self, name] = values.slice(i, i + 4).map(BigInt) as [bigint, bigint, bigint, bigint];
+    if (numbers.length % 4 !== 0) throw broken(`a level of ${numbers.length} numbers`);
+    for (let i = 0; i < numbers.length; i += 4) {
+      const [offset, total, self] = numbers.slice(i, i + 3).map((one) => valueOf(one, values)) as [
+        bigint,
+        bigint,
+        bigint,
+      ];
+      const name = numbers[i + 3]!;
       x += offset;
       const node: FlameNode = { name: names[Number(name)] ?? '?', total, self, x, children: [] };
       if (root === undefined) root = node;

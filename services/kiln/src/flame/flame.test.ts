@@ -3,6 +3,7 @@ import { amountText } from '@kiln/model';
 import { flameBars } from './bars.ts';
 import { collapsedStacks } from './collapsed.ts';
 import { flameNodes, flameTree, type FlameGraphJson } from './flame-tree.ts';
+import { speedscopeText } from './speedscope.ts';
 import { flameSvg } from './svg.ts';
 
 /** The example of contract §5.6: a;b=3, a=2, c=5. */
@@ -39,8 +40,10 @@ describe('a flame graph', () => {
     expect(flameTree({}).total).toBe(0n);
     const empty = flameTree({ names: ['total'], levels: [{ values: ['0', '0', '0', '0'] }] });
     expect(collapsedStacks(empty)).toBe('');
-    expect(flameSvg(empty, 'x', 'count')).toContain('</svg>');
-    expect(flameBars(empty, { columns: 80, colours: false, unit: 'count' })).toContain('0 in all');
+    expect(flameSvg(empty, 'x', { unit: 'count', scale: 1 })).toContain('</svg>');
+    expect(flameBars(empty, { columns: 80, colours: false, values: { unit: 'count', scale: 1 } })).toContain(
+      '0 in all',
+    );
   });
 
   test('whose numbers contradict each other is refused', () => {
@@ -53,8 +56,18 @@ describe('a flame graph', () => {
 });
 
 describe('bars', () => {
+  test('of a function without a name say that it has none', () => {
+    const tree = flameTree({ ...example, names: ['total', '', 'a', 'b'] });
+    expect(flameBars(tree, { columns: 80, colours: false, unit: 'count' })).toMatch(/ 50\.0% .* \(no name\) · 5\n/);
+    expect(flameSvg(tree, 'x', 'count')).toContain('(no name): 50');
+  });
+
   test('lie where their boxes lie, with their share and the largest first', () => {
-    const lines = flameBars(flameTree(example), { columns: 80, colours: false, unit: 'count' }).split('\n');
+    const lines = flameBars(flameTree(example), {
+      columns: 80,
+      colours: false,
+      values: { unit: 'count', scale: 1 },
+    }).split('\n');
     expect(lines[1]).toMatch(/^ 100\.0% {2}█{24} {2}total$/);
     expect(lines[2]).toMatch(/^ {2}50\.0% {2}█{12} {14} a · 20\.0% self$/);
     expect(lines[3]).toMatch(/^ {2}30\.0% {2} {4}▊? *█{7}/);
@@ -68,7 +81,9 @@ describe('bars', () => {
       levels: [{ values: [0, 10, 0, 0] }, { values: [0, 10, 1, 1] }, { values: [1, 9, 9, 2] }],
     });
     for (const columns of [60, 80, 200]) {
-      for (const line of flameBars(root, { columns, colours: false, unit: 'bytes' }).split('\n')) {
+      for (const line of flameBars(root, { columns, colours: false, values: { unit: 'bytes', scale: 1 } }).split(
+        '\n',
+      )) {
         expect(line.length).toBeLessThanOrEqual(columns);
         expect(line).not.toMatch(/\p{Cc}/u);
       }
@@ -80,7 +95,9 @@ describe('bars', () => {
       names: ['total', 'a', 'b'],
       levels: [{ values: [0, 1000, 0, 0] }, { values: [0, 999, 999, 1, 0, 1, 1, 2] }],
     });
-    expect(flameBars(root, { columns: 80, colours: false, unit: 'count' })).toContain('1 more below 0.5%');
+    expect(flameBars(root, { columns: 80, colours: false, values: { unit: 'count', scale: 1 } })).toContain(
+      '1 more below 0.5%',
+    );
   });
 });
 
@@ -89,7 +106,7 @@ test('an SVG is one whole picture with a title on every box, whatever the names'
   const svg = flameSvg(
     flameTree({ names, levels: [{ values: [0, 10, 0, 0] }, { values: [0, 6, 6, 1, 0, 4, 4, 2] }] }),
     'a<b',
-    'nanoseconds',
+    { unit: 'nanoseconds', scale: 1 },
   );
   expect(svg).toContain(
     '<title>&lt;script&gt;alert(&quot;&amp;&quot;)&lt;/script&gt;: 60.00%, 6 ns, itself 6 ns</title>',
@@ -106,6 +123,15 @@ test('folded stacks hold no separator inside a name', () => {
     levels: [{ values: [0, 5, 0, 0] }, { values: [0, 5, 2, 1] }, { values: [2, 3, 3, 2] }],
   });
   expect(collapsedStacks(root)).toBe('a:b 2\na:b;c d 3\n');
+});
+
+test('averages are told to three decimals, exactly', () => {
+  const values = { unit: 'count', scale: 1_000 } as const;
+  const levels = [{ values: ['0', '1.333', '0', '0'] }, { values: ['0', '0.333', '0.333', '1', '0', '1', '1', '2'] }];
+  const root = flameTree({ names: ['total', 'a', 'b'], levels }, values);
+  expect(collapsedStacks(root, values)).toBe('a 0.333\nb 1\n');
+  expect(speedscopeText(root, 'x', values)).toContain('"endValue":1.333,"samples":[[0],[1]],"weights":[0.333,1]');
+  expect(flameBars(root, { columns: 80, colours: false, values })).toContain('1.33 in all');
 });
 
 test('amounts have units that people read', () => {

@@ -3,6 +3,7 @@ import { collapsedStacks } from './collapsed.ts';
 import type { FlameNode } from './flame-tree.ts';
 import { speedscopeText } from './speedscope.ts';
 import { flameSvg } from './svg.ts';
+import type { Values } from '../values.ts';
 
 /** What a flame graph can be written as. */
 export type Picture = 'svg' | 'collapsed' | 'speedscope';
@@ -12,9 +13,9 @@ export function isPicture(format: string): format is Picture {
 }
 
 /** A flame graph as text of a format. @param title says what it is of. */
-export function pictureOf(picture: Picture, root: FlameNode, title: string, unit: string): string {
-  if (picture === 'svg') return flameSvg(root, title, unit);
-  return picture === 'collapsed' ? collapsedStacks(root) : speedscopeText(root, title, unit);
+export function pictureOf(picture: Picture, root: FlameNode, title: string, values: Values): string {
+  if (picture === 'svg') return flameSvg(root, title, values);
+  return picture === 'collapsed' ? collapsedStacks(root, values) : speedscopeText(root, title, values);
 }
 
 /** What the ending of a file's name says; undefined for one that says nothing. */

@@ -1,5 +1,6 @@
-import { amountText } from '@kiln/model';
+import { nameText } from '@kiln/model';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
+import { valueText, type Values } from '../values.ts';
 
 const WIDTH = 1200;
 const ROW = 18;
@@ -12,8 +13,8 @@ const NARROWEST = 0.05;
 export function flameSvg<N extends Omit<FlameNode, 'children'> & { readonly children: N[] }>(
   root: N,
   title: string,
-  unit: string,
-  look: Look<N> = { colour: (node) => colourOf(node.name), hover: (node) => hoverText(node, root, unit) },
+  values: Values,
+  look: Look<N> = { colour: (node) => colourOf(node.name), hover: (node) => hoverText(node, root, values) },
 ): string {
   let depths = 0;
   let boxes = '';
@@ -22,14 +23,14 @@ export function flameSvg<N extends Omit<FlameNode, 'children'> & { readonly chil
     if (width < NARROWEST) continue;
     depths = Math.max(depths, depth);
     const place = { x: shareOf(node.x, root.total) * WIDTH, y: HEAD + depth * ROW, width };
-    boxes += box(node.name, place, look.hover(node, root), look.colour(node, root));
+    boxes += box(nameText(node.name), place, look.hover(node, root), look.colour(node, root));
   }
   const height = HEAD + (depths + 1) * ROW + 8;
   return `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="100%" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="11">
 <style>rect { stroke: #fff; stroke-width: .5 } g:hover rect { stroke: #000; stroke-width: 1 } text { fill: #222; pointer-events: none } .title { font-size: 13px }</style>
 <rect width="${WIDTH}" height="${height}" fill="#fffdf8" stroke="none"/>
-<text class="title" x="4" y="20">${escapeXml(title)} · ${escapeXml(amountText(root.total, unit))}</text>
+<text class="title" x="4" y="20">${escapeXml(title)} · ${escapeXml(valueText(root.total, values))}</text>
 ${boxes}</svg>
 `;
 }
@@ -40,10 +41,10 @@ interface Look<N> {
   readonly hover: (node: N, root: N) => string;
 }
 
-function hoverText(node: Omit<FlameNode, 'children'>, root: Omit<FlameNode, 'children'>, unit: string): string {
+function hoverText(node: Omit<FlameNode, 'children'>, root: Omit<FlameNode, 'children'>, values: Values): string {
   const share = (shareOf(node.total, root.total) * 100).toFixed(2);
-  const own = node.self === 0n ? '' : `, itself ${amountText(node.self, unit)}`;
-  return `${node.name}: ${share}%, ${amountText(node.total, unit)}${own}`;
+  const own = node.self === 0n ? '' : `, itself ${valueText(node.self, values)}`;
+  return `${nameText(node.name)}: ${share}%, ${valueText(node.total, values)}${own}`;
 }
 
 function box(

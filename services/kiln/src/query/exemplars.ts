@@ -2,7 +2,7 @@ import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@ki
 import { amountText } from '@kiln/model';
 import { tableText, timeText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
-import { csvText, jsonText, outputSetting } from './output.ts';
+import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
@@ -23,14 +23,7 @@ const settings: SettingsFor<ExemplarFlags> = {
     choices: ['profiles', 'spans'],
     meaning: 'What to list: profiles, or samples of spans',
   }),
-  limit: setting({
-    key: 'limit',
-    yaml: null,
-    type: 'int',
-    default: 20,
-    unit: 'exemplars',
-    meaning: 'How many to list; 0 = all',
-  }),
+  limit: limitSetting('exemplars'),
   output: outputSetting,
 };
 const schema = { exemplars: settings, range: rangeSettings, remote: queryRemoteSettings };

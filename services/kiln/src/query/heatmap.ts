@@ -4,7 +4,7 @@ import { withoutControls } from '../clipped.ts';
 import { timeText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { fullest, gridOf, gridText, gridWidth, legendText } from './heatmap-grid.ts';
-import { csvText, jsonText, outputSetting } from './output.ts';
+import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
@@ -41,14 +41,7 @@ const settings: SettingsFor<HeatmapFlags> = {
     default: 0,
     meaning: 'Width of a cell in time; 0 = at most 60 of them',
   }),
-  limit: setting({
-    key: 'limit',
-    yaml: null,
-    type: 'int',
-    default: 5,
-    unit: 'maps',
-    meaning: 'How many to draw of those that --by makes, most values first; 0 = all',
-  }),
+  limit: limitSetting('maps', 5, 'How many to draw of those that --by makes, most values first'),
   output: outputSetting,
 };
 const schema = { heatmap: settings, range: rangeSettings, remote: queryRemoteSettings };

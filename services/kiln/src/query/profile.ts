@@ -1,12 +1,14 @@
 import { gzipSync } from 'node:zlib';
-import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
+import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { flameBars } from '../flame/bars.ts';
 import { flameTree, type FlameGraphJson } from '../flame/flame-tree.ts';
 import { formatOfName, isPicture, pictureOf, unknownEnding } from '../flame/pictures.ts';
 import type { Command, Terminal } from '../terminal.ts';
+import type { Values } from '../values.ts';
+import { aggregationSetting, askAverage, tellSummed } from './aggregation.ts';
 import { chosenOf, chosenSettings, type Chosen } from './chosen.ts';
 import { mergedPprof } from './merged-pprof.ts';
-import { jsonText } from './output.ts';
+import { jsonText, maxNodesSetting } from './output.ts';
 import { type Asker, askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
@@ -16,6 +18,7 @@ interface ProfileFlags {
   readonly output: string;
   readonly file: string;
   readonly maxNodes: number;
+  readonly aggregation: string;
 }
 
 const outputs = ['flamegraph', 'svg', 'collapsed', 'speedscope', 'pprof', 'json'];
@@ -36,14 +39,10 @@ const settings: SettingsFor<ProfileFlags> = {
     meaning:
       'File to write: .svg opens in any browser, .pb.gz is pprof, .txt collapsed stacks, .speedscope.json for speedscope, .json the flame graph as answered',
   }),
-  maxNodes: setting({
-    key: 'max-nodes',
-    yaml: null,
-    type: 'int',
-    default: 0,
-    unit: 'nodes',
-    meaning: 'Nodes of the flame graph; 0 = the default of the server, for collapsed and speedscope all it gives',
-  }),
+  aggregation: aggregationSetting,
+  maxNodes: maxNodesSetting(
+    'Nodes of the flame graph; 0 = the default of the server, for collapsed and speedscope all it gives',
+  ),
 };
 const schema = { profile: settings, range: rangeSettings, chosen: chosenSettings, remote: queryRemoteSettings };
 
@@ -51,7 +50,7 @@ const schema = { profile: settings, range: rangeSettings, chosen: chosenSettings
 export const profileAction: Command = {
   name: 'profile',
   synopsis:
-    "'<type>{selector}' [--from now-1h] [--to now] [--span ID] [--output flamegraph|svg|collapsed|speedscope|pprof|json] [-o FILE.svg]",
+    "'<type>{selector}' [--from now-1h] [--to now] [--span ID] [--aggregation sum|average] [--output flamegraph|svg|collapsed|speedscope|pprof|json] [-o FILE.svg]",
   summary: 'read one merged profile: bars in the terminal, or a file',
   example: `query profile 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my-app"}' -o cpu.svg`,
   help: () => `${selectionHelp}${helpText(schema)}`,
@@ -68,11 +67,13 @@ async function profile(argv: readonly string[], terminal: Terminal): Promise<num
   const selection = selectionOf(flags.rest, 'profile');
   const range = rangeOf(times);
   const output = outputOf(wanted);
+  if (wanted.aggregation === 'average') refuseAverage(output, chosen);
   const asker = { remote, terminal };
   const result =
     output === 'pprof'
       ? gzipSync(await mergedPprof(asker, selection, range, chosen))
       : await graph(asker, selection, range, { ...wanted, output, chosen });
+  if (output === 'pprof' || output === 'json') tellSummed(selection, wanted.aggregation, terminal);
   await writeResult(result, wanted.file, terminal);
   return 0;
 }
@@ -86,24 +87,61 @@ async function graph(
   const { profileType, selector, unit } = selection;
   const { output, file } = wanted;
   const { terminal } = asker;
-  const { flamegraph = {} } = await askQuerierJson<{ flamegraph?: FlameGraphJson }>(asker, 'SelectMergeStacktraces', {
-    profileTypeID: profileType,
-    labelSelector: selector,
-    start: range.startMs,
-    end: range.endMs,
-    maxNodes: wanted.maxNodes || (output === 'collapsed' || output === 'speedscope' ? ALL_NODES : 0),
-    ...wanted.chosen,
-  });
+  const maxNodes = wanted.maxNodes || (output === 'collapsed' || output === 'speedscope' ? ALL_NODES : 0);
+  const isAverage = wanted.aggregation === 'average';
+  const flamegraph = isAverage
+    ? await averageGraph(asker, selection, { ...range, maxNodes })
+    : await sumGraph(asker, selection, range, { maxNodes, ...wanted.chosen });
   if (output === 'json') return jsonText(flamegraph);
-  const root = flameTree(flamegraph);
+  const values: Values = { unit, scale: isAverage ? 1_000 : 1 };
+  const root = flameTree(flamegraph, values);
   if (root.total === 0n) tellEmpty(selection, range, terminal);
-  if (isPicture(output)) return pictureOf(output, root, `${profileType}${selector} · ${rangeText(range)}`, unit);
+  else tellSummed(selection, wanted.aggregation, terminal);
+  if (isPicture(output)) return pictureOf(output, root, `${profileType}${selector} · ${rangeText(range)}`, values);
   if (root.total === 0n) return '';
   return flameBars(root, {
     columns: file === '' ? terminal.columns : 120,
     colours: file === '' && terminal.colours,
-    unit,
+    values,
   });
+}
+
+async function sumGraph(
+  asker: Asker,
+  { profileType, selector }: Selection,
+  { startMs, endMs }: Range,
+  more: Chosen & { readonly maxNodes: number },
+): Promise<FlameGraphJson> {
+  const body = { profileTypeID: profileType, labelSelector: selector, start: startMs, end: endMs, ...more };
+  const { flamegraph = {} } = await askQuerierJson<{ flamegraph?: FlameGraphJson }>(
+    asker,
+    'SelectMergeStacktraces',
+    body,
+  );
+  return flamegraph;
+}
+
+async function averageGraph(
+  asker: Asker,
+  selection: Selection,
+  wanted: Range & { readonly maxNodes: number },
+): Promise<FlameGraphJson> {
+  const { total, flamegraph } = await askAverage<{
+    readonly total: string;
+    readonly flamegraph: { readonly names: readonly string[]; readonly levels: readonly (readonly string[])[] };
+  }>(asker, 'flamegraph', selection, wanted);
+  return { names: flamegraph.names, levels: flamegraph.levels.map((values) => ({ values })), total };
+}
+
+function refuseAverage(output: string, chosen: Chosen): void {
+  if (output === 'pprof')
+    throw new ConfigError(
+      '--aggregation average cannot be written as pprof, which holds whole numbers: name a .svg, .txt or .json',
+    );
+  if (Object.keys(chosen).length > 0)
+    throw new ConfigError(
+      '--aggregation average is of whole profiles: it goes with none of --span, --trace, --profile-id, --call-site',
+    );
 }
 
 function outputOf({ output, file }: ProfileFlags): string {

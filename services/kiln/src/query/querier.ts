@@ -1,6 +1,6 @@
 import { setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
-import { callConnect, remoteSettings, type Remote } from '../remote.ts';
+import { ask, callConnect, errorOf, remoteSettings, type Answer, type Remote } from '../remote.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Which server is asked, and whether it is told what the answer took. */
@@ -31,11 +31,15 @@ export interface Asker {
  * @throws KilnError with the code and the sentence that the server answered.
  */
 export async function askQuerier(
-  { remote, terminal }: Asker,
+  asker: Asker,
   method: string,
   body: { type: string; bytes: Uint8Array },
 ): Promise<Uint8Array> {
-  const answer = await callConnect(remote, `querier.v1.QuerierService/${method}`, body);
+  return told(asker, await callConnect(asker.remote, `querier.v1.QuerierService/${method}`, body));
+}
+
+/** The body, after what the headers say of it. */
+function told({ remote, terminal }: Asker, answer: Answer): Uint8Array {
   if (answer.note !== '') terminal.err(`note: ${answer.note}\n`);
   if (answer.missing !== '') terminal.err(`the answer is partial, it may lack profiles: ${answer.missing}\n`);
   if (remote.stats) terminal.err(`${statsText(answer.timing)}\n`);
@@ -51,9 +55,29 @@ function statsText(timing: string): string {
 /** As `askQuerier`, in protobuf JSON: 64-bit integers are strings, empty things are left out. */
 export async function askQuerierJson<T>(asker: Asker, method: string, message: object): Promise<T> {
   const bytes = new TextEncoder().encode(JSON.stringify(message));
-  const text = new TextDecoder().decode(await askQuerier(asker, method, { type: 'application/json', bytes }));
+  const body = await askQuerier(asker, method, { type: 'application/json', bytes });
+  return json(asker, body, (text): unknown => JSON.parse(text)) as T;
+}
+
+/** A GET of docs/api.md, with every number as its digits. What may be missing is told as in `askQuerier`. @throws as `askQuerier`. */
+export async function askApi<T>(asker: Asker, path: string): Promise<T> {
+  const answer = await ask(asker.remote, 'GET', path);
+  if (answer.status !== 200) throw errorOf(asker.remote, answer);
+  return json(asker, told(asker, answer), (text) =>
+    parseWithSource(text, (_, value, { source }) => (typeof value === 'number' ? source : value)),
+  ) as T;
+}
+
+/** `JSON.parse` as of ECMAScript 2026, where the reviver sees the text of a number. */
+const parseWithSource = JSON.parse as (
+  text: string,
+  reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+) => unknown;
+
+function json(asker: Asker, body: Uint8Array, parse: (text: string) => unknown): unknown {
+  const text = new TextDecoder().decode(body);
   try {
-    return JSON.parse(text) as T;
+    return parse(text);
   } catch (error) {
     const found = JSON.stringify(text.slice(0, 200));
     throw new KilnError('unknown', `${asker.remote.url} answered ${found}, which is not JSON: is it Kiln?`, {

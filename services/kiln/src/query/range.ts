@@ -15,7 +15,8 @@ export const rangeSettings: SettingsFor<RangeFlags> = {
     yaml: null,
     type: 'string',
     default: 'now-1h',
-    meaning: 'Start: now-1h30m, 2026-11-25T10:00:00Z, or Unix seconds, milliseconds, microseconds or nanoseconds',
+    meaning:
+      'Start: now-1h30m, 2026-11-25T10:00:00Z, 2026-11-25, or Unix seconds, milliseconds, microseconds or nanoseconds; without a zone it is UTC',
   }),
   to: setting({
     key: 'to',
@@ -37,7 +38,8 @@ export function rangeOf({ from, to }: RangeFlags): Range {
   const nowMs = systemClock().nowMs();
   const startMs = timeOf('--from', from, nowMs);
   const endMs = timeOf('--to', to, nowMs);
-  if (startMs > endMs) throw new ConfigError(`--from ${from} lies after --to ${to}`);
+  if (startMs > endMs)
+    throw new ConfigError(`--from ${asUnderstood(from, startMs)} lies after --to ${asUnderstood(to, endMs)}`);
   return { startMs, endMs };
 }
 
@@ -46,10 +48,17 @@ export function rangeText({ startMs, endMs }: Range): string {
   return `${timeText(startMs)} to ${timeText(endMs)}`;
 }
 
+/** `now-1h (2026-11-25T10:00:00Z)` */
+function asUnderstood(text: string, ms: number): string {
+  return timeText(ms) === text ? text : `${text} (${timeText(ms)})`;
+}
+
 function timeOf(flag: string, value: string, nowMs: number): number {
   const ms = parseTime(value, nowMs);
-  if (ms !== undefined && ms > 0) return ms;
+  if (Number.isNaN(ms))
+    throw new ConfigError(`${flag} is ${JSON.stringify(value)}, must lie between 1970-01-01 and 9999-12-31`);
+  if (ms !== undefined) return ms;
   throw new ConfigError(
-    `${flag} is ${JSON.stringify(value)}, must be like now-1h, 2026-11-25T10:00:00Z or Unix seconds`,
+    `${flag} is ${JSON.stringify(value)}, must be like now-1h, 2026-11-25T10:00:00Z (without a zone it is UTC) or Unix seconds`,
   );
 }

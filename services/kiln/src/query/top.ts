@@ -1,32 +1,29 @@
 import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { decodePprof } from '@kiln/formats';
 import { clipped } from '../clipped.ts';
-import { amountText } from '@kiln/model';
+import { nameText } from '@kiln/model';
 import { functionSums, treeOfPprof, treeTotal, type FunctionSum } from '@kiln/query';
+import { counted } from '../counted.ts';
 import { shareOf } from '../flame/flame-tree.ts';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
+import { valueDigits, valueOf, valueText, type Values } from '../values.ts';
+import { aggregationSetting, askAverage, tellSummed } from './aggregation.ts';
 import { mergedPprof } from './merged-pprof.ts';
-import { csvText, jsonText, outputSetting } from './output.ts';
-import { queryRemoteSettings } from './querier.ts';
+import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
+import { queryRemoteSettings, type Asker } from './querier.ts';
 import { rangeOf, rangeSettings, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
 
 interface TopFlags {
   readonly limit: number;
   readonly sort: string;
+  readonly aggregation: string;
   readonly output: string;
 }
 
 const settings: SettingsFor<TopFlags> = {
-  limit: setting({
-    key: 'limit',
-    yaml: null,
-    type: 'int',
-    default: 20,
-    unit: 'functions',
-    meaning: 'How many to list; 0 = all',
-  }),
+  limit: limitSetting('functions'),
   sort: setting({
     key: 'sort',
     yaml: null,
@@ -35,6 +32,7 @@ const settings: SettingsFor<TopFlags> = {
     choices: ['self', 'total'],
     meaning: 'Which column is largest first',
   }),
+  aggregation: aggregationSetting,
   output: outputSetting,
 };
 const schema = { top: settings, range: rangeSettings, remote: queryRemoteSettings };
@@ -42,7 +40,8 @@ const schema = { top: settings, range: rangeSettings, remote: queryRemoteSetting
 /** `kiln query top`: the functions that cost most. */
 export const topAction: Command = {
   name: 'top',
-  synopsis: "'<type>{selector}' [--limit 20] [--sort self|total] [--from now-1h] [--to now] [--output table|json|csv]",
+  synopsis:
+    "'<type>{selector}' [--limit 20] [--sort self|total] [--aggregation sum|average] [--from now-1h] [--to now] [--output table|json|csv]",
   summary: 'list the functions that cost most',
   example: "query top 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --limit 10",
   help: () =>
@@ -56,15 +55,20 @@ async function top(argv: readonly string[], terminal: Terminal): Promise<number>
   const { top: wanted, range: times, remote } = loadConfig(schema, flags);
   const selection = selectionOf(flags.rest, 'top');
   const range = rangeOf(times);
-  const bytes = await mergedPprof({ remote, terminal }, selection, range);
-  const sums = bytes.length === 0 ? { functions: [], total: 0n } : sumsOf(bytes);
+  const asker = { remote, terminal };
+  const sums =
+    wanted.aggregation === 'average'
+      ? await averagesOf(asker, selection, range)
+      : sumsOf(await mergedPprof(asker, selection, range));
   if (sums.total === 0n) tellEmpty(selection, range, terminal);
+  else tellSummed(selection, wanted.aggregation, terminal);
   const sorted = sums.functions.toSorted(wanted.sort === 'self' ? bySelf : byTotal);
+  const digits = (value: bigint): string => valueDigits(value, sums);
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
   if (wanted.output === 'json') terminal.out(jsonText(answer(selection, range, sums, shown)));
   else if (wanted.output === 'csv') {
     terminal.out(
-      csvText([['function', 'self', 'total'], ...shown.map((one) => [one.name, `${one.self}`, `${one.total}`])]),
+      csvText([['function', 'self', 'total'], ...shown.map((one) => [one.name, digits(one.self), digits(one.total)])]),
     );
   } else if (sums.total > 0n) terminal.out(table(selection, sums, shown, terminal));
   return 0;
@@ -74,11 +78,32 @@ async function top(argv: readonly string[], terminal: Terminal): Promise<number>
 interface FunctionSums {
   readonly functions: FunctionSum[];
   readonly total: bigint;
+  readonly scale: Values['scale'];
 }
 
 function sumsOf(pprof: Uint8Array): FunctionSums {
+  if (pprof.length === 0) return { functions: [], total: 0n, scale: 1 };
   const tree = treeOfPprof(decodePprof(pprof), 0);
-  return { functions: functionSums(tree), total: treeTotal(tree) };
+  return { functions: functionSums(tree), total: treeTotal(tree), scale: 1 };
+}
+
+/** Of the averages, which only the server can take. */
+async function averagesOf(asker: Asker, selection: Selection, range: Range): Promise<FunctionSums> {
+  const scale = 1_000;
+  const { total, functions } = await askAverage<{
+    readonly total: string;
+    readonly functions: readonly { readonly name: string; readonly flat: Amount; readonly cum: Amount }[];
+  }>(asker, 'top', selection, { ...range, limit: 0 });
+  const sums = functions.map(({ name, flat, cum }) => ({
+    name,
+    self: valueOf(flat.value, { scale }),
+    total: valueOf(cum.value, { scale }),
+  }));
+  return { functions: sums, total: valueOf(total, { scale }), scale };
+}
+
+interface Amount {
+  readonly value: string;
 }
 
 /** What --output json prints. */
@@ -93,29 +118,35 @@ function answer(
     selector,
     startMs,
     endMs,
-    total: `${sums.total}`,
+    ...(sums.scale === 1 ? {} : { aggregation: 'average' }),
+    total: valueDigits(sums.total, sums),
     functionCount: sums.functions.length,
-    functions: shown.map(({ name, self, total }) => ({ name, self: `${self}`, total: `${total}` })),
+    functions: shown.map(({ name, self, total }) => ({
+      name,
+      self: valueDigits(self, sums),
+      total: valueDigits(total, sums),
+    })),
   };
 }
 
 function table(
   { unit }: Selection,
-  { functions, total }: FunctionSums,
+  { functions, total, scale }: FunctionSums,
   shown: FunctionSum[],
   terminal: Terminal,
 ): string {
+  const amount = (value: bigint): string => valueText(value, { unit, scale });
   const share = (part: bigint): string => `${(shareOf(part, total) * 100).toFixed(1)}%`;
   const rows = shown.map((one) => [
-    amountText(one.self, unit),
+    amount(one.self),
     share(one.self),
-    amountText(one.total, unit),
+    amount(one.total),
     share(one.total),
-    terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
+    terminal.isScreen ? clipped(nameText(one.name), terminal.columns - NUMBERS_WIDTH) : nameText(one.name),
   ]);
   const left = functions.length - shown.length;
-  const more = left === 0 ? '' : `${left} more functions: --limit 0 lists all\n`;
-  return `${amountText(total, unit)} in all\n${tableText([['self', 'share', 'total', 'share', 'function'], ...rows])}${more}`;
+  const more = left === 0 ? '' : `${counted(left, 'more function')}: --limit 0 lists all\n`;
+  return `${amount(total)} in all\n${tableText([['self', 'share', 'total', 'share', 'function'], ...rows])}${more}`;
 }
 
 /** Characters that the columns of numbers take at most, for common units. */

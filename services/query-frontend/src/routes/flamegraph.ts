@@ -10,9 +10,8 @@ import {
   type FunctionSum,
   type FunctionTreeColumns,
 } from '@kiln/query';
-import { ask, selectRange } from '../ask.ts';
+import { ask, selectRange, type QueryContext } from '../ask.ts';
 import { checkSelection, type QueryFrontend } from '../query-frontend.ts';
-import type { QueryContext } from '../querier-service.ts';
 import { rangeOf } from '../requests.ts';
 import { maxNodesField, recentTimes, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';

@@ -1,9 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { formatSelector, KilnError, parseProfileTypeId, parseSelector, type Matcher } from '@kiln/model';
 import { finishQuery } from '@kiln/query';
-import { ask, selectRange } from '../ask.ts';
+import { ask, selectRange, type QueryContext } from '../ask.ts';
 import { mergedPprof } from '../merged-pprof.ts';
-import type { QueryContext } from '../querier-service.ts';
 import { rangeOf } from '../requests.ts';
 import type { ClampedRange, QueryFrontend } from '../query-frontend.ts';
 import { namedSelector, recentTimes } from './parameters.ts';

@@ -1,4 +1,4 @@
-import type { QueryContext } from '../querier-service.ts';
+import type { QueryContext } from '../ask.ts';
 
 /** What a read by GET answers. */
 export interface RouteAnswer {

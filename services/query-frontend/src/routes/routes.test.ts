@@ -3,37 +3,10 @@ import { ManualClock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { Query } from '@kiln/query';
 import { QueryCalls } from '../query-calls.ts';
-import { QueryFrontend, type ReadLimits } from '../query-frontend.ts';
+import { QueryFrontend } from '../query-frontend.ts';
+import { DAY, limits, stats, TYPE } from '../test-support/harness.ts';
+import { NOW } from '../test-support/tool-ports.ts';
 import { timelineOf, timelineStep } from './timeline.ts';
-
-const NOW = 1_800_000_000_000;
-const DAY = 86_400_000;
-const TYPE = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
-const limits: ReadLimits = {
-  maxQueryLookbackMs: 30 * DAY,
-  retentionPeriodMs: 0,
-  maxQueryLengthMs: 31 * DAY,
-  maxFlamegraphNodesDefault: 8192,
-  maxFlamegraphNodesMax: 1_048_576,
-  maxFlamegraphNodesOnSelectMergeProfile: false,
-  includeStrippedProfiles: false,
-  queryAnalysisEnabled: true,
-  queryAnalysisSeriesEnabled: true,
-  maxResultNodes: 0,
-  maxResultSeries: 0,
-  maxResultPoints: 0,
-};
-const stats = {
-  objects: 1,
-  requests: 1,
-  bytes: 2,
-  rows: 3,
-  pages: 1,
-  buckets: 0,
-  resolutionMs: 0,
-  plans: 1,
-  totalMs: 4,
-};
 
 /** The reads by GET over a tenant without profiles. */
 function routes() {
@@ -73,7 +46,7 @@ describe('GET /pyroscope/render', () => {
       { kind: 'selectSeries', ...selection, stepMs: 15_000, groupBy: [], aggregation: 'sum', limit: 0 },
     ]);
     expect(headers).toMatchObject({ 'content-type': 'application/json' });
-    expect(headers['server-timing']!.match(/read;dur=4/g)).toHaveLength(2);
+    expect(headers['server-timing']!.match(/read;dur=12/g)).toHaveLength(2);
     expect(JSON.parse(text)).toEqual({
       version: 1,
       flamebearer: { names: ['total'], levels: [[0, 0, 0, 0]], numTicks: 0, maxSelf: 0 },

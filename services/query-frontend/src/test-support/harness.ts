@@ -1,14 +1,10 @@
-import { onTestFinished } from 'vitest';
-import { ManualClock, systemClock } from '@kiln/async';
-import { KilnError, parseTenantIds, type TenantId } from '@kiln/model';
+import { ManualClock } from '@kiln/async';
+import { KilnError, type TenantId } from '@kiln/model';
 import type { Answer, AnswerStats, Query } from '@kiln/query';
-import { httpDefaults, runPlatform } from '@kiln/nest';
-import { createMetrics, silentLogger } from '@kiln/telemetry';
-import { queryFrontendDefaults } from '../config.ts';
 import { QueryFrontend, type ReadLimits } from '../query-frontend.ts';
 import { QueryCalls } from '../query-calls.ts';
-import { queryFrontendModule } from '../query-frontend.module.ts';
-import { NOW, toolPorts } from './tool-ports.ts';
+import { edge } from './edge.ts';
+import { NOW } from './tool-ports.ts';
 
 export const DAY = 86_400_000;
 /** The defaults. */
@@ -65,32 +61,8 @@ export async function harness(
     },
   };
   const frontend = new QueryFrontend(queries, () => ({ ...limits, ...some }), new ManualClock(NOW));
-  const clock = systemClock();
-  const metrics = createMetrics({ ofProcess: false });
-  const platform = await runPlatform({
-    modules: [
-      queryFrontendModule(queryFrontendDefaults, {
-        answerer: new QueryCalls(frontend),
-        ...toolPorts(),
-        tenantsOf: parseTenantIds,
-        limitOf: () => 0,
-        clock,
-        metrics,
-      }),
-    ],
-    http: { ...httpDefaults, port: 0 },
-    log: silentLogger,
-    metrics,
-    clock,
-    random: () => 0,
-    build: { version: '', revision: '', branch: '', runtime: '' },
-    config: { effective: '', diff: '', defaults: '' },
-    checks: [],
-    shutdownDelayMs: 0,
-    drainMs: 0,
-  });
-  onTestFinished(() => platform.stop());
-  const url = `http://127.0.0.1:${platform.port}/querier.v1.QuerierService/`;
+  const { url: server } = await edge({ answerer: new QueryCalls(frontend) });
+  const url = `${server}/querier.v1.QuerierService/`;
   return {
     asked,
     url,

@@ -1,7 +1,8 @@
 import { useMemo, useState, type ReactNode } from 'react';
 import { amountText } from '@kiln/model';
 import { usePage } from '../app/page.ts';
-import { isListed, isMarked, toggledSearch } from '../flame/search.ts';
+import { FunctionName } from '../flame/function-name.tsx';
+import { isListed, isMarked } from '../flame/search.ts';
 import { useSearch } from '../flame/use-search.ts';
 import { VirtualTable, type Column } from '../flame/virtual-table.tsx';
 import { useFlameState } from '../explore/use-flame-state.ts';
@@ -48,16 +49,7 @@ export function ChangesTable(props: {
     {
       key: 'name',
       title: 'Function',
-      cell: ({ name }) => (
-        <button
-          type="button"
-          className="flame-name"
-          title={name}
-          onClick={() => onState({ search: toggledSearch(state.search, name) })}
-        >
-          {name}
-        </button>
-      ),
+      cell: ({ name }) => <FunctionName name={name} search={state.search} onSearch={(to) => onState({ search: to })} />,
     },
     { key: 'left', title: 'Left', isNumber: true, cell: (row) => share(row.leftShare, row.left, unit) },
     { key: 'right', title: 'Right', isNumber: true, cell: (row) => share(row.rightShare, row.right, unit) },

@@ -107,7 +107,8 @@ function useThrough(
   aggregation: FlameAnswer['aggregation'],
   functionName: string | undefined,
 ): FlameGraphProps['through'] {
-  const key = functionName === undefined ? undefined : JSON.stringify([selection, aggregation, functionName]);
+  // Of functions without a name the server cannot be asked; the graph itself has them.
+  const key = (functionName ?? '') === '' ? undefined : JSON.stringify([selection, aggregation, functionName]);
   const { value } = useAnswer(key, async (client, signal) => {
     const ask = { aggregation, functions: 1, through: functionName ?? '' };
     const answer = await askFlame(client, selection, ask, signal);

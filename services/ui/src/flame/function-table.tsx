@@ -1,6 +1,8 @@
 import { useMemo, useState, type ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 import type { FunctionRow, FunctionTableProps } from './props.ts';
-import { isListed, isMarked, toggledSearch } from './search.ts';
+import { FunctionName } from './function-name.tsx';
+import { isListed, isMarked } from './search.ts';
 import { useSearch } from './use-search.ts';
 import { shareText, valueText } from './texts.ts';
 import { VirtualTable, type Column } from './virtual-table.tsx';
@@ -22,18 +24,11 @@ export function FunctionTable({ rows, count, total, unit, state, onState }: Func
       title: 'Function',
       cell: ({ name }) => (
         <>
-          <button
-            type="button"
-            className="flame-name"
-            title={name}
-            onClick={() => onState({ search: toggledSearch(state.search, name) })}
-          >
-            {name}
-          </button>
+          <FunctionName name={name} search={state.search} onSearch={(to) => onState({ search: to })} />
           <button
             type="button"
             className="flame-icon"
-            aria-label={`Callers and callees of ${name}`}
+            aria-label={`Callers and callees of ${nameText(name)}`}
             title="Callers and callees"
             onClick={() => onState({ sandwich: name })}
           >
