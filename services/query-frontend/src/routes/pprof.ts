@@ -31,7 +31,7 @@ export function pprofRoute(frontend: QueryFrontend): Route {
   };
 }
 
-/** The profile type that is named, or all of that name, with those first that its tools show first. */
+/** The profile type that is named, or all of that name, in the order of Go's own profiles. */
 async function typesOf(
   frontend: QueryFrontend,
   context: QueryContext,
@@ -54,9 +54,14 @@ async function typesOf(
   return ids.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-/** Go shows the last of its sample types first: CPU time, memory in use, delay. */
-const shownFirst = ['cpu', 'inuse_space', 'delay'];
+/** As runtime/pprof writes them: scripts name a sample type by its number. Others follow, by name. */
+const GO_ORDER = [
+  ['samples', 'cpu'],
+  ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'],
+  ['contentions', 'delay'],
+].flat();
 
 function rank(id: string): number {
-  return shownFirst.includes(parseProfileTypeId(id).type) ? 0 : 1;
+  const at = GO_ORDER.indexOf(parseProfileTypeId(id).type);
+  return at < 0 ? GO_ORDER.length : at;
 }
