@@ -5,7 +5,7 @@ import { ask, selectRange, type QueryContext } from '../ask.ts';
 import { mergedPprof } from '../merged-pprof.ts';
 import { rangeOf } from '../requests.ts';
 import type { ClampedRange, QueryFrontend } from '../query-frontend.ts';
-import { namedSelector, recentTimes } from './parameters.ts';
+import { checkNames, namedSelector, recentTimes } from './parameters.ts';
 import { BINARY, type Route } from './route.ts';
 
 /**
@@ -14,6 +14,7 @@ import { BINARY, type Route } from './route.ts';
  */
 export function pprofRoute(frontend: QueryFrontend): Route {
   return async (parameters, context) => {
+    checkNames(parameters, '/pprof', ['query', 'from', 'until']);
     const { metric, labelSelector } = namedSelector(parameters, 'query');
     const asked = rangeOf(recentTimes(parameters, frontend.nowMs()));
     const range = selectRange(frontend, context, asked);

@@ -218,6 +218,49 @@ describe('GET /pprof of a name', () => {
   });
 });
 
+describe('Kiln’s own routes', () => {
+  test.each([
+    [{ from: '9'.repeat(26) }, /^from is "9+": want/],
+    [{ from: 'now-1mo' }, /^from is "now-1mo": want/],
+    [{ from: '20261301' }, /^from is "20261301": want/],
+    [{ until: '20260230' }, /^until is "20260230": want/],
+    [{ from: '12345678901234' }, /^from is "12345678901234": want/],
+    [{ maxNodes: 'abc' }, /^maxNodes is "abc": want a whole number/],
+    [{ 'max-nodes': '1.5' }, /^max-nodes is "1.5": want a whole number/],
+    [{ maxNodes: '99999999999999999999' }, /max_nodes 99999999999999999999 is out of bounds/],
+    [{ lmit: '2' }, /^\/api\/v1\/flamegraph has no parameter "lmit", only query, .*: did you mean limit\?$/],
+  ])('refuse %j', async (parameters, why) => {
+    await expect(routes().get('/api/v1/flamegraph', { query: `${TYPE}{}`, ...parameters })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(why) as string,
+    });
+  });
+
+  test('refuse what another of them takes', async () => {
+    const parameters = { query: `${TYPE}{}`, limit: '2' };
+    await expect(routes().get('/pprof', parameters)).rejects.toThrow(/^\/pprof has no parameter "limit"/);
+    await expect(routes().get('/api/v1/top', { ...parameters, maxNodes: '9' })).rejects.toThrow(
+      /no parameter "maxNodes"/,
+    );
+  });
+
+  test.each([
+    'now',
+    'now-1h30m',
+    'now-2M',
+    'now-1mon',
+    'now-3days',
+    '1700000000',
+    `${NOW}`,
+    '20260228',
+    '1_700_000_000',
+  ])('take %s as a time', async (from) => {
+    const { get, asked } = routes();
+    await get('/api/v1/top', { query: `${TYPE}{}`, from, until: 'now' });
+    expect(asked.length).toBeLessThan(2);
+  });
+});
+
 describe('a timeline', () => {
   test.each([
     [60, 15],
