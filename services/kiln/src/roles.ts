@@ -93,7 +93,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       writer,
       dieAt,
     });
-    const distributor = new Distributor({ logs, clock, random, metrics });
+    const distributor = new Distributor({ logs, clock, random, metrics, log: log.with({ role: 'distributor' }) });
     const reader = openReader({
       count: config.distributor.threads,
       setup: { partitions, compression: compressionOf(config.storage), seed: Math.floor(random() * 2 ** 32) },
@@ -122,7 +122,12 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       clock,
       log: log.with({ role: 'compactor' }),
     });
-    const room = new Room(roomOf(config.storage), { usage: () => diskUsage(directory.root), limits: limitsOf, clock });
+    const room = new Room(roomOf(config.storage), {
+      usage: () => diskUsage(directory.root),
+      limits: limitsOf,
+      clock,
+      log: log.with({ role: 'distributor' }),
+    });
     await room.start();
     const compactor = new Compactor(config.compactor, {
       ledger,

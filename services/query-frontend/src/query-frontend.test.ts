@@ -82,6 +82,21 @@ describe('a read', () => {
     expect(message.flamegraph!.names).toEqual(['total']);
   });
 
+  test('takes int64 numbers in JSON digit by digit, also those that a double would round', async () => {
+    const { url } = await harness();
+    const refusal = async (fields: string): Promise<unknown> => {
+      const response = await fetch(`${url}SelectMergeStacktraces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-scope-orgid': 'acme' },
+        body: `${JSON.stringify({ profileTypeID: TYPE, labelSelector: '{}', start: 1 }).slice(0, -1)},${fields}}`,
+      });
+      return ((await response.json()) as { message: string }).message;
+    };
+    expect(await refusal('"end":9223372036854775807')).toMatch(/^end is 9223372036854775807, allowed are/);
+    expect(await refusal(`"end":${NOW},"maxNodes":9007199254740993`)).toMatch(/^max_nodes 9007199254740993 is out/);
+    expect(await refusal('"end":9223372036854775808')).toMatch(/the body is not JSON of .*9223372036854775808/);
+  });
+
   test.each<[string, string, Record<string, unknown>, Record<string, unknown>]>([
     ['spans', 'SelectMergeSpanProfile', { spanSelector: ['0123456789ABCDEF'] }, { spanIds: ['0123456789abcdef'] }],
     [
