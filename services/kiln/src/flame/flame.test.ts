@@ -54,7 +54,10 @@ describe('a flame graph', () => {
 
 describe('bars', () => {
   test('of a function without a name say that it has none', () => {
-    const tree = flameTree({ ...example, names: ['total', '', 'a', 'b'] });
+    const tree = flameTree({
+      ...example,
+      levels: [{ values: ['0', '10', '0', '0'] }, { values: ['0', '5', '5', '2', '0', '5', '5', '0'] }],
+    });
     expect(flameBars(tree, { columns: 80, colours: false, unit: 'count' })).toMatch(/ 50\.0% .* \(no name\) · 5\n/);
     expect(flameSvg(tree, 'x', 'count')).toContain('(no name): 50');
   });
