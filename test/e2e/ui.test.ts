@@ -282,8 +282,9 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       const { page } = await view(explore(CPU, basket));
       await shows(page, told.total(all(CPU, basket)));
       await page.getByRole('combobox', { name: 'Kind of profile' }).selectOption(IN_USE);
-      await expect.poll(() => heading(page)).toContain('on average');
+      await expect.poll(() => heading(page)).toContain('on average, all series added up');
       expectAmount(await heading(page), averageOf(told, IN_USE, 'basket'), 'on average');
+      await page.getByRole('heading', { name: 'Memory in use per series, mean of each 30 s' }).waitFor();
       await picture(page, `${theme}-memory`);
       await page.getByRole('combobox', { name: 'Aggregation' }).selectOption('sum');
       await expect.poll(() => heading(page)).not.toContain('on average');

@@ -9,7 +9,7 @@ import { resolveRange, type TimeRange } from '../app/time-range.ts';
 import { useAnswer, type Shown } from '../app/use-answer.ts';
 import { AggregationMenu } from '../explore/aggregation-menu.tsx';
 import { useChosenKind, useKinds } from '../explore/explore-view.tsx';
-import { Panes } from '../explore/flame-panel.tsx';
+import { amountOf, Panes } from '../explore/flame-panel.tsx';
 import { KindMenu } from '../explore/kind-menu.tsx';
 import { readSelector } from '../explore/selector-text.ts';
 import { useFlameState } from '../explore/use-flame-state.ts';
@@ -180,9 +180,19 @@ function SidePanel(props: {
   readonly shown: Shown<FlameAnswer>;
 }): ReactNode {
   const { name, selection, shown } = props;
-  const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
   return (
-    <Panel title={`${name}${text}`} busy={shown.loading}>
+    <Panel
+      title={
+        shown.value === undefined ? (
+          name
+        ) : (
+          <>
+            {name}: {amountOf(shown.value)}
+          </>
+        )
+      }
+      busy={shown.loading}
+    >
       <Outcome
         shown={shown}
         what={`the ${name.toLowerCase()} side`}

@@ -93,9 +93,11 @@ function Amount({
   const share = total === 0 ? 0 : Math.min(1, value / total);
   return (
     <span className="flame-amount">
-      <span>{text ?? valueText(value, unit)}</span>
+      <span title={shareText(value, total)}>
+        {share >= VISIBLE && <i style={{ width: `${share * 100}%` }} />}
+        {text ?? valueText(value, unit)}
+      </span>
       <small>{shareText(value, total)}</small>
-      {share >= VISIBLE && <i style={{ width: `${share * 100}%` }} />}
     </span>
   );
 }

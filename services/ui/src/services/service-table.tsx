@@ -8,6 +8,7 @@ import { usePage } from '../app/page.ts';
 import { agoText, stamp, stepOf, type TimeRange } from '../app/time-range.ts';
 import { Link } from '../app/top-bar.tsx';
 import { useAnswer } from '../app/use-answer.ts';
+import { MEAN_OF_SERIES } from '../explore/means.ts';
 import { serviceSelector } from '../explore/selector-text.ts';
 import { amountText } from '@kiln/model';
 import { askActivity, refusalOf, refusalText, sumOf, type Activity } from './activity.ts';
@@ -103,7 +104,7 @@ function ServiceRow(props: {
       <td>
         <Sparkline series={series} range={range} stepMs={stepMs} label={`${kindTitle(kind)} over time`} />
       </td>
-      <td className="number" title={refusal === undefined ? kindTitle(kind) : refusalText(refusal)}>
+      <td className="number" title={refusal === undefined ? amountHint(kind) : refusalText(refusal)}>
         {refusal !== undefined ? <em className="hint">not shown</em> : series && amountOf(series, kind)}
       </td>
       <td className="kinds">
@@ -118,8 +119,18 @@ function ServiceRow(props: {
   );
 }
 
+/** What the amount of a row is of. */
+function amountHint(kind: string): string {
+  return aggregationOf(kind) === 'sum' ? kindTitle(kind) : `${kindTitle(kind)}, newest step. ${MEAN_OF_SERIES}`;
+}
+
 /** The sum of a range, or the newest mean of what is held at an instant. */
-function amountOf({ values }: TimeSeries, kind: string): string {
-  if (aggregationOf(kind) === 'average') return amountText(values.at(-1) ?? 0, unitOf(kind));
+function amountOf({ values }: TimeSeries, kind: string): ReactNode {
+  if (aggregationOf(kind) === 'average')
+    return (
+      <>
+        {amountText(values.at(-1) ?? 0, unitOf(kind))} <span className="hint">mean</span>
+      </>
+    );
   return amountText(sumOf(values), unitOf(kind));
 }
