@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +11,7 @@ import { parseFlags } from '@kiln/config';
 import { startSchema } from './settings.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exampleProfile } from './example-profile.ts';
-import { run } from './test-terminal.test-support.ts';
+import { run, Running } from './test-terminal.test-support.ts';
 import { guessName, pprofOutline, withTimeNanos } from './pprof-outline.ts';
 import { parseTime } from './time-text.ts';
 
@@ -149,6 +151,63 @@ describe('the command line', () => {
     answer = { status: 200, body: 'ready' };
     expect(await run('ready', '--url', `${url}/`)).toMatchObject({ code: 0, out: 'ready\n' });
     expect(seen[1]!.path).toBe('/ready?verbose');
+  });
+});
+
+describe('in front of a server', () => {
+  test('a proxy is told who asks, by the address, by flags and by the environment, and no text repeats it', async () => {
+    answer = { status: 200, body: '{}' };
+    const secret = url.replace('://', '://ann:p%40ss@');
+    expect((await run('query', 'types', '--url', secret, '--tenant=a')).code).toBe(0);
+    const basic = `Basic ${Buffer.from('ann:p@ss').toString('base64')}`;
+    expect(seen[0]!.headers).toMatchObject({ authorization: basic, 'x-scope-orgid': 'a' });
+    const flags = ['--url', url, '--header', 'x-two: 3, 4', '--header=X-Three:'];
+    for (const words of [['query', 'types'], ['push', '--example'], ['ready'], ['compact', '--now']])
+      await new Running([...words, ...flags], 100, ['Authorization: Bearer 1', 'X-One: 2']).done;
+    expect(seen).toHaveLength(5);
+    for (const { headers } of seen.slice(1))
+      expect(headers).toMatchObject({ authorization: 'Bearer 1', 'x-one': '2', 'x-two': '3, 4', 'x-three': '' });
+    expect(await run('ready', '--url', url, '--header', 'secret')).toEqual(
+      expect.objectContaining({
+        code: 2,
+        err: "kiln ready: a header of --header or KILN_HEADERS must be like 'Name: value'\n",
+      }),
+    );
+    answer = { status: 401, body: 'who are you?' };
+    const refused = await run('push', '--example', '--url', secret);
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`${url} answered 401, and not as Kiln does`),
+    });
+    answer = { status: 200, body: '' };
+    const sent = await run('push', '--example', '--url', secret);
+    expect(sent.out).toContain(`--url ${url}\n`);
+    for (const text of [refused.err, sent.out]) expect(text).not.toContain('p%40ss');
+  });
+
+  test('what is of no tenant takes none', async () => {
+    for (const words of [['ready'], ['compact', '--now']])
+      expect(await run(...words, '--tenant=a')).toMatchObject({ code: 2, err: expect.stringContaining('--tenant') });
+    expect(seen).toEqual([]);
+  });
+
+  test('a certificate that nobody trusts is told as that', async () => {
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost'];
+    try {
+      execFileSync('openssl', [...made, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    } catch {
+      return; // no openssl here
+    }
+    const keys = { key: await readFile(key), cert: await readFile(cert) };
+    const tls = createTlsServer(keys, (_, response) => response.end());
+    await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
+    const at = `127.0.0.1:${(tls.address() as AddressInfo).port}`;
+    expect((await run('ready', '--url', `https://${at}`)).err).toBe(
+      `kiln ready: no answer from https://${at} (DEPTH_ZERO_SELF_SIGNED_CERT): its certificate is signed by nobody whom this machine trusts: set NODE_EXTRA_CA_CERTS to a file with the certificate of who signed it\n`,
+    );
+    tls.close();
+    expect((await run('ready', '--url', url.replace('http:', 'https:'))).err).toContain('is it http:// there?');
   });
 });
 

@@ -7,7 +7,7 @@ import { exampleProfile } from '../example-profile.ts';
 import { withTimeNanos } from '../pprof-outline.ts';
 import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
-import { callConnect, remoteSettings, type Remote } from '../remote.ts';
+import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
 import type { Command, Terminal } from '../terminal.ts';
 
 interface PushFlags {
@@ -69,7 +69,7 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
     last = await pushOne(source, labels, false, config.remote, terminal);
   }
   if (last !== undefined) {
-    const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${config.remote.url}`;
+    const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${addressOf(config.remote)}`;
     const tenant = config.remote.tenant === '' ? '' : ` --tenant ${config.remote.tenant}`;
     terminal.out(`look at it: ${terminal.command} query profile '${last}'${url}${tenant}\n`);
   }
@@ -90,7 +90,10 @@ async function pushOne(
   const labels = labelsFor(source, given, outline.sampleTypes);
   const stamped = keepTime ? source.bytes : withTimeNanos(source.bytes, nowNanos());
   const body = pushMessage(labels, gzipSync(stamped, { level: 1 }));
-  const { note } = await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
+  const { note } = await callConnect(withHeadersOf(terminal, remote), 'push.v1.PusherService/Push', {
+    type: 'application/proto',
+    bytes: body,
+  });
   const time = keepTime
     ? `own time ${timeText(outline.timeNanos)}`
     : outline.timeNanos <= 0n
