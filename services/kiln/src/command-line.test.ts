@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { exampleProfile } from './example-profile.ts';
 import { run, Running } from './test-terminal.test-support.ts';
 import { guessName, pprofOutline, withTimeNanos } from './pprof-outline.ts';
+import { parseSelector } from '@kiln/model';
 import { parseTime } from './time-text.ts';
 
 interface Seen {
@@ -212,6 +213,24 @@ describe('in front of a server', () => {
 });
 
 describe('push', () => {
+  test('prints a line that a shell and the server read back, whatever the names hold', async () => {
+    const file = join(folder, 'named.pb.gz');
+    await writeFile(file, gzipSync(exampleProfile()));
+    const line = async (...flags: string[]): Promise<string> =>
+      /look at it: \.\/kiln (.*)\n/.exec((await run('push', file, '--url', url, ...flags)).out)![1]!;
+    const words = (text: string): string[] =>
+      execFileSync('/bin/sh', ['-c', `for word in ${text}; do printf '%s\\n' "$word"; done`])
+        .toString()
+        .trimEnd()
+        .split('\n');
+    const service = `it's "quoted" \\ and $HOME`;
+    const pasted = words(await line(`--label=service_name=${service}`, '--tenant=a b'));
+    expect(pasted.slice(3)).toEqual(['--url', url, '--tenant', 'a b']);
+    const [matcher] = parseSelector(pasted[2]!.slice(pasted[2]!.indexOf('{')));
+    expect(matcher).toMatchObject({ name: 'service_name', op: '=', value: service });
+    expect(await line('--label=service_name=')).toContain('{service_name="unknown_service"}');
+  });
+
   test('sends the file as it is but for its time, under the names that were asked for', async () => {
     const file = join(folder, 'cpu.pb.gz');
     const own = 1_600_000_000_123_456_789n;
