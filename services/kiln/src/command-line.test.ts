@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +11,9 @@ import { parseFlags } from '@kiln/config';
 import { startSchema } from './settings.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exampleProfile } from './example-profile.ts';
-import { run } from './test-terminal.test-support.ts';
+import { run, Running } from './test-terminal.test-support.ts';
 import { guessName, pprofOutline, withTimeNanos } from './pprof-outline.ts';
+import { parseSelector } from '@kiln/model';
 import { parseTime } from './time-text.ts';
 
 interface Seen {
@@ -152,7 +155,82 @@ describe('the command line', () => {
   });
 });
 
+describe('in front of a server', () => {
+  test('a proxy is told who asks, by the address, by flags and by the environment, and no text repeats it', async () => {
+    answer = { status: 200, body: '{}' };
+    const secret = url.replace('://', '://ann:p%40ss@');
+    expect((await run('query', 'types', '--url', secret, '--tenant=a')).code).toBe(0);
+    const basic = `Basic ${Buffer.from('ann:p@ss').toString('base64')}`;
+    expect(seen[0]!.headers).toMatchObject({ authorization: basic, 'x-scope-orgid': 'a' });
+    const flags = ['--url', url, '--header', 'x-two: 3, 4', '--header=X-Three:'];
+    for (const words of [['query', 'types'], ['push', '--example'], ['ready'], ['compact', '--now']])
+      await new Running([...words, ...flags], 100, ['Authorization: Bearer 1', 'X-One: 2']).done;
+    expect(seen).toHaveLength(5);
+    for (const { headers } of seen.slice(1))
+      expect(headers).toMatchObject({ authorization: 'Bearer 1', 'x-one': '2', 'x-two': '3, 4', 'x-three': '' });
+    expect(await run('ready', '--url', url, '--header', 'secret')).toEqual(
+      expect.objectContaining({
+        code: 2,
+        err: "kiln ready: a header of --header or KILN_HEADERS must be like 'Name: value'\n",
+      }),
+    );
+    answer = { status: 401, body: 'who are you?' };
+    const refused = await run('push', '--example', '--url', secret);
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`${url} answered 401, and not as Kiln does`),
+    });
+    answer = { status: 200, body: '' };
+    const sent = await run('push', '--example', '--url', secret);
+    expect(sent.out).toContain(`--url ${url}\n`);
+    for (const text of [refused.err, sent.out]) expect(text).not.toContain('p%40ss');
+  });
+
+  test('what is of no tenant takes none', async () => {
+    for (const words of [['ready'], ['compact', '--now']])
+      expect(await run(...words, '--tenant=a')).toMatchObject({ code: 2, err: expect.stringContaining('--tenant') });
+    expect(seen).toEqual([]);
+  });
+
+  test('a certificate that nobody trusts is told as that', async () => {
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost'];
+    try {
+      execFileSync('openssl', [...made, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    } catch {
+      return; // no openssl here
+    }
+    const keys = { key: await readFile(key), cert: await readFile(cert) };
+    const tls = createTlsServer(keys, (_, response) => response.end());
+    await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
+    const at = `127.0.0.1:${(tls.address() as AddressInfo).port}`;
+    expect((await run('ready', '--url', `https://${at}`)).err).toBe(
+      `kiln ready: no answer from https://${at} (DEPTH_ZERO_SELF_SIGNED_CERT): its certificate is signed by nobody whom this machine trusts: set NODE_EXTRA_CA_CERTS to a file with the certificate of who signed it\n`,
+    );
+    tls.close();
+    expect((await run('ready', '--url', url.replace('http:', 'https:'))).err).toContain('is it http:// there?');
+  });
+});
+
 describe('push', () => {
+  test('prints a line that a shell and the server read back, whatever the names hold', async () => {
+    const file = join(folder, 'named.pb.gz');
+    await writeFile(file, gzipSync(exampleProfile()));
+    const line = async (...flags: string[]): Promise<string> =>
+      /look at it: \.\/kiln (.*)\n/.exec((await run('push', file, '--url', url, ...flags)).out)![1]!;
+    const words = (text: string): string[] =>
+      execFileSync('/bin/sh', ['-c', `for word in ${text}; do printf '%s\\n' "$word"; done`])
+        .toString()
+        .trimEnd()
+        .split('\n');
+    const service = `it's "quoted" \\ and $HOME`;
+    const pasted = words(await line(`--label=service_name=${service}`, '--tenant=a b'));
+    expect(pasted.slice(3)).toEqual(['--url', url, '--tenant', 'a b']);
+    const [matcher] = parseSelector(pasted[2]!.slice(pasted[2]!.indexOf('{')));
+    expect(matcher).toMatchObject({ name: 'service_name', op: '=', value: service });
+    expect(await line('--label=service_name=')).toContain('{service_name="unknown_service"}');
+  });
+
   test('sends the file as it is but for its time, under the names that were asked for', async () => {
     const file = join(folder, 'cpu.pb.gz');
     const own = 1_600_000_000_123_456_789n;

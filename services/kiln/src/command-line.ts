@@ -89,7 +89,9 @@ async function help([name, ...words]: readonly string[], terminal: Terminal): Pr
   terminal.out(`  ${terminal.command} test [--long]\n      run every test that can run here\n`);
   terminal.out(`  ${terminal.command} bench [--json | --readme | --ranges]\n      measure the hot paths\n`);
   terminal.out(`  ${terminal.command} sim [--seeds N] [--from K]\n      simulate all roles under trouble, by seed\n`);
-  terminal.out(`\n${terminal.command} help COMMAND tells more; --url and --tenant say where to and as whom.\n`);
+  terminal.out(
+    `\n${terminal.command} help COMMAND tells more; where a server is asked, --url and --tenant say which and as whom.\n`,
+  );
   return 0;
 }
 

@@ -20,6 +20,7 @@ function realTerminal(): Terminal {
     colours: process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb',
     showsProgress: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
     command: process.env['KILN_COMMAND'] ?? './kiln',
+    headers: (process.env['KILN_HEADERS'] ?? '').split(/\r?\n/).filter((line) => line.trim() !== ''),
     stopAsked: stopAsked.promise,
   };
 }

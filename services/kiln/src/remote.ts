@@ -1,22 +1,43 @@
-import { setting, type SettingsFor } from '@kiln/config';
+import { ConfigError, setting, type SettingsFor } from '@kiln/config';
 import { ANONYMOUS, KilnError, type Code } from '@kiln/model';
+import type { Terminal } from './terminal.ts';
+
+/** Where a command asks what is of no tenant. */
+export interface Server {
+  /** With `user:password@` for a proxy that asks for them: shown as `addressOf` only. */
+  readonly url: string;
+  /** `Name: value` each. */
+  readonly headers: readonly string[];
+}
 
 /** Where a command asks, and as whom. */
-export interface Remote {
-  readonly url: string;
+export interface Remote extends Server {
   /** '' sends no tenant. */
   readonly tenant: string;
 }
 
-/** `--url` and `--tenant`, the same everywhere. */
-export const remoteSettings: SettingsFor<Remote> = {
+/** `--url` and `--header` of every command that asks a server. */
+export const serverSettings: SettingsFor<Server> = {
   url: setting({
     key: 'url',
     yaml: null,
     type: 'string',
     default: 'http://127.0.0.1:4040',
-    meaning: 'Address of Kiln',
+    meaning: 'Address of Kiln; https://user:password@host is for a proxy that asks for a password',
   }),
+  headers: setting({
+    key: 'header',
+    yaml: null,
+    type: 'repeated',
+    default: [],
+    isSecret: true,
+    meaning: `'Name: value' to send, for a proxy in front; those that stand in KILN_HEADERS, a line each, are sent too`,
+  }),
+};
+
+/** And `--tenant`, of those that ask about profiles. */
+export const remoteSettings: SettingsFor<Remote> = {
+  ...serverSettings,
   tenant: setting({
     key: 'tenant',
     yaml: null,
@@ -25,6 +46,11 @@ export const remoteSettings: SettingsFor<Remote> = {
     meaning: 'Tenant to send in X-Scope-OrgID; empty sends none',
   }),
 };
+
+/** A server with the headers of the environment too; those of the command line go before. */
+export function withHeadersOf<S extends Server>({ headers }: Pick<Terminal, 'headers'>, server: S): S {
+  return { ...server, headers: [...headers, ...server.headers] };
+}
 
 /** What is sent. */
 export interface Message {
@@ -47,14 +73,22 @@ export interface Answer {
 
 /**
  * One request.
- * @throws KilnError `unavailable` when nothing answers, `invalid_argument` for an address that is none.
+ * @throws KilnError `unavailable` when nothing answers, `invalid_argument` for an address that is none; ConfigError for a header that is none.
  */
-export async function ask(remote: Remote, method: 'GET' | 'POST', path: string, body?: Message): Promise<Answer> {
+export async function ask(
+  remote: Server & Partial<Remote>,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: Message,
+): Promise<Answer> {
   // Label names beyond letters, digits and _ are told only to who asks for them.
-  const headers: Record<string, string> = { Accept: '*/*;allow-utf8-labelnames=true', ...body?.headers };
-  if (remote.tenant !== '') headers['X-Scope-OrgID'] = remote.tenant;
-  if (body !== undefined) headers['Content-Type'] = body.type;
+  const headers = new Headers({ Accept: '*/*;allow-utf8-labelnames=true', ...body?.headers });
+  const tenant = remote.tenant ?? '';
+  if (tenant !== '') headers.set('X-Scope-OrgID', tenant);
+  if (body !== undefined) headers.set('Content-Type', body.type);
   const url = urlOf(remote, path);
+  setCredentials(headers, url);
+  setGiven(headers, remote);
   try {
     const response = await fetch(url, {
       method,
@@ -62,17 +96,13 @@ export async function ask(remote: Remote, method: 'GET' | 'POST', path: string, 
       ...(body === undefined ? {} : { body: body.bytes as Uint8Array<ArrayBuffer> }),
     });
     const missing = response.headers.get('x-kiln-partial') ?? '';
-    const note = noteOf(remote, response.headers);
+    const note = noteOf(tenant, response.headers);
     const timing = response.headers.get('server-timing') ?? '';
     return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing, note, timing };
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(error);
-    throw new KilnError(
-      'unavailable',
-      `no answer from ${url.origin} (${why}): is Kiln running there? ./kiln start runs it, --url names another address`,
-      { cause: error },
-    );
+    throw new KilnError('unavailable', `no answer from ${url.origin} (${why}): ${adviceFor(why)}`, { cause: error });
   }
 }
 
@@ -87,7 +117,7 @@ export async function callConnect(remote: Remote, method: string, body: Message)
 }
 
 /** What a server that keeps no tenants apart, or that answers for less than was asked, says of it. */
-function noteOf({ tenant }: Remote, headers: Headers): string {
+function noteOf(tenant: string, headers: Headers): string {
   const other = headers.get('x-kiln-tenant');
   const ignored =
     tenant === '' || other !== ANONYMOUS
@@ -97,7 +127,7 @@ function noteOf({ tenant }: Remote, headers: Headers): string {
 }
 
 /** What a server answered instead, as an error with its code and its sentence. */
-export function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
+export function errorOf(server: Server, { status, body }: Answer): KilnError {
   const text = new TextDecoder().decode(body);
   try {
     const { code, message } = JSON.parse(text) as { code: Code; message: string };
@@ -108,12 +138,65 @@ export function errorOf({ url }: Remote, { status, body }: Answer): KilnError {
   } catch {
     // Not Connect's form; below.
   }
-  return new KilnError('unknown', `${url} answered ${status} ${JSON.stringify(text.slice(0, 200))}: is it Kiln?`);
+  if (status === 401)
+    return new KilnError(
+      'unauthenticated',
+      `${addressOf(server)} answered 401, and not as Kiln does: a proxy in front of it asks who you are; --url https://user:password@host or --header tells it`,
+    );
+  return new KilnError(
+    'unknown',
+    `${addressOf(server)} answered ${status} ${JSON.stringify(text.slice(0, 200))}: is it Kiln?`,
+  );
 }
 
-function urlOf({ url }: Remote, path: string): URL {
+/** The address without what proves who asks. */
+export function addressOf({ url }: Pick<Server, 'url'>): string {
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, '$1');
+}
+
+/** What to do about a reason, as Node names it, for which nothing answers. */
+function adviceFor(why: string): string {
+  if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/.test(why))
+    return 'its certificate is signed by nobody whom this machine trusts: set NODE_EXTRA_CA_CERTS to a file with the certificate of who signed it';
+  if (why === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is for another name: --url has to say that one';
+  if (why.startsWith('CERT_')) return 'its certificate is not valid, or not today';
+  if (/^(EPROTO|ERR_SSL_)/.test(why)) return 'it does not speak TLS as this does: is it http:// there?';
+  return 'is Kiln running there? ./kiln start runs it, --url names another address';
+}
+
+/** Moves `user:password@` from the address, where fetch refuses it, to the header that it stands for. */
+function setCredentials(headers: Headers, url: URL): void {
+  if (url.username === '' && url.password === '') return;
+  const text = [url.username, url.password].map(decoded).join(':');
+  headers.set('Authorization', `Basic ${Buffer.from(text).toString('base64')}`);
+  url.username = '';
+  url.password = '';
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A header may be a secret, so that no sentence repeats it. */
+function setGiven(headers: Headers, { headers: given }: Server): void {
+  for (const text of given) {
+    const [, name, value] = /^\s*([\w!#$%&'*+.^`|~-]+):([\t\x20-\x7e\x80-\xff]*)$/.exec(text) ?? [];
+    if (name === undefined || value === undefined)
+      throw new ConfigError("a header of --header or KILN_HEADERS must be like 'Name: value'");
+    headers.set(name, value.trim());
+  }
+}
+
+function urlOf({ url }: Server, path: string): URL {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new KilnError('invalid_argument', `--url is ${JSON.stringify(url)}, must be like http://127.0.0.1:4040`);
+    throw new KilnError(
+      'invalid_argument',
+      `--url is ${JSON.stringify(addressOf({ url }))}, must be like http://127.0.0.1:4040`,
+    );
   }
   return new URL(url.replace(/\/+$/, '') + path);
 }

@@ -15,8 +15,8 @@ export function tableText(content: readonly (readonly string[])[]): string {
     .join('');
 }
 
-/** `1,234`, `+12.3 s`, `45.0%`, or nothing. */
-const AMOUNT = /^([-+]?[\d,]+(\.\d+)?(%| \S+)?)?$/;
+/** `1,234`, `+12.3 s`, `45.0%`, `-` or nothing. */
+const AMOUNT = /^([-+]?[\d,]+(\.\d+)?(%| \S+)?|-)?$/;
 
 /** `2026-11-25T05:17:13.000Z` without what is zero; `-` for no time. */
 export function timeText(ms: number): string {

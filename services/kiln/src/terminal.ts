@@ -1,4 +1,4 @@
-/** Where a command writes and what it knows of the screen. The real one is made in main. */
+/** Where a command writes, and what it knows of the screen and the environment. The real one is made in main. */
 export interface Terminal {
   /** The result of the command. */
   out(text: string | Uint8Array): void;
@@ -14,6 +14,8 @@ export interface Terminal {
   readonly showsProgress: boolean;
   /** How the user called the program, to be pasted again: `./kiln`. */
   readonly command: string;
+  /** Headers, `Name: value`, that the environment adds to whatever a server is asked. */
+  readonly headers: readonly string[];
   /** Resolves with the signal's name when the user or the system asks to stop. */
   readonly stopAsked: Promise<string>;
 }

@@ -16,8 +16,11 @@ export class Running {
   #err = '';
   #heard: () => void = () => undefined;
 
-  /** @param columns characters per line of its terminal. */
-  constructor(argv: readonly string[], columns = 100) {
+  /**
+   * @param columns characters per line of its terminal.
+   * @param headers of its environment.
+   */
+  constructor(argv: readonly string[], columns = 100, headers: readonly string[] = []) {
     const terminal: Terminal = {
       out: (text) => {
         this.#out.push(typeof text === 'string' ? Buffer.from(text) : Buffer.from(text));
@@ -29,6 +32,7 @@ export class Running {
       colours: false,
       showsProgress: false,
       command: './kiln',
+      headers,
       stopAsked: this.#stop.promise,
     };
     this.done = runCommandLine(argv, terminal).then((code) => ({

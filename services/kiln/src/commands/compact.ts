@@ -1,7 +1,7 @@
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
 import { counted } from '../counted.ts';
-import { ask, remoteSettings } from '../remote.ts';
+import { addressOf, ask, serverSettings, withHeadersOf } from '../remote.ts';
 import { Progress, type Command } from '../terminal.ts';
 
 interface CompactFlags {
@@ -17,7 +17,7 @@ const settings: SettingsFor<CompactFlags> = {
     meaning: 'Confirms that whatever there is shall be compacted at once, due or not',
   }),
 };
-const schema = { compact: settings, remote: remoteSettings };
+const schema = { compact: settings, server: serverSettings };
 
 /** `kiln compact --now`: has the running server compact, merge and clean up at once. */
 export const compactCommand: Command = {
@@ -28,15 +28,15 @@ export const compactCommand: Command = {
   help: () => `Kiln does this by itself when it is due; this does not wait until then.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {
     const flags = parseFlags(schema, argv);
-    const { compact, remote } = loadConfig(schema, flags);
+    const { compact, server } = loadConfig(schema, flags);
     if (!compact.now || flags.rest.length > 0) throw new ConfigError('compact takes: --now');
     const progress = new Progress(terminal);
     progress.show('compacting');
-    const { status, body } = await ask(remote, 'POST', '/api/v1/operator/compact');
+    const { status, body } = await ask(withHeadersOf(terminal, server), 'POST', '/api/v1/operator/compact');
     progress.end();
     const text = new TextDecoder().decode(body);
     if (status !== 200)
-      throw new KilnError('unknown', `${remote.url} answered ${status} ${JSON.stringify(text.slice(0, 200))}`);
+      throw new KilnError('unknown', `${addressOf(server)} answered ${status} ${JSON.stringify(text.slice(0, 200))}`);
     const { jobs, blocks, deleted, troubles } = JSON.parse(text) as {
       jobs: number;
       blocks: number;

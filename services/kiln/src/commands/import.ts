@@ -7,7 +7,7 @@ import { counted } from '../counted.ts';
 import { digestOf, ImportJournal } from '../import-journal.ts';
 import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
-import { callConnect, remoteSettings, type Remote } from '../remote.ts';
+import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
 
 interface ImportFlags {
@@ -46,13 +46,14 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   const labels = config.import.labels.map(parseLabel);
   const files = (await Promise.all(flags.rest.map(filesOf))).flat();
   await using journal = await ImportJournal.open(config.import.journal);
+  const remote = withHeadersOf(terminal, config.remote);
   const progress = new Progress(terminal);
   const counts = { imported: 0, known: 0 };
   let failed = 0;
   for (const [i, file] of files.entries()) {
     progress.show(`${i + 1} of ${files.length}: ${file}`);
     try {
-      counts[await importOne(file, labels, journal, config.remote)]++;
+      counts[await importOne(file, labels, journal, remote)]++;
     } catch (error) {
       progress.end();
       const { code, message } = KilnError.from(error);
@@ -79,7 +80,7 @@ async function importOne(
     throw new KilnError('invalid_argument', 'has no time of its own: kiln push sends it with the time of now');
   const labels = labelsFor(source, given, sampleTypes);
   const digest = digestOf(source.bytes);
-  const entry = { url: remote.url, tenant: remote.tenant, labels: labelSetKey(labels), digest };
+  const entry = { url: addressOf(remote), tenant: remote.tenant, labels: labelSetKey(labels), digest };
   if (journal.has(entry)) return 'known';
   await callConnect(remote, 'push.v1.PusherService/Push', {
     type: 'application/proto',

@@ -12,7 +12,14 @@ import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { tableText } from '../table-text.ts';
 import { Progress, type Command, type Terminal } from '../terminal.ts';
 
-const schema = { data: dataSettings };
+const schema = {
+  data: {
+    dataDir: {
+      ...dataSettings.dataDir,
+      meaning: 'Data directory; inspect does not change it, and Kiln may run on it meanwhile; close writes to it',
+    },
+  },
+};
 
 /** `kiln log inspect`: what the log holds, and how much of it is in objects. `kiln log close`: gives up a log whose files are lost. */
 export const logCommand: Command = {
@@ -20,7 +27,8 @@ export const logCommand: Command = {
   synopsis: 'inspect | close LOG  [--data-dir ./data]',
   summary: 'inspect: offsets, bytes, damage, what is cut; close: give up a log whose files are lost',
   example: 'log inspect --data-dir ./data',
-  help: () => `close stops no server: stop it first. What the objects hold of the log stays.\n\n${helpText(schema)}`,
+  help: () =>
+    `close writes to the directory, and is refused while Kiln runs on it: stop Kiln first. What the objects hold of the log stays.\n\n${helpText(schema)}`,
   run: async (argv, terminal) => {
     const flags = parseFlags(schema, argv);
     const [what, name, ...more] = flags.rest;

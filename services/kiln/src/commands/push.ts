@@ -2,12 +2,13 @@ import { randomInt } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { systemClock } from '@kiln/async';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { KilnError, labelValue, type Label } from '@kiln/model';
+import { formatSelector, KilnError, labelValue, type Label } from '@kiln/model';
 import { exampleProfile } from '../example-profile.ts';
 import { withTimeNanos } from '../pprof-outline.ts';
 import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
-import { callConnect, remoteSettings, type Remote } from '../remote.ts';
+import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
+import { shellWord } from '../shell-word.ts';
 import type { Command, Terminal } from '../terminal.ts';
 
 interface PushFlags {
@@ -72,9 +73,9 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
     last = await pushOne(source, labels, false, config.remote, terminal);
   }
   if (last !== undefined) {
-    const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${config.remote.url}`;
-    const tenant = config.remote.tenant === '' ? '' : ` --tenant ${config.remote.tenant}`;
-    terminal.out(`look at it: ${terminal.command} query profile '${last}'${url}${tenant}\n`);
+    const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${shellWord(addressOf(config.remote))}`;
+    const tenant = config.remote.tenant === '' ? '' : ` --tenant ${shellWord(config.remote.tenant)}`;
+    terminal.out(`look at it: ${terminal.command} query profile ${shellWord(last)}${url}${tenant}\n`);
   }
   if (failed > 0)
     throw new KilnError('invalid_argument', `${failed} of ${flags.rest.length} files were not pushed, as said above`);
@@ -93,7 +94,10 @@ async function pushOne(
   const labels = labelsFor(source, given, outline.sampleTypes);
   const stamped = keepTime ? source.bytes : withTimeNanos(source.bytes, nowNanos());
   const body = pushMessage(labels, gzipSync(stamped, { level: 1 }));
-  const { note } = await callConnect(remote, 'push.v1.PusherService/Push', { type: 'application/proto', bytes: body });
+  const { note } = await callConnect(withHeadersOf(terminal, remote), 'push.v1.PusherService/Push', {
+    type: 'application/proto',
+    bytes: body,
+  });
   const time = keepTime
     ? `own time ${timeText(outline.timeNanos)}`
     : outline.timeNanos <= 0n
@@ -109,7 +113,9 @@ async function pushOne(
     outline.periodType,
     outline.periodUnit,
   ].join(':');
-  return `${type}{service_name="${labelValue(labels, 'service_name')}"}`;
+  // As the server calls a service that has no name.
+  const service = labelValue(labels, 'service_name') || 'unknown_service';
+  return `${type}${formatSelector([{ name: 'service_name', op: '=', value: service }])}`;
 }
 
 /** Below the millisecond a random part: the same file pushed twice is two profiles, and never a whole second. */

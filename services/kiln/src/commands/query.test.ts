@@ -116,10 +116,11 @@ describe('of a running Kiln', () => {
     const analysis = await query('analyze', `${cpu}{pod="a"}`, '--output=csv');
     expect(analysis.out.split('\n')).toEqual([
       'where,blocks,series,profiles,samples,index,sample pages,symbols',
-      'Short term storage,1,1,1,0,0,0,0',
+      'Short term storage,1,1,1,,,,',
       'Long term storage,0,0,0,0,0,0,0',
       '',
     ]);
+    expect((await query('analyze', `${cpu}{pod="a"}`)).out).toMatch(/\nShort term storage +1 +1 +1( +-){4}\nLong/);
   });
 
   test('heatmap draws how large profiles are over time, and tells every value and what is left out', async () => {

@@ -17,12 +17,30 @@ export const analyzeAction: Command = {
   summary: 'tell what a query would have to look at, without reading samples',
   example: "query analyze 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}'",
   help: () =>
-    `Bytes and samples are of the datasets that hold the selection: no query reads more.\n\n${selectionHelp}${helpText(schema)}`,
+    `Bytes and samples are of the datasets that hold the selection: no query reads more. Of short term storage, which is\n` +
+    `in memory, they are not known: -, and empty in csv.\n\n${selectionHelp}${helpText(schema)}`,
   run: analyze,
 };
 
 /** querier.v1.QueryScope in protobuf JSON. */
 type ScopeJson = Readonly<Record<string, string | undefined>>;
+
+const counted = ['blockCount', 'seriesCount', 'profileCount'];
+/** Known of what is stored. */
+const measured = [
+  ['sampleCount', 'count'],
+  ['indexBytes', 'bytes'],
+  ['profileBytes', 'bytes'],
+  ['symbolBytes', 'bytes'],
+] as const;
+
+/** Heads count their profiles only: nothing else is told of profiles that lie in no object yet. */
+function isUnknown(scope: ScopeJson, name: string): boolean {
+  return (
+    [scope[name], scope['sampleCount']].every((value) => (value ?? '0') === '0') &&
+    (scope['profileCount'] ?? '0') !== '0'
+  );
+}
 
 async function analyze(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
@@ -38,15 +56,15 @@ async function analyze(argv: readonly string[], terminal: Terminal): Promise<num
     terminal.out(jsonText(answer));
     return 0;
   }
-  const numbers = ['blockCount', 'seriesCount', 'profileCount', 'sampleCount'];
-  const bytes = ['indexBytes', 'profileBytes', 'symbolBytes'];
   const head = ['where', 'blocks', 'series', 'profiles', 'samples', 'index', 'sample pages', 'symbols'];
   const show = (value: string, unit: string): string =>
     wanted.output === 'csv' ? value : amountText(BigInt(value), unit);
   const rows = (answer.queryScopes ?? []).map((scope) => [
     scope['componentType'] ?? '',
-    ...numbers.map((name) => show(scope[name] ?? '0', 'count')),
-    ...bytes.map((name) => show(scope[name] ?? '0', 'bytes')),
+    ...counted.map((name) => show(scope[name] ?? '0', 'count')),
+    ...measured.map(([name, unit]) =>
+      isUnknown(scope, name) ? (wanted.output === 'csv' ? '' : '-') : show(scope[name] ?? '0', unit),
+    ),
   ]);
   terminal.out(wanted.output === 'csv' ? csvText([head, ...rows]) : tableText([head, ...rows]));
   return 0;

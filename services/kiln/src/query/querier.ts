@@ -1,6 +1,15 @@
 import { setting, type SettingsFor } from '@kiln/config';
 import { KilnError } from '@kiln/model';
-import { ask, callConnect, errorOf, remoteSettings, type Answer, type Remote } from '../remote.ts';
+import {
+  addressOf,
+  ask,
+  callConnect,
+  errorOf,
+  remoteSettings,
+  withHeadersOf,
+  type Answer,
+  type Remote,
+} from '../remote.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Which server is asked, and whether it is told what the answer took. */
@@ -8,7 +17,7 @@ export interface QueryRemote extends Remote {
   readonly stats: boolean;
 }
 
-/** `--url`, `--tenant` and `--stats`, the same for every question. */
+/** `--url`, `--header`, `--tenant` and `--stats`, the same for every question. */
 export const queryRemoteSettings: SettingsFor<QueryRemote> = {
   ...remoteSettings,
   stats: setting({
@@ -35,7 +44,10 @@ export async function askQuerier(
   method: string,
   body: { type: string; bytes: Uint8Array },
 ): Promise<Uint8Array> {
-  return told(asker, await callConnect(asker.remote, `querier.v1.QuerierService/${method}`, body));
+  return told(
+    asker,
+    await callConnect(withHeadersOf(asker.terminal, asker.remote), `querier.v1.QuerierService/${method}`, body),
+  );
 }
 
 /** The body, after what the headers say of it. */
@@ -61,7 +73,7 @@ export async function askQuerierJson<T>(asker: Asker, method: string, message: o
 
 /** A GET of docs/api.md, with every number as its digits. What may be missing is told as in `askQuerier`. @throws as `askQuerier`. */
 export async function askApi<T>(asker: Asker, path: string): Promise<T> {
-  const answer = await ask(asker.remote, 'GET', path);
+  const answer = await ask(withHeadersOf(asker.terminal, asker.remote), 'GET', path);
   if (answer.status !== 200) throw errorOf(asker.remote, answer);
   return json(asker, told(asker, answer), (text) =>
     parseWithSource(text, (_, value, { source }) => (typeof value === 'number' ? source : value)),
@@ -80,7 +92,7 @@ function json(asker: Asker, body: Uint8Array, parse: (text: string) => unknown):
     return parse(text);
   } catch (error) {
     const found = JSON.stringify(text.slice(0, 200));
-    throw new KilnError('unknown', `${asker.remote.url} answered ${found}, which is not JSON: is it Kiln?`, {
+    throw new KilnError('unknown', `${addressOf(asker.remote)} answered ${found}, which is not JSON: is it Kiln?`, {
       cause: error,
     });
   }
