@@ -39,9 +39,9 @@ describe('records for a worker', () => {
     const coming = next();
     await vi.waitUntil(() => clock.sleeping === 1);
     await log.append(Uint8Array.of(3));
-    clock.advance(20);
+    await clock.advance(20);
     expect(await coming).toEqual([1, 2]);
-    clock.advance(20);
+    await clock.advance(20);
     await log.append(Uint8Array.of(4));
     expect(await next()).toEqual([3]);
   });
