@@ -55,7 +55,12 @@ export class PushHttp {
       const tenant = this.#ports.tenantOf(org);
       await this.#ports.log.tell(sentPush(tenant, request), () =>
         call.inTime(this.#ports.clock, LATE, (signal) =>
-          this.#taken(tenant, '', () => this.#push(tenant, request, call, signal), signal),
+          this.#taken(
+            tenant,
+            () => '',
+            () => this.#push(tenant, request, call, signal),
+            signal,
+          ),
         ),
       );
       call.answer(call.isJson ? '{}' : '', answeredFor([tenant], org));
@@ -67,16 +72,16 @@ export class PushHttp {
   /**
    * The work, answered no sooner than the tenant's artificial delay after now, whatever comes of it. What it holds is given back before; a refusal is kept
    * for its tenant to see.
-   * @param service whose profile it is, where that is known before it is read.
+   * @param service tells whose profile it is, where that is known before it is read.
    */
-  async #taken<T>(tenant: TenantId, service: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async #taken<T>(tenant: TenantId, service: () => string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { admit, rejections, clock, delayMsOf } = this.#ports;
     const untilMs = clock.nowMs() + delayMsOf(tenant);
     try {
       admit(tenant);
       return await work();
     } catch (thrown) {
-      rejections.note(tenant, KilnError.from(thrown), service);
+      rejections.note(tenant, KilnError.from(thrown), service());
       throw thrown;
     } finally {
       const leftMs = untilMs - clock.nowMs();
@@ -122,7 +127,11 @@ export class PushHttp {
     const org = header(request, 'x-scope-orgid');
     const tenant = this.#ports.tenantOf(org);
     await this.#ports.log.tell(sentPush(tenant, request), () =>
-      this.#taken(tenant, serviceOf(request), () => this.#ingest(tenant, request)),
+      this.#taken(
+        tenant,
+        () => serviceOf(request),
+        () => this.#ingest(tenant, request),
+      ),
     );
     response.writeHead(200, { 'Content-Length': '0', ...answeredFor([tenant], org) }).end();
   }

@@ -8,9 +8,12 @@ import type { WriteSetup } from './write-threads.ts';
 /** A thread that reads pushes: an edge. It holds nothing; limits come with each request, records go back, and the main thread knows which series are active. */
 const setup = workerData as WriteSetup;
 const clock = systemClock();
+/** By their text. */
+const known = new Map<string, WriteLimits>();
+const MAX_KNOWN = 1_000;
 const rpc = new PortRpc(parentPort!, {
-  async read(call: WriteCall, limits: WriteLimits) {
-    const reading = await reader.read(call, limits);
+  async read(call: WriteCall, limits: string) {
+    const reading = await reader.read(call, limitsOf(limits));
     const moved = reading.records.map(({ record }) => movable(record));
     const records = reading.records.map(({ partition }, i) => ({ partition, record: moved[i]!.value }));
     return new Moved(
@@ -27,3 +30,13 @@ const reader = new ProfileReader({
   clock,
 });
 profileThread('write', clock);
+
+/** Limits as they came with a push. They are the same until somebody changes them. */
+function limitsOf(text: string): WriteLimits {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const limits = JSON.parse(text) as WriteLimits;
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(text, limits);
+  return limits;
+}
