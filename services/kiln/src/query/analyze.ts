@@ -45,11 +45,12 @@ function isUnknown(scope: ScopeJson, name: string): boolean {
 async function analyze(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { analyze: wanted, range: times, remote } = loadConfig(schema, flags);
-  const { profileType, selector } = selectionOf(flags.rest, 'analyze');
-  const { startMs, endMs } = rangeOf(times);
-  const answer = await askQuerierJson<{ queryScopes?: ScopeJson[] }>({ remote, terminal }, 'AnalyzeQuery', {
-    start: startMs,
-    end: endMs,
+  const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const { profileType, selector } = await selectionOf(flags.rest, 'analyze', asker, range);
+  const answer = await askQuerierJson<{ queryScopes?: ScopeJson[] }>(asker, 'AnalyzeQuery', {
+    start: range.startMs,
+    end: range.endMs,
     query: `${profileType}${selector}`,
   });
   if (wanted.output === 'json') {

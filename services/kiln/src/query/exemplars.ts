@@ -5,7 +5,7 @@ import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings } from './range.ts';
-import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
+import { selectionHelp, selectionOf, tellEmpty, tellNoSpans } from './selection.ts';
 import { stepSeconds, stepsOf } from './steps.ts';
 
 interface ExemplarFlags {
@@ -51,11 +51,12 @@ interface ExemplarJson {
 async function exemplars(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { exemplars: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'exemplars');
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'exemplars', asker, range);
   const isSpans = wanted.of === 'spans';
   const answer = await askQuerierJson<{ series?: { slots?: { exemplars?: ExemplarJson[] }[] }[] }>(
-    { remote, terminal },
+    asker,
     'SelectHeatmap',
     {
       profileTypeID: selection.profileType,
@@ -68,7 +69,7 @@ async function exemplars(argv: readonly string[], terminal: Terminal): Promise<n
     },
   );
   const all = (answer.series ?? []).flatMap(({ slots = [] }) => slots.flatMap((slot) => slot.exemplars ?? []));
-  if (all.length === 0) tellEmpty(selection, range, terminal);
+  if (all.length === 0) (isSpans ? tellNoSpans : tellEmpty)(selection, range, terminal);
   const sorted = all.toSorted((a, b) => (BigInt(a.value ?? 0) > BigInt(b.value ?? 0) ? -1 : 1));
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
   if (wanted.output === 'json') {

@@ -7,7 +7,7 @@ import { fullest, gridOf, gridText, gridWidth, legendText } from './heatmap-grid
 import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
-import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
+import { selectionHelp, selectionOf, tellEmpty, tellNoSpans } from './selection.ts';
 import { stepSeconds, stepsOf, type Steps } from './steps.ts';
 
 interface HeatmapFlags {
@@ -71,25 +71,22 @@ interface SeriesJson {
 async function heatmap(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { heatmap: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'heatmap');
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'heatmap', asker, range);
   const steps = stepsOf(range, wanted.stepMs);
   const isSpans = wanted.of === 'spans';
-  const { series: all = [] } = await askQuerierJson<{ series?: readonly SeriesJson[] }>(
-    { remote, terminal },
-    'SelectHeatmap',
-    {
-      profileTypeID: selection.profileType,
-      labelSelector: selection.selector,
-      // A map of one step begins where it ends; a range has to be longer than that.
-      start: Math.min(steps.firstMs, range.endMs - 1),
-      end: range.endMs,
-      step: stepSeconds(steps),
-      groupBy: wanted.by,
-      queryType: isSpans ? 'HEATMAP_QUERY_TYPE_SPAN' : 'HEATMAP_QUERY_TYPE_INDIVIDUAL',
-    },
-  );
-  if (all.length === 0) tellEmpty(selection, range, terminal);
+  const { series: all = [] } = await askQuerierJson<{ series?: readonly SeriesJson[] }>(asker, 'SelectHeatmap', {
+    profileTypeID: selection.profileType,
+    labelSelector: selection.selector,
+    // A map of one step begins where it ends; a range has to be longer than that.
+    start: Math.min(steps.firstMs, range.endMs - 1),
+    end: range.endMs,
+    step: stepSeconds(steps),
+    groupBy: wanted.by,
+    queryType: isSpans ? 'HEATMAP_QUERY_TYPE_SPAN' : 'HEATMAP_QUERY_TYPE_INDIVIDUAL',
+  });
+  if (all.length === 0) (isSpans ? tellNoSpans : tellEmpty)(selection, range, terminal);
   const series = wanted.limit === 0 ? all : all.slice(0, wanted.limit);
   const more = all.length - series.length;
   if (wanted.output === 'json') terminal.out(jsonText({ series, more }));

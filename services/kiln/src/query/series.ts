@@ -65,10 +65,11 @@ interface SeriesAnswer {
 async function series(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { series: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'series');
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'series', asker, range);
   const steps = stepsOf(range, wanted.stepMs);
-  const answer = await askQuerierJson<SeriesAnswer>({ remote, terminal }, 'SelectSeries', {
+  const answer = await askQuerierJson<SeriesAnswer>(asker, 'SelectSeries', {
     profileTypeID: selection.profileType,
     labelSelector: selection.selector,
     start: steps.firstMs,

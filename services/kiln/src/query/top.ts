@@ -53,9 +53,9 @@ export const topAction: Command = {
 async function top(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { top: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'top');
   const range = rangeOf(times);
   const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'top', asker, range);
   const sums =
     wanted.aggregation === 'average'
       ? await averagesOf(asker, selection, range)

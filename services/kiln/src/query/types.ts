@@ -2,7 +2,7 @@ import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText, outputSetting } from './output.ts';
-import { askQuerierJson, queryRemoteSettings } from './querier.ts';
+import { askQuerierJson, queryRemoteSettings, type ProfileTypesJson } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 
 const schema = { output: { output: outputSetting }, range: rangeSettings, remote: queryRemoteSettings };
@@ -17,28 +17,20 @@ export const typesAction: Command = {
   run: types,
 };
 
-/** querier.v1.ProfileTypesResponse in protobuf JSON. */
-interface TypesJson {
-  readonly profileTypes?: readonly {
-    readonly ID?: string;
-    readonly name?: string;
-    readonly sampleType?: string;
-    readonly sampleUnit?: string;
-    readonly periodType?: string;
-    readonly periodUnit?: string;
-  }[];
-}
-
 async function types(argv: readonly string[], terminal: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const config = loadConfig(schema, flags);
   if (flags.rest.length > 0)
     throw new ConfigError(`query types takes only flags, found ${JSON.stringify(flags.rest[0])}`);
   const range = rangeOf(config.range);
-  const { profileTypes = [] } = await askQuerierJson<TypesJson>({ remote: config.remote, terminal }, 'ProfileTypes', {
-    start: range.startMs,
-    end: range.endMs,
-  });
+  const { profileTypes = [] } = await askQuerierJson<ProfileTypesJson>(
+    { remote: config.remote, terminal },
+    'ProfileTypes',
+    {
+      start: range.startMs,
+      end: range.endMs,
+    },
+  );
   const { output } = config.output;
   if (profileTypes.length === 0) {
     terminal.err(`no profiles at all from ${rangeText(range)}\n`);
