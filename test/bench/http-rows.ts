@@ -3,12 +3,12 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cpuOf } from '../support/cpu-of.ts';
 import { kilnIsBuilt, startKiln } from '../support/kiln-process.ts';
 import { withTimeNanos } from '../support/shift-time.ts';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { ratio, row, timed, type Effort, type Row } from './measure.ts';
 import { gunzipAll, type Push } from './pipeline.ts';
-import { cpuOf } from './server.ts';
 
 /** Each worker thread of the server compiles for itself, and meets a part of the profiles only. */
 const WARM_UP = 12;

@@ -1,6 +1,6 @@
 import { mergePage, openPart, PageBuilder, readDirectory, type DatasetTables } from '@kiln/block';
 import { ExactSums, type ExactColumn } from '@kiln/model';
-import { finishQuery, runQuery, type Query } from '@kiln/query';
+import { finishQuery, newQueryMerge, type Query } from '@kiln/query';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
 import { interleave, median, row, type Effort, type Row } from './measure.ts';
 import { tenant, type HourHead } from './pipeline.ts';
@@ -66,6 +66,13 @@ export function mergeRows(random: () => number, effort: Effort): Row[] {
   ];
 }
 
+/** The answer of one source, merged and finished in one thread as the querier does. */
+function answer(query: Query, datasets: Iterable<DatasetTables>): unknown {
+  const merge = newQueryMerge(query);
+  merge.addDatasets(datasets);
+  return finishQuery(query, merge);
+}
+
 /** Whole queries over a level-0 object: opening it, running, finishing. */
 export function objectRows(object: Uint8Array, hour: HourHead, profileType: string, effort: Effort): Row[] {
   const { entries } = readDirectory(object, nodeCodecs, object.length);
@@ -75,7 +82,7 @@ export function objectRows(object: Uint8Array, hour: HourHead, profileType: stri
   const range = { startMs: 0, endMs: 4e12, profileType, selector: '{}' };
   const graph: Query = { kind: 'stacktraces', format: 'flamegraph', maxNodes: 16_384, ...range };
   const times = interleave(effort, {
-    graph: () => finishQuery(graph, runQuery(graph, tables())),
+    graph: () => answer(graph, tables()),
   });
   return [
     row('head, per further profile and stack, symbols known', [hour.bytesPerSample], 'B', 1.6),
@@ -93,7 +100,7 @@ export function objectRows(object: Uint8Array, hour: HourHead, profileType: stri
 const SERIES = 1_000;
 const ROWS_PER_SERIES = 240;
 
-/** SelectSeries over the row index alone: 1,000 series, an hour of a profile each 15 s; the partial is merged and finished. */
+/** SelectSeries over the row index alone: 1,000 series, an hour of a profile each 15 s; merged and finished. */
 export function seriesRows(effort: Effort): Row[] {
   const length = SERIES * ROWS_PER_SERIES;
   const startMs = 1_800_000_000_000;
@@ -133,8 +140,7 @@ export function seriesRows(effort: Effort): Row[] {
     aggregation: 'sum',
     limit: 0,
   } as const;
-  const ask = (groupBy: string[]): unknown =>
-    finishQuery({ ...query, groupBy }, runQuery({ ...query, groupBy }, [tables]));
+  const ask = (groupBy: string[]): unknown => answer({ ...query, groupBy }, [tables]);
   const times = interleave(effort, { one: () => ask([]), many: () => ask(['pod']) });
   const perRow = (ms: number): number => (ms / length) * 1e6;
   return [

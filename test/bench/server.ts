@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuOf } from '../support/cpu-of.ts';
 import { startKiln } from '../support/kiln-process.ts';
 
 /** How late the main thread of a server was, milliseconds. */
@@ -51,12 +52,6 @@ export async function benchServer(flags: readonly string[] = []): Promise<BenchS
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** CPU of a process so far, milliseconds: user and system (proc(5), clock ticks of 10 ms). */
-export async function cpuOf(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 export const agent = new Agent({ keepAlive: true, maxSockets: 64 });

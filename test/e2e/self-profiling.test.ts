@@ -5,10 +5,14 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stacksOfAnswer } from '../oracle/index.ts';
 import { readPprof } from '../oracle/pprof-message.ts';
+import { cpuOf } from '../support/cpu-of.ts';
 import { query } from '../support/http-client.ts';
 import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { MarkedTenants, manyTenants } from '../support/marked-tenants.ts';
 import { requireService } from '../support/services.ts';
+
+/** What the system counts by. */
+const TICK_MS = 10;
 
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
@@ -51,24 +55,30 @@ async function threads({ url }: RunningKiln, tenant?: string): Promise<unknown> 
   return (await query(url, 'LabelValues', asked, { tenant }))['names'];
 }
 
+async function ownProfile({ url }: RunningKiln): Promise<ReturnType<typeof stacksOfAnswer>> {
+  const asked = { profileTypeID: CPU, labelSelector: OWN, ...range() };
+  return stacksOfAnswer((await query(url, 'SelectMergeProfile', asked))['profile'] as Uint8Array);
+}
+
 describe.skipIf(!built)('Kiln profiles itself', { timeout: 120_000 }, () => {
   test('so that there is something to see: a series per kind of thread, functions and files of its own', async () => {
     // A thread that only waits has nothing to tell.
     await expect
       .poll(() => threads(alone), { timeout: 100_000, interval: 100 })
       .toEqual(expect.arrayContaining(['main', 'partition']));
-    const { profile } = await query(alone.url, 'SelectMergeProfile', {
-      profileTypeID: CPU,
-      labelSelector: OWN,
-      ...range(),
-    });
-    const { stacks, sampleType } = stacksOfAnswer(profile as Uint8Array);
+    const { stacks, sampleType } = await ownProfile(alone);
     expect(sampleType).toEqual(['cpu/nanoseconds']);
     const frames = stacks.flatMap((stack) => stack.frames);
     expect(frames.some((frame) => frame.includes('services/kiln/dist/') || frame.includes('libs/'))).toBe(true);
     expect(frames.some((frame) => frame.includes(dir) || frame.includes('file:') || frame.includes('(idle)'))).toBe(
       false,
     );
+  });
+
+  test('and claims no more CPU than the process has used', async () => {
+    const claimed = (await ownProfile(alone)).stacks.reduce((sum, { value }) => sum + value, 0n);
+    expect(claimed).toBeGreaterThan(0n);
+    expect(claimed).toBeLessThanOrEqual(BigInt((await cpuOf(alone.pid)) + TICK_MS) * 1_000_000n);
   });
 
   test('as a tenant of its own where tenants are kept apart', async () => {

@@ -102,6 +102,8 @@ const UNITS: Readonly<Record<string, number>> = {
   ms: 1e6,
   s: 1e9,
   min: 60e9,
+  h: 3600e9,
+  d: 86_400e9,
   KiB: 2 ** 10,
   MiB: 2 ** 20,
   GiB: 2 ** 30,
@@ -110,7 +112,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /** Reads the first amount of a text, `12.3 s`, and how far from the truth rounding to its last digit may take it. Nanoseconds and bytes. @throws Error when there is none */
 export function readAmount(text: string): { value: number; slack: number } {
-  const found = /([\d,]+(?:\.(\d+))?)\s*(ns|µs|ms|s|min|KiB|MiB|GiB|bytes)?(?![\w%])/.exec(text);
+  const found = /([\d,]+(?:\.(\d+))?)\s*(ns|µs|ms|s|min|h|d|KiB|MiB|GiB|bytes)?(?![\w%])/.exec(text);
   if (found === null) throw new Error(`no amount in ${JSON.stringify(text)}`);
   const [, digits, fraction = '', unit] = found;
   const scale = unit === undefined ? 1 : UNITS[unit]!;

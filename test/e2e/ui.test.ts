@@ -105,12 +105,27 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       expect(stops.length).toBeLessThan(200);
     });
 
-    test('in a narrow window nothing lies outside of it', async () => {
+    test.each([900, 420])('in a window %i pixels wide nothing lies outside of it', async (width) => {
       for (const path of ['/', explore(CPU, basket), compare('1.0', '1.1')]) {
-        const { page } = await visits.open(browser, kiln.url + path, { theme, width: 900 });
+        const { page } = await visits.open(browser, kiln.url + path, { theme, width });
         await page.waitForLoadState('networkidle');
         await settled(page);
-        expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, 900]);
+        expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, width]);
+      }
+    });
+
+    test('whoever looks at functions on a phone reads their names, and every column of the table', async () => {
+      for (const path of [explore(CPU, basket), compare('1.0', '1.1')]) {
+        const { page } = await visits.open(browser, kiln.url + path, { theme, width: 420 });
+        await page.waitForLoadState('networkidle');
+        await settled(page);
+        const { inner, outer, names } = await page.evaluate<{ inner: number; outer: number; names: number }>(`(() => {
+          const box = document.querySelector('.flame-table');
+          const names = box.querySelector('th').clientWidth;
+          return { inner: box.scrollWidth, outer: box.clientWidth, names };
+        })()`);
+        expect([path, inner]).toEqual([path, outer]);
+        expect(names).toBeGreaterThan(120);
       }
     });
 
@@ -267,8 +282,9 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       const { page } = await view(explore(CPU, basket));
       await shows(page, told.total(all(CPU, basket)));
       await page.getByRole('combobox', { name: 'Kind of profile' }).selectOption(IN_USE);
-      await expect.poll(() => heading(page)).toContain('on average');
+      await expect.poll(() => heading(page)).toContain('on average, all series added up');
       expectAmount(await heading(page), averageOf(told, IN_USE, 'basket'), 'on average');
+      await page.getByRole('heading', { name: 'Memory in use per series, mean of each 30 s' }).waitFor();
       await picture(page, `${theme}-memory`);
       await page.getByRole('combobox', { name: 'Aggregation' }).selectOption('sum');
       await expect.poll(() => heading(page)).not.toContain('on average');

@@ -276,8 +276,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'truncate before merge',
     file: 'libs/query/src/stacktraces.ts',
-    from: 'return stacktracesPartial(this.#tree);',
-    to: 'return stacktracesPartial(this.#tree.length > 5 ? new FunctionTree() : this.#tree);',
+    from: 'return stacktracesPartial(this.tree);',
+    to: 'return stacktracesPartial(this.tree.length > 5 ? new FunctionTree() : this.tree);',
     noticedBy: 'libs/query/src/run.test.ts',
   },
   {

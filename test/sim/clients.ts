@@ -2,7 +2,14 @@ import { noMetrics } from '@kiln/telemetry';
 import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
 import { KilnError, labelSet, type TenantId } from '@kiln/model';
 import type { ObjectStore, StoredObject } from '@kiln/objstore';
-import { finishQuery, type Query, type QueryLimits, type SelectSeriesQuery, type StacktracesQuery } from '@kiln/query';
+import {
+  finishQuery,
+  type Merged,
+  type Query,
+  type QueryLimits,
+  type SelectSeriesQuery,
+  type StacktracesQuery,
+} from '@kiln/query';
 import { Distributor } from '../../services/distributor/src/distributor.ts';
 import { Placer, type Accepted } from '../../services/distributor/src/placer.ts';
 import { profileOf } from '../../services/ingester/src/test-support/records.ts';
@@ -195,7 +202,7 @@ function stacksQuery(range: { startMs: number; endMs: number }): StacktracesQuer
   return { kind: 'stacktraces', profileType: TYPE, selector: '{}', ...range, maxNodes: 0, format: 'flamegraph' };
 }
 
-function bySeries(query: SelectSeriesQuery, partial: Uint8Array): Map<string, number> {
+function bySeries(query: SelectSeriesQuery, partial: Merged): Map<string, number> {
   return new Map(
     finishQuery(query, partial).map(({ labels, value }) => [
       labels[0]!.value,
@@ -205,7 +212,7 @@ function bySeries(query: SelectSeriesQuery, partial: Uint8Array): Map<string, nu
 }
 
 /** The self values of a flame graph, by function. */
-function byLeaf(query: StacktracesQuery, partial: Uint8Array): Map<string, number> {
+function byLeaf(query: StacktracesQuery, partial: Merged): Map<string, number> {
   const sums = new Map<string, number>();
   const result = finishQuery(query, partial);
   if (result.format !== 'flamegraph') return sums;

@@ -1,4 +1,4 @@
-import { type ByteReader, type ColumnArena, CorruptDataError, type ByteWriter } from '@kiln/bytes';
+import { type ByteReader, type ColumnArena, CorruptDataError, ByteWriter } from '@kiln/bytes';
 import type { ExactColumn, StringColumn } from '@kiln/model';
 
 /*
@@ -307,12 +307,10 @@ export class TextRows {
 }
 
 export function stringColumn(texts: readonly string[]): StringColumn {
-  const parts = texts.map((text) => encoder.encode(text));
-  const offsets = new Uint32Array(parts.length + 1);
-  for (let i = 0; i < parts.length; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
-  const bytes = new Uint8Array(offsets[parts.length]!);
-  for (let i = 0; i < parts.length; i++) bytes.set(parts[i]!, offsets[i]);
-  return { length: parts.length, bytes, offsets };
+  const w = new ByteWriter(texts.length * 16);
+  const offsets = new Uint32Array(texts.length + 1);
+  for (let i = 0; i < texts.length; i++) offsets[i + 1] = offsets[i]! + w.utf8(texts[i]!);
+  return { length: texts.length, bytes: w.view(), offsets };
 }
 
 let steps = new Uint32Array(1024);
@@ -322,4 +320,3 @@ const LONG = 0x200000;
 const SMALL = 2 ** 51;
 const LARGEST = 2 ** 53;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const encoder = new TextEncoder();

@@ -260,16 +260,21 @@ function rootSide(frameStart: Int32Array, row: number, maxDepth: number): number
 
 /** A profile for each service and name among its series: rules may have moved some to others. */
 function byDataset(common: Omit<Profile, 'service' | 'name' | 'groups'>, groups: Profile['groups']): Profile[] {
+  const [first] = groups;
+  if (groups.length === 1) return [{ ...common, ...placeOf(first!), groups }];
   const datasets = new Map<string, { service: string; name: string; groups: SampleGroup[] }>();
   for (const group of groups) {
-    const service = labelValue(group.series, 'service_name');
-    const name = labelValue(group.series, '__name__');
+    const { service, name } = placeOf(group);
     const key = `${service.length}:${service}${name}`;
     const dataset = datasets.get(key) ?? { service, name, groups: [] };
     dataset.groups.push(group);
     datasets.set(key, dataset);
   }
   return Array.from(datasets.values(), (dataset) => ({ ...common, ...dataset }));
+}
+
+function placeOf({ series }: SampleGroup): { service: string; name: string } {
+  return { service: labelValue(series, 'service_name'), name: labelValue(series, '__name__') };
 }
 
 /** How mappings get their build id when the labels name a source repository (contract/pyroscope.md §4.1 step 10). */

@@ -1,4 +1,5 @@
-export { amountText } from './amount.ts';
+export { amountText, nanosPerUnit } from './amount.ts';
+export { nameText } from './name-text.ts';
 export { KilnError, type Code, type ErrorOptionsOfKiln } from './errors.ts';
 export { ExactSums, exactFromBigInt, exactToBigInt, INT64_HI, SPILL, type ExactColumn } from './exact.ts';
 export { fingerprint, hash64, labelSet, labelSetKey, labelValue, type Label, type LabelSet } from './label-set.ts';

@@ -1,16 +1,34 @@
+import type { QueryMerge } from './query-merge.ts';
 import type { RunStats } from './run-stats.ts';
 
-/** A piece that an answer may lack: offsets (after, upTo] of a log, and why. */
-export interface AnswerGap {
+/** A piece that an answer may lack, and why. */
+export type AnswerGap = LogGap | ObjectGap;
+
+/** Offsets (after, upTo] of a log. */
+export interface LogGap {
   readonly log: string;
   readonly after: number;
   readonly upTo: number;
   readonly reason: string;
 }
 
+/** Of an object what its reason says: all, a tenant's part, or one dataset. */
+export interface ObjectGap {
+  readonly object: string;
+  readonly reason: string;
+}
+
+/** A partial where it grew, or as bytes. */
+export type Merged = Uint8Array | QueryMerge;
+
+/** A partial for another thread, or to be merged with others. */
+export function partialBytes(merged: Merged): Uint8Array {
+  return merged instanceof Uint8Array ? merged : merged.toPartial();
+}
+
 /** The merged partial of a query, not yet truncated, and what may be missing from it. */
 export interface Answer {
-  readonly partial: Uint8Array;
+  readonly partial: Merged;
   /** Empty when the answer is whole. */
   readonly gaps: readonly AnswerGap[];
   readonly stats: AnswerStats;

@@ -1,7 +1,6 @@
 import { SymbolRemap, SymbolTable } from '@kiln/block';
-import { ExactSums } from '@kiln/model';
+import { ExactSums, type ExactColumn, type Symbols } from '@kiln/model';
 import { threshold } from './cut-tree.ts';
-import { sumByNode } from './stack-frames.ts';
 import type { StackValues } from './symbol-codec.ts';
 
 /**
@@ -31,6 +30,17 @@ export function cutStacks(stacks: StackValues, maxNodes: number): StackValues {
     (isKept ? own : rest).add(place[node]!, self.lo[node]!, self.hi[node]!);
   }
   return build(stacks, own, rest);
+}
+
+/** Sums by node of the location tree. Hot: once per stack. */
+function sumByNode({ tree, stacks }: Symbols, { lo, hi }: ExactColumn): ExactSums {
+  const self = new ExactSums(tree.length);
+  const node = stacks.node;
+  for (let stack = 0; stack < stacks.length; stack++) {
+    const high = hi === undefined ? 0 : hi[stack]!;
+    if (lo[stack] !== 0 || high !== 0) self.add(node[stack]!, lo[stack]!, high);
+  }
+  return self;
 }
 
 /** Stacktraces that end at a node, with its own value, and those that go on with `other` from there, with its rest. */

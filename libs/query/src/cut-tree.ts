@@ -1,4 +1,4 @@
-import { ExactSums, SPILL } from '@kiln/model';
+import { ExactSums } from '@kiln/model';
 import type { FunctionTreeColumns } from './function-tree.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import type { NameTable } from './name-table.ts';
@@ -63,10 +63,16 @@ export function threshold(length: number, total: ExactSums, maxNodes: number): {
   const count = length - 1;
   if (maxNodes < 1 || count <= maxNodes) return { lo: 0, hi: 0 };
   if (total.hi[0] === 0) return { lo: nthLargest(total.lo.slice(1, length), maxNodes), hi: 0 };
-  const values = new BigUint64Array(count);
-  for (let node = 1; node < length; node++) values[node - 1] = total.get(node);
-  const value = values.toSorted()[count - maxNodes]!;
-  return { lo: Number(value & BigInt(SPILL - 1)), hi: Number(value >> 52n) };
+  // By high part first; then, of those that have the same, by low part.
+  const hi = nthLargest(total.hi.slice(1, length), maxNodes);
+  const lows = new Float64Array(count);
+  let higher = 0;
+  let equal = 0;
+  for (let node = 1; node < length; node++) {
+    if (total.hi[node]! > hi) higher++;
+    else if (total.hi[node] === hi) lows[equal++] = total.lo[node]!;
+  }
+  return { lo: nthLargest(lows.subarray(0, equal), maxNodes - higher), hi };
 }
 
 /** Surviving nodes with their values, in the order of the tree; the nodes `other` that the cut makes come last. */

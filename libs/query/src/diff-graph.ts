@@ -1,11 +1,12 @@
 import { exactToBigInt, ExactSums } from '@kiln/model';
+import { partialBytes, type Merged } from './answer.ts';
 import { breadthFirst, rankNames, threshold, type CutTree } from './cut-tree.ts';
 import { numberNames, toDoubles } from './flame-graph.ts';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import { refuseAboveInt64 } from './int64.ts';
 import { NameTable } from './name-table.ts';
 import type { QueryRange } from './query.ts';
-import { stacktracesTree } from './stacktraces.ts';
+import { namedTree } from './stacktraces.ts';
 
 /**
  * Levels of two flame graphs that have the same nodes (contract/pyroscope.md §5.7), from the root: seven numbers per node, left to right: of the left side
@@ -25,7 +26,7 @@ export interface DiffGraph {
 /** The merged partial of a query for stacktraces, and the range it was asked for. */
 export interface DiffSide {
   readonly range: QueryRange;
-  readonly partial: Uint8Array;
+  readonly partial: Merged;
 }
 
 /**
@@ -36,7 +37,7 @@ export interface DiffSide {
 export function diffGraph(left: DiffSide, right: DiffSide, maxNodes: number): DiffGraph {
   const names = new NameTable();
   const tree = new FunctionTree({}, names);
-  const sides = [left, right].map(({ partial }) => placed(tree, stacktracesTree(partial, names)));
+  const sides = [left, right].map(({ partial }) => placed(tree, namedTree(partialBytes(partial), names)));
   const [l, r] = sides.map((side) => valuesOf(tree, side)) as [Values, Values];
   for (const [{ range }, { total }] of [
     [left, l],

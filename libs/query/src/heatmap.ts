@@ -106,13 +106,20 @@ export class HeatmapMerge implements QueryMerge {
   toPartial(): Uint8Array {
     return encode(this.#groups, this.#values);
   }
+
+  finish(query: HeatmapQuery): Heatmap {
+    return toHeatmap(query, this.#groups, this.#values);
+  }
 }
 
 /** Series of the most values first, then by labels. @throws KilnError `out_of_range` for an exemplar above int64, CorruptDataError for a damaged partial. */
 export function finishHeatmap(query: HeatmapQuery, partial: Uint8Array): Heatmap {
-  const groups = new SeriesTable({});
-  const values = new ValueTable(query.of);
-  decode(query, partial, groups, values);
+  const merge = new HeatmapMerge(query);
+  merge.addPartial(partial);
+  return merge.finish(query);
+}
+
+function toHeatmap(query: HeatmapQuery, groups: SeriesTable, values: ValueTable): Heatmap {
   if (values.length === 0) return { yMin: [], series: [] };
   const { min, span } = rangeOf(values);
   const cells = new Cells(query, values, min, span);

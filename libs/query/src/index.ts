@@ -1,5 +1,13 @@
 export type { Analysis, AnalyzedScope } from './analyze.ts';
-export type { Answer, AnswerGap, AnswerStats } from './answer.ts';
+export {
+  partialBytes,
+  type Answer,
+  type AnswerGap,
+  type AnswerStats,
+  type LogGap,
+  type Merged,
+  type ObjectGap,
+} from './answer.ts';
 export { AVERAGE_SCALE } from './average-stacks.ts';
 export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
 export { flameGraph, type FlameGraph } from './flame-graph.ts';

@@ -11,6 +11,8 @@ export const CHUNK = 8;
 const STEPS = 8 satisfies typeof CHUNK;
 const LIMIT: number = SPILL;
 const NONE = -2 satisfies typeof NO_GROUP;
+/** Doubles up to here, ms, and their differences are exact, and a quotient of two is rounded to a whole number only where it is one. */
+const FAR = 2 ** 50;
 
 /** Rows of one value type as points are made of them. */
 export interface PointRows {
@@ -87,7 +89,13 @@ export class PointTable {
     const lastOf = this.#lastOf;
     const groups = lastOf.length;
     const most = this.#maxPoints;
+    const isWhole = stepMs % 1 === 0 && firstMs % 1 === 0;
     let points = this.#points;
+    // The bucket of the row before, (afterMs, untilMs], which is mostly that of the next row too: to divide takes as long as all the rest.
+    let afterMs = Infinity;
+    let untilMs = Infinity;
+    let number = 0;
+    let i = 0;
     let row = from;
     for (; row < length; row++) {
       const time = timeMs[row]!;
@@ -97,11 +105,16 @@ export class PointTable {
       const group = groupOf[series[row]!]!;
       if (group === NONE) continue;
       if (group < 0 || group >= groups) break;
-      const bucket = time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs);
-      const number = Math.floor(bucket / STEPS);
+      if (time <= afterMs || time > untilMs) {
+        const bucket = time <= firstMs ? 0 : Math.ceil((time - firstMs) / stepMs);
+        number = Math.floor(bucket / STEPS);
+        i = (bucket - number * STEPS) | 0;
+        untilMs = firstMs + bucket * stepMs;
+        // Between whole edges that are far from where doubles round, the bucket is what the division says; else every row divides.
+        afterMs = isWhole && bucket > 0 && untilMs < FAR && firstMs > -FAR ? untilMs - stepMs : Infinity;
+      }
       const chunk = lastOf[group]!;
       if (chunkNumber[chunk] !== number || chunkGroup[chunk] !== group) break;
-      const i = (bucket - number * STEPS) | 0;
       const at = chunk * STEPS + i;
       const sum = sums[at]! + low;
       if (sum >= LIMIT) break;

@@ -392,3 +392,18 @@ test('a point above int64 is refused, one at its end is not', () => {
     /sum of the selected values is 18446744073709551614.*9223372036854775807/,
   );
 });
+
+test('of several groups the refusal names the one that is above int64', () => {
+  const query: Query = {
+    kind: 'selectSeries',
+    ...selection,
+    stepMs: 500,
+    groupBy: ['service_name'],
+    aggregation: 'sum',
+    limit: 0,
+  };
+  const partial = runQuery(query, [toTables(cpuDataset({ a: 2n ** 63n - 1n }))]);
+  expect(() => finishQuery(query, mergePartials(query, [partial, partial]))).toThrow(
+    /sum of the selected values of \{service_name="[^"]+"\} is 18446744073709551614/,
+  );
+});

@@ -1,6 +1,7 @@
 import type { DatasetTables } from '@kiln/block';
 import { KilnError, type LabelSet } from '@kiln/model';
 import { finishAverageStacks, mergeAverageStacks, runAverageStacks } from './average-stacks.ts';
+import type { Merged } from './answer.ts';
 import type { FunctionTreeColumns } from './function-tree.ts';
 import { finishAnalyze, mergeAnalyze, runAnalyze, type Analysis } from './analyze.ts';
 import { finishHeatmap, mergeHeatmap, runHeatmap, type Heatmap } from './heatmap.ts';
@@ -117,8 +118,9 @@ export function mergePartials(query: Query, partials: readonly Uint8Array[], lim
  * The answer. Truncation and limits of what is shown happen here, once.
  * @throws CorruptDataError for a damaged partial, KilnError `out_of_range` for a sum above int64.
  */
-export function finishQuery<Q extends Query>(query: Q, partial: Uint8Array): ResultOf[Q['kind']] {
-  return finish(query, partial) as ResultOf[Q['kind']];
+export function finishQuery<Q extends Query>(query: Q, partial: Merged): ResultOf[Q['kind']] {
+  const result = partial instanceof Uint8Array ? finish(query, partial) : partial.finish(query);
+  return result as ResultOf[Q['kind']];
 }
 
 function finish(query: Query, partial: Uint8Array): ResultOf[Query['kind']] {

@@ -104,20 +104,21 @@ export class SelectSeriesMerge implements QueryMerge {
   toPartial(): Uint8Array {
     return encode(this.#groups, this.#points, this.#annotations, this.#values);
   }
+
+  finish(query: SelectSeriesQuery): TimeSeries[] {
+    return toTimeSeries(query, this.#groups.lists, this.#points, this.#annotations, this.#values);
+  }
 }
 
 /** Largest total first, then by labels; points in order of time, none where there are no rows. */
 export function finishSelectSeries(query: SelectSeriesQuery, partial: Uint8Array): TimeSeries[] {
-  const groups = new SeriesTable({});
-  const points = new PointTable(query.aggregation === 'average');
-  const annotations = new PointAnnotations();
-  const values = valuesOf(query);
-  decode(query, partial, groups, points, annotations, values);
-  return toTimeSeries(query, groups.lists, points, annotations, values);
+  const merge = new SelectSeriesMerge(query);
+  merge.addPartial(partial);
+  return merge.finish(query);
 }
 
 /** The values that exemplars are chosen from. */
-function valuesOf({ exemplars }: SelectSeriesQuery, limits?: QueryLimits): ValueTable | undefined {
+function valuesOf({ exemplars }: SelectSeriesQuery, limits: QueryLimits): ValueTable | undefined {
   return exemplars === undefined ? undefined : new ValueTable(exemplars, limits);
 }
 

@@ -1,5 +1,6 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
+import { partialBytes, type Merged } from './answer.ts';
 import { dotText } from './dot.ts';
 import { flameGraph, type FlameGraph } from './flame-graph.ts';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
@@ -53,39 +54,51 @@ export function mergeStacktraces(partials: readonly Uint8Array[], limits: QueryL
 export class StacktracesMerge implements QueryMerge {
   readonly #selection: Selection;
   readonly #stats: RunStats | undefined;
-  readonly #tree: FunctionTree;
+  readonly tree: FunctionTree;
 
   constructor(query: StacktracesQuery, limits: QueryLimits = {}, stats?: RunStats) {
     this.#selection = compileProfileSelection(query, query);
-    this.#tree = new FunctionTree(limits);
+    this.tree = new FunctionTree(limits);
     this.#stats = stats;
   }
 
   addDatasets(datasets: Iterable<DatasetTables>): void {
     const read = sumAllByStack(datasets, this.#selection, this.#stats);
-    for (const { symbols, values } of read) addStacks(this.#tree, symbols, values);
+    for (const { symbols, values } of read) addStacks(this.tree, symbols, values);
   }
 
   addPartial(partial: Uint8Array): void {
-    if (partial.length > 0) addColumns(this.#tree, decode(partial, this.#tree.names));
+    if (partial.length > 0) addColumns(this.tree, decode(partial, this.tree.names));
   }
 
   toPartial(): Uint8Array {
-    return stacktracesPartial(this.#tree);
+    return stacktracesPartial(this.tree);
+  }
+
+  finish(query: StacktracesQuery): StacktracesResult {
+    return finishTree(query, this.tree);
   }
 }
 
 /** Truncates, once. @throws KilnError `out_of_range` when the sum is above int64, CorruptDataError for a damaged partial. */
 export function finishStacktraces(query: StacktracesQuery, partial: Uint8Array): StacktracesResult {
-  const tree = stacktracesTree(partial);
+  return finishTree(query, stacktracesTree(partial));
+}
+
+function finishTree(query: StacktracesQuery, tree: FunctionTreeColumns): StacktracesResult {
   const { format, maxNodes } = query;
   if (format === 'tree') return { format, tree: treeBytes(tree, maxNodes, query) };
   if (format === 'dot') return { format, dot: dotText(tree, maxNodes, query) };
   return { format, flameGraph: flameGraph(tree, maxNodes, query) };
 }
 
-/** The whole tree of a partial, before anything is cut. @param names its names are added to these. @throws CorruptDataError for a damaged partial. */
-export function stacktracesTree(partial: Uint8Array, names: NameTable = new NameTable()): FunctionTreeColumns {
+/** The whole tree of a merged partial, before anything is cut. @throws CorruptDataError for a damaged partial. */
+export function stacktracesTree(merged: Merged): FunctionTreeColumns {
+  return merged instanceof StacktracesMerge ? merged.tree : namedTree(partialBytes(merged), new NameTable());
+}
+
+/** The whole tree of a partial, its names added to `names`. @throws CorruptDataError for a damaged partial. */
+export function namedTree(partial: Uint8Array, names: NameTable): FunctionTreeColumns {
   return partial.length === 0 ? new FunctionTree({}, names) : decode(partial, names);
 }
 

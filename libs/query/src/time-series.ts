@@ -51,7 +51,7 @@ export function toTimeSeries(
   const kept = query.limit > 0 ? sorted.slice(0, query.limit) : sorted;
   const columns = new PointColumns(kept.reduce((sum, group) => sum + group.chunks.length, 0));
   return kept.map(({ labels, group, chunks: own }) => {
-    const series = { labels, ...columns.add(query, points, own) };
+    const series = { labels, ...columns.add(query, points, own, labels) };
     const { timeMs: times } = series;
     return {
       ...series,
@@ -136,8 +136,8 @@ class PointColumns {
   }
 
   /** @throws KilnError `out_of_range` for a point above int64, though a double could hold it: all answers keep one rule. */
-  add(query: SelectSeriesQuery, points: PointTable, chunks: Uint32Array): Points {
-    const value = this.#addValues(query, points, chunks);
+  add(query: SelectSeriesQuery, points: PointTable, chunks: Uint32Array, labels: readonly Label[]): Points {
+    const value = this.#addValues(query, points, chunks, labels);
     if (!haveSameSteps(points, this.#lastChunks, chunks)) {
       this.#lastTimes = this.#addTimes(query, points, chunks);
       this.#lastChunks = chunks;
@@ -146,7 +146,12 @@ class PointColumns {
   }
 
   /** Hot: once per point of the answer. */
-  #addValues(query: SelectSeriesQuery, { mask, lo, hi, rows }: PointTable, chunks: Uint32Array): Float64Array {
+  #addValues(
+    query: SelectSeriesQuery,
+    { mask, lo, hi, rows }: PointTable,
+    chunks: Uint32Array,
+    labels: readonly Label[],
+  ): Float64Array {
     const value = this.#value;
     const begin = this.#values;
     let length = begin;
@@ -157,7 +162,7 @@ class PointColumns {
       for (let k = 0; k < STEPS; k++) {
         if ((points & (1 << k)) === 0) continue;
         const high = hi === undefined ? 0 : hi[first + k]!;
-        if (high >= TOO_HIGH) refuseAboveInt64(lo[first + k]!, high, query);
+        if (high >= TOO_HIGH) refuseAboveInt64(lo[first + k]!, high, query, labels);
         const sum = high * LIMIT + lo[first + k]!;
         value[length++] = rows === undefined ? sum : sum / rows[first + k]!;
       }

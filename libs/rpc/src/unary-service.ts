@@ -79,11 +79,20 @@ function readJson(method: DescMethod, message: Uint8Array): unknown {
   if (message.length === 0)
     throw new KilnError('invalid_argument', `the JSON body is empty: {} is an empty ${method.input.name}`);
   try {
-    const json = JSON.parse(decoder.decode(message)) as JsonValue;
+    const json = JSON.parse(decoder.decode(message), exactInteger as Reviver) as JsonValue;
     return fromJson(method.input, json, { ignoreUnknownFields: true });
   } catch (error) {
     throw unreadable(method, 'JSON', error);
   }
+}
+
+/** What JSON.parse calls for each value; types know nothing of the third argument yet. */
+type Reviver = Parameters<typeof JSON.parse>[1];
+
+/** An integer beyond 2^53 as its text, which an int64 is read from exactly: a double would have rounded it. */
+function exactInteger(_key: string, value: unknown, { source }: { readonly source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
+  return source !== undefined && /^-?\d+$/.test(source) ? source : value;
 }
 
 function unreadable({ input }: DescMethod, form: string, error: unknown): KilnError {

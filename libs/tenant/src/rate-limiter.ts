@@ -6,6 +6,8 @@ import type { Limits } from './limits.ts';
 interface Bucket {
   bytes: number;
   atMs: number;
+  /** When it is full again if nothing is taken, by the limits it was last taken from. */
+  fullAtMs: number;
 }
 
 /** Tenants remembered before full buckets are thrown away: a full one is as good as none. */
@@ -16,6 +18,7 @@ const MIB = 1_048_576;
 export class RateLimiter {
   readonly #clock: Clock;
   readonly #buckets = new Map<TenantId, Bucket>();
+  #sweepAt = SWEEP_AT;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -27,7 +30,10 @@ export class RateLimiter {
    */
   take(tenant: TenantId, bytes: number, limits: Limits): void {
     if (limits.ingestionRateMb === 0) return;
-    this.#check(tenant, bytes, limits).bytes -= bytes;
+    const { nowMs, rate, burst, held } = this.#check(tenant, bytes, limits);
+    const left = held - bytes;
+    if (!this.#buckets.has(tenant) && this.#buckets.size >= this.#sweepAt) this.#sweep(nowMs);
+    this.#buckets.set(tenant, { bytes: left, atMs: nowMs, fullAtMs: nowMs + ((burst - left) * 1000) / rate });
   }
 
   /** As `take`, but takes nothing. */
@@ -35,25 +41,30 @@ export class RateLimiter {
     if (limits.ingestionRateMb > 0) this.#check(tenant, bytes, limits);
   }
 
-  #check(tenant: TenantId, bytes: number, limits: Limits): Bucket {
+  #check(
+    tenant: TenantId,
+    bytes: number,
+    limits: Limits,
+  ): { readonly nowMs: number; readonly rate: number; readonly burst: number; readonly held: number } {
     const rate = limits.ingestionRateMb * MIB;
     const burst = Math.max(limits.ingestionBurstSizeMb * MIB, limits.maxProfileSizeBytes);
     const nowMs = this.#clock.nowMs();
-    const bucket = this.#buckets.get(tenant) ?? { bytes: burst, atMs: nowMs };
-    // A clock that went back gives nothing and takes nothing.
-    bucket.bytes = Math.min(burst, bucket.bytes + (Math.max(0, nowMs - bucket.atMs) * rate) / 1000);
-    bucket.atMs = nowMs;
-    const missing = Math.min(bytes, burst) - bucket.bytes;
+    const bucket = this.#buckets.get(tenant);
+    if (bucket !== undefined) {
+      // A clock that went back gives nothing and takes nothing.
+      bucket.bytes = Math.min(burst, bucket.bytes + (Math.max(0, nowMs - bucket.atMs) * rate) / 1000);
+      bucket.atMs = nowMs;
+    }
+    const held = bucket?.bytes ?? burst;
+    const missing = Math.min(bytes, burst) - held;
     if (missing > 0) throw overRate(limits, bytes, missing / rate);
-    this.#buckets.set(tenant, bucket);
-    if (this.#buckets.size > SWEEP_AT) this.#sweep(nowMs, rate, burst);
-    return bucket;
+    return { nowMs, rate, burst, held };
   }
 
-  #sweep(nowMs: number, rate: number, burst: number): void {
-    for (const [tenant, { bytes, atMs }] of this.#buckets) {
-      if (bytes + ((nowMs - atMs) * rate) / 1000 >= burst) this.#buckets.delete(tenant);
-    }
+  /** Goes through all of them only when they have doubled since the last time, so that a push pays for one or two. */
+  #sweep(nowMs: number): void {
+    for (const [tenant, { fullAtMs }] of this.#buckets) if (fullAtMs <= nowMs) this.#buckets.delete(tenant);
+    this.#sweepAt = Math.max(SWEEP_AT, 2 * this.#buckets.size);
   }
 }
 

@@ -1,9 +1,10 @@
 import { setting, type SettingsFor } from '@kiln/config';
-import { ANONYMOUS, parseTenantId, parseTenantIds, type TenantId } from '@kiln/model';
+import { ANONYMOUS, KilnError, parseTenantId, parseTenantIds, type TenantId } from '@kiln/model';
 
 /** Who asks, as an operator decides it. */
 export interface AuthConfig {
   readonly multitenancyEnabled: boolean;
+  readonly maxTenantsPerRead: number;
 }
 
 export const authSettings: SettingsFor<AuthConfig> = {
@@ -14,6 +15,14 @@ export const authSettings: SettingsFor<AuthConfig> = {
     default: false,
     meaning:
       'Every request names its tenant in X-Scope-OrgID; false: all belong to the tenant "anonymous" and the header is ignored',
+  }),
+  maxTenantsPerRead: setting({
+    key: 'auth.max-tenants-per-read',
+    type: 'int',
+    default: 64,
+    min: 1,
+    meaning: 'Tenants that one read may name in X-Scope-OrgID: a|b|c; above it the read is refused with 400',
+    unit: 'tenants',
   }),
 };
 
@@ -27,12 +36,12 @@ export interface IgnoredHeader {
 
 /** The one place where a header becomes a tenant (contract/pyroscope.md §1.6). */
 export class TenantResolver {
-  readonly #multitenancy: boolean;
+  readonly #auth: AuthConfig;
   readonly #ignored: IgnoredHeader;
   #ignoredCount = 0;
 
-  constructor(multitenancy: boolean, ignored: IgnoredHeader) {
-    this.#multitenancy = multitenancy;
+  constructor(auth: AuthConfig, ignored: IgnoredHeader) {
+    this.#auth = auth;
     this.#ignored = ignored;
   }
 
@@ -41,15 +50,23 @@ export class TenantResolver {
    * @throws KilnError `unauthenticated` when missing or empty; `invalid_argument` when malformed or naming several.
    */
   forWrite(header: string | undefined): TenantId {
-    return this.#multitenancy ? parseTenantId(header) : this.#anonymous(header);
+    return this.#auth.multitenancyEnabled ? parseTenantId(header) : this.#anonymous(header);
   }
 
   /**
    * The tenants of a read, `a|b`: each once, never none. Their data is answered together.
-   * @throws KilnError as `forWrite`, but for several.
+   * @throws KilnError as `forWrite`, but for several; `invalid_argument` for more than a read may name.
    */
   forRead(header: string | undefined): readonly TenantId[] {
-    return this.#multitenancy ? parseTenantIds(header) : [this.#anonymous(header)];
+    const { multitenancyEnabled, maxTenantsPerRead } = this.#auth;
+    if (!multitenancyEnabled) return [this.#anonymous(header)];
+    const tenants = parseTenantIds(header);
+    if (tenants.length <= maxTenantsPerRead) return tenants;
+    throw new KilnError(
+      'invalid_argument',
+      `X-Scope-OrgID names ${tenants.length} tenants, and a read may name ${maxTenantsPerRead} (auth.max-tenants-per-read)`,
+      { reason: 'too_many_tenants' },
+    );
   }
 
   /** Lines for `/ready?verbose`. */

@@ -97,6 +97,22 @@ describe('the rate', () => {
     await clock.advance(1_000);
     expect(taken(() => limiter.take(b, 8 * MIB, small))).toBe(undefined);
   });
+
+  test('holds for a new tenant however many others are in debt, and no debt is judged by the limits of another', async () => {
+    const clock = new ManualClock(0);
+    const limiter = new RateLimiter(clock);
+    const slow: Limits = { ...limits, ingestionRateMb: 1 / 1024 };
+    limiter.take(b, 2 * MIB, slow); // full after 2,048 s
+    for (let i = 0; i < 9_999; i++) limiter.take(parseTenantId(`open-${i}`), 2 * MIB, limits);
+    await clock.advance(3_000); // all others are full, by their own rate
+    limiter.take(a, 2 * MIB, limits);
+    expect(taken(() => limiter.take(a, MIB, limits))).toMatchObject({ reason: 'rate_limited' });
+    expect(taken(() => limiter.take(b, MIB, slow))).toMatchObject({ reason: 'rate_limited' });
+    for (let i = 0; i < 10_001; i++) limiter.take(parseTenantId(`open-${i}`), 2 * MIB, limits);
+    limiter.take(parseTenantId('c'), 2 * MIB, limits);
+    expect(taken(() => limiter.take(parseTenantId('c'), MIB, limits))).toMatchObject({ reason: 'rate_limited' });
+    expect(taken(() => limiter.take(parseTenantId('open-0'), MIB, limits))).toMatchObject({ reason: 'rate_limited' });
+  });
 });
 
 describe('tenants', () => {
@@ -104,7 +120,11 @@ describe('tenants', () => {
     const warnings: string[] = [];
     let count = 0;
     const ignored = { warn: (message: string) => void warnings.push(message), count: () => void count++ };
-    return { resolve: new TenantResolver(multitenancy, ignored), warnings, count: () => count };
+    return {
+      resolve: new TenantResolver({ multitenancyEnabled: multitenancy, maxTenantsPerRead: 3 }, ignored),
+      warnings,
+      count: () => count,
+    };
   }
 
   test('off: everybody is anonymous; an ignored header is counted, and warned of once', () => {
@@ -127,5 +147,16 @@ describe('tenants', () => {
     refused(() => resolve.forRead('a||b'), 'invalid_argument');
     refused(() => resolve.forRead('__x'), 'invalid_argument');
     refused(() => resolve.forRead(undefined), 'unauthenticated');
+  });
+
+  test('of one read are bounded, and the refusal names the setting', () => {
+    const { resolve } = resolver(true);
+    expect(resolve.forRead('a|b|c|a|b|c')).toEqual(['a', 'b', 'c']);
+    expect(() => resolve.forRead('a|b|c|d')).toThrow(
+      expect.objectContaining({
+        code: 'invalid_argument',
+        message: 'X-Scope-OrgID names 4 tenants, and a read may name 3 (auth.max-tenants-per-read)',
+      }),
+    );
   });
 });

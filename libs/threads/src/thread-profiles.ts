@@ -17,7 +17,7 @@ const CHANNEL = 'kiln.thread-profiles';
 const LATE_MS = 5_000;
 
 /**
- * Profiles this thread and every thread that is started from now on and calls `profileThread`, on and on.
+ * Profiles this thread, at once, and every thread that is started from now on and calls `profileThread`, on and on, as each earns it.
  * @param hear is given each profile. @param fail hears why a thread cannot be profiled; it goes on unprofiled.
  * @returns what ends it.
  */
@@ -32,7 +32,7 @@ export function profileThreads(
     if ('seen' in message) hear(message.seen);
   });
   const ended = new AbortController();
-  profileOnAndOn('main', profiling, clock, hear, ended.signal).catch(fail);
+  profileOnAndOn('main', profiling, clock, hear, { atOnce: true, signal: ended.signal }).catch(fail);
   return () => {
     setEnvironmentData(CHANNEL);
     ended.abort();

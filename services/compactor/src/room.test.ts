@@ -1,5 +1,6 @@
 import { ManualClock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
+import { createLogger } from '@kiln/telemetry';
 import { defaultLimits } from '@kiln/tenant';
 import { expect, test } from 'vitest';
 import { Room, type WhenFull } from './room.ts';
@@ -30,6 +31,24 @@ test('at the high-water mark pushes are refused with the mark, the setting and a
     }),
   );
   expect(room.surplus()).toBe(0);
+});
+
+test('when pushes of everybody begin to be refused, one line of the log says so, and one when that ends', async () => {
+  const lines: string[] = [];
+  const log = createLogger({ level: 'info', write: (line) => void lines.push(line), nowMs: () => 0 });
+  let usedBytes = 900;
+  const usage = async () => ({ usedBytes, totalBytes: 1000 });
+  const room = new Room(
+    { highWater: 0.9, whenFull: 'refuse' },
+    { usage, limits: () => defaultLimits, clock: new ManualClock(0), log },
+  );
+  for (usedBytes of [900, 901, 950, 999, 900, 900]) await room.look();
+  expect(lines).toEqual([
+    expect.stringMatching(/level=warn msg="pushes are refused for want of room" why="the disk .* 90\.1 % full/),
+    expect.stringMatching(/level=info msg="pushes are taken again/),
+  ]);
+  for (usedBytes of [901]) await room.look();
+  expect(lines).toHaveLength(3);
 });
 
 test('a disk that cannot be asked refuses nobody', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
+import type { Logger } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 
 /** How full the file system below the data directory is. */
@@ -22,6 +23,8 @@ export interface RoomPorts {
   readonly usage: () => Promise<DiskUsage | undefined>;
   readonly limits: LimitsOf;
   readonly clock: Clock;
+  /** Hears when pushes of everybody begin to be refused, and when that ends; none = nobody does. */
+  readonly log?: Logger | undefined;
 }
 
 const LOOK_MS = 5_000;
@@ -36,6 +39,7 @@ export class Room {
   readonly #stored = new Map<TenantId, number>();
   readonly #stopping = new AbortController();
   #disk: DiskUsage | undefined;
+  #refusesAll = false;
   #looking: Promise<void> | undefined;
 
   constructor(config: RoomConfig, ports: RoomPorts) {
@@ -56,6 +60,11 @@ export class Room {
 
   async look(): Promise<void> {
     this.#disk = await this.#ports.usage().catch(() => undefined);
+    const why = this.#refusal();
+    if ((why !== undefined) === this.#refusesAll) return;
+    this.#refusesAll = why !== undefined;
+    if (this.#refusesAll) this.#ports.log?.warn('pushes are refused for want of room', { why });
+    else this.#ports.log?.info('pushes are taken again, there is room');
   }
 
   /** Takes note of what a tenant has in objects. */
@@ -77,8 +86,8 @@ export class Room {
    */
   check(tenant: TenantId): void {
     const { whenFull } = this.#config;
-    const full = this.full();
-    if (full !== undefined && (whenFull === 'refuse' || this.#isLast())) throw refused(full, whenFull);
+    const full = this.#refusal();
+    if (full !== undefined) throw refused(full, whenFull);
     const { maxStoredBytes } = this.#ports.limits(tenant);
     const stored = this.#stored.get(tenant) ?? 0;
     if (whenFull !== 'refuse' || maxStoredBytes === 0 || stored < maxStoredBytes) return;
@@ -86,6 +95,11 @@ export class Room {
       `the tenant has ${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`,
       whenFull,
     );
+  }
+
+  /** Why every push is refused now, if it is. */
+  #refusal(): string | undefined {
+    return this.#config.whenFull === 'refuse' || this.#isLast() ? this.full() : undefined;
   }
 
   /** How many bytes of the oldest data have to go, 0 = none: of everybody, for the disk. */

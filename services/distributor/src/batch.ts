@@ -54,6 +54,7 @@ export class Batch {
   readonly #discarded: Discarded[] = [];
   readonly #groupBytes = new Map<string, number>();
   #problem: ErrorAsData | undefined;
+  #empty: ErrorAsData | undefined;
   #bytes = 0;
   #rated = 0;
   #usedPass = false;
@@ -76,7 +77,7 @@ export class Batch {
   add(raw: Uint8Array, clientId: string, service: string, describe: Describe): void {
     this.#groups = [];
     try {
-      this.#addOrThrow(raw, clientId, describe);
+      this.#addOrThrow(raw, clientId, service, describe);
     } catch (thrown) {
       const error = KilnError.from(thrown);
       // A fault: nothing of the push is stored, so that sending it again counts nothing twice.
@@ -90,7 +91,7 @@ export class Batch {
     this.#discarded.push({ reason, bytes, groups: this.#groups });
   }
 
-  #addOrThrow(raw: Uint8Array, clientId: string, describe: Describe): void {
+  #addOrThrow(raw: Uint8Array, clientId: string, service: string, describe: Describe): void {
     const payload = this.#decompress(raw);
     this.#bytes += payload.length;
     const limit = this.#limits.ingestionBodyLimitBytes;
@@ -122,6 +123,9 @@ export class Batch {
     const stored = normalized.profile === undefined ? [] : [normalized.profile, ...normalized.moved];
     // Of a profile that is stored in part the bytes are not lost.
     const lost = stored.length === 0 ? raw.length : 0;
+    const { negative } = normalized.droppedSamples;
+    if (negative > 0) this.#discard('negative_values', lost);
+    if (negative > 0 && stored.length === 0) this.#empty ??= { ...errorAsData(allNegative(negative)), about: service };
     if (normalized.droppedSamples.relabelled > 0) this.#discard('dropped_by_relabel_rules', lost);
     else if (!isKept) this.#discard('dropped_by_sampling_rules', lost);
     if (stored.length === 0) return;
@@ -161,6 +165,7 @@ export class Batch {
       groups: this.#groupBytes,
       usedPass: this.#usedPass,
       discarded: this.#discarded,
+      empty: this.#empty,
       truncated: { stacks: this.#stacks, strings: this.#strings },
       problem: this.#problem ?? (problem === undefined ? undefined : errorAsData(problem)),
     };
@@ -209,6 +214,14 @@ export class Batch {
 /** Of a label set and the types of its values. */
 function seriesKey(labels: LabelSet, types: readonly ValueType[]): bigint {
   return hash64(labelSetKey(labels) + types.map(({ type, unit }) => `${type}/${unit}`).join());
+}
+
+function allNegative(samples: number): KilnError {
+  return new KilnError(
+    'invalid_argument',
+    `nothing of the profile is stored, though its push was answered with success: values may not be negative, and ${samples} of its samples have one that is; no other sample has a value`,
+    { reason: 'negative_values' },
+  );
 }
 
 const SERIES_RETRY_SECONDS = 60;

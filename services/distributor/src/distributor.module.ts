@@ -45,6 +45,7 @@ export function distributorModule(
   const { distributor, limits, tenantOf, tenantsOf, reader, admit, ledger, clock, log, metrics } = ports;
   const rates = new RateLimiter(clock);
   const quota = new Quota(clock);
+  const rejections = new Rejections(clock);
   const intake = new Intake({
     reader,
     distributor,
@@ -55,7 +56,7 @@ export function distributorModule(
     },
     quota: (tenant) => quota.admit(tenant, limits(tenant).ingestionLimit),
     clock,
-    observe: observer(metrics),
+    observe: observer(metrics, rejections),
   });
   const inFlight = new InFlight(inFlightMaxBytes, 'distributor.in-flight-max-bytes', { ledger });
   metrics.gaugeOf(
@@ -65,7 +66,6 @@ export function distributorModule(
     },
     () => inFlight.usedBytes,
   );
-  const rejections = new Rejections(clock);
   const httpPorts: PushHttpPorts = {
     intake,
     inFlight,
@@ -87,7 +87,7 @@ export function distributorModule(
   };
 }
 
-function observer(metrics: Metrics): IntakeObserver {
+function observer(metrics: Metrics, rejections: Rejections): IntakeObserver {
   const names = new GroupNames();
   const profiles = metrics.counter({ name: 'kiln_distributor_profiles_total', help: 'Profiles stored.' });
   const bytes = metrics.counter({
@@ -131,5 +131,6 @@ function observer(metrics: Metrics): IntakeObserver {
     },
     received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: names.of(tenant, group) }),
     truncated: (_tenant, what, count) => cut.add(count, { what }),
+    empty: (tenant, why) => rejections.note(tenant, why),
   };
 }

@@ -1,11 +1,11 @@
 import { retry, type Clock, type Random } from '@kiln/async';
 import { KilnError, type LogId } from '@kiln/model';
 import type { Appended, OpenLog } from '@kiln/partition-log';
-import type { CounterMetric, Metrics } from '@kiln/telemetry';
+import { silentLogger, type CounterMetric, type Logger, type Metrics } from '@kiln/telemetry';
 import { AppendTroubles } from './append-troubles.ts';
 import type { PlacedRecord } from './placer.ts';
 
-/** Where one record of a push went: with the log's name, the write token of the answer. */
+/** Where one record of a push went. */
 export interface Written {
   readonly log: LogId;
   readonly offset: number;
@@ -18,6 +18,8 @@ export interface DistributorPorts {
   /** Spreads the retries of appends. */
   readonly random: Random;
   readonly metrics: Metrics;
+  /** Hears when appends begin to fail, and when that ends; none = nobody does. */
+  readonly log?: Logger | undefined;
 }
 
 /** A failed append is tried again for so long; then the push is refused (design: distributed.md §1.6 Append). */
@@ -31,7 +33,7 @@ export class Distributor {
 
   constructor(ports: DistributorPorts) {
     this.#ports = ports;
-    this.#troubles = new AppendTroubles(ports.clock);
+    this.#troubles = new AppendTroubles(ports.clock, ports.log ?? silentLogger);
     this.#failures = ports.metrics.counter({
       name: 'kiln_distributor_append_failures_total',
       help: 'Failed tries to append a record to the log, by partition.',

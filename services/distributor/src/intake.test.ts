@@ -62,6 +62,22 @@ describe('a push', () => {
     expect(seen).toEqual(['stored 24']);
   });
 
+  test('counts a profile with negative values, and tells its tenant of one of which nothing is stored for that', async () => {
+    const { intake, records, seen } = await harness();
+    const negative = tinyPprof({
+      type: 'cpu',
+      unit: 'nanoseconds',
+      timeNanos: BigInt(NOW) * 1_000_000n + 7n,
+      stacks: [
+        { frames: ['leaf', 'main'], value: BigInt.asUintN(64, -5n) },
+        { frames: ['main'], value: 0n },
+      ],
+    });
+    expect(await intake.push(tenant, [{ labels: labels('a'), samples: [sample(negative)] }])).toEqual([]);
+    expect(await records()).toEqual([]);
+    expect(seen).toEqual(['discarded negative_values', 'empty negative_values of a']);
+  });
+
   test('with a bad profile stores the others and says what was wrong', async () => {
     const { intake, records, seen } = await harness();
     const push = intake.push(tenant, [

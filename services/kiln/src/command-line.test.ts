@@ -301,6 +301,10 @@ describe('push', () => {
       code: 1,
       err: 'kiln push: label value too long (invalid_argument)\n',
     });
+    await writeFile(bad, gzipSync(exampleProfile()));
+    expect((await run('push', bad, '--url', url)).err).toBe(
+      `kiln push: ${bad}: label value too long (invalid_argument)\n`,
+    );
     answer = { status: 502, body: '<html>' };
     expect((await run('push', '--example', '--url', url)).err).toContain('answered 502 "<html>": is it Kiln?');
   });

@@ -12,6 +12,7 @@ import type { TenantId } from '@kiln/model';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
+import { LeftOut } from '@kiln/querier';
 import { queryFrontendModule } from '@kiln/query-frontend/module';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
@@ -92,7 +93,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       writer,
       dieAt,
     });
-    const distributor = new Distributor({ logs, clock, random, metrics });
+    const distributor = new Distributor({ logs, clock, random, metrics, log: log.with({ role: 'distributor' }) });
     const reader = openReader({
       count: config.distributor.threads,
       setup: { partitions, compression: compressionOf(config.storage), seed: Math.floor(random() * 2 ** 32) },
@@ -101,12 +102,14 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       clock,
       log: log.with({ role: 'distributor' }),
     });
+    const leftOut = new LeftOut(clock, { log: log.with({ role: 'querier' }), metrics });
     const answerer = openAnswerer({
       count: config.querier.threads,
       setup: { objects: directory.objects },
       owners: { answer: ingester.answer.bind(ingester) },
       objects,
       codecs,
+      leftOut: (gaps) => leftOut.met(gaps),
       limits: limitsOf,
       clock,
       log: log.with({ role: 'query-frontend' }),
@@ -119,7 +122,12 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       clock,
       log: log.with({ role: 'compactor' }),
     });
-    const room = new Room(roomOf(config.storage), { usage: () => diskUsage(directory.root), limits: limitsOf, clock });
+    const room = new Room(roomOf(config.storage), {
+      usage: () => diskUsage(directory.root),
+      limits: limitsOf,
+      clock,
+      log: log.with({ role: 'distributor' }),
+    });
     await room.start();
     const compactor = new Compactor(config.compactor, {
       ledger,
@@ -174,7 +182,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         const { records } = await reader.read(call, writeLimits(limitsOf(tenant), false));
         await distributor.append(records);
       },
-      notes: () => [...ingester.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
+      notes: () => [...ingester.notes(), ...leftOut.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop(), room.stop(), stopCompactor(compactor, builder)]);
         await ingester.stop();

@@ -14,10 +14,9 @@ import {
   type TrimmedGap,
 } from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
-import { rowRange, type AnswerGap, type Query, type QueryLimits } from '@kiln/query';
+import { rowRange, type AnswerGap, type LogGap, type Query, type QueryLimits } from '@kiln/query';
 import { canTouch, type Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
-import { offsetsOf } from './read-parts.ts';
 import { isNotOwner, isStaleIndex, StalePlan } from './stale-plan.ts';
 
 /** What answers a query: parts to read, partials of heads, and what may be missing. Disjoint by offset. */
@@ -52,7 +51,7 @@ export async function makePlan(
     [...partitions.values()].map((logs) => askPartition(ports, tenant, index, query, limits, logs)),
   );
   const range = rowRange(query);
-  const touched = (log: LogId, gaps: readonly Gap[]): AnswerGap[] =>
+  const touched = (log: LogId, gaps: readonly Gap[]): LogGap[] =>
     gaps.filter((gap) => canTouch(gap, range, limits)).map(({ after, upTo, reason }) => ({ log, after, upTo, reason }));
   const plan = answers.flat();
   const inRange = ({ minMs, maxMs }: { minMs: number; maxMs: number }): boolean =>
@@ -68,7 +67,7 @@ export async function makePlan(
         .filter((gap, i) => passed.findIndex((other) => isSame(gap, other)) === i)
         .flatMap((gap) => touched(gap.log, [gap])),
       ...unreadable.map(({ object, rows, reason }) => ({
-        ...offsetsOf({ object }),
+        object,
         reason: `${rows} rows cannot be read: ${reason}`,
       })),
       ...plan.flatMap(({ logId, gaps, ownerless }) => [...touched(logId, gaps), ...(ownerless ?? [])]),
@@ -81,7 +80,7 @@ function isSame(a: TrimmedGap, b: TrimmedGap): boolean {
   return a.log === b.log && a.after === b.after && a.upTo === b.upTo;
 }
 
-type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly AnswerGap[] };
+type LogAnswer = OwnerAnswer & { readonly ownerless?: readonly LogGap[] };
 
 async function askPartition(
   ports: PlanPorts,

@@ -3,11 +3,19 @@ import type { Codecs } from '@kiln/block';
 import type { CatalogReader } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
-import { checkQuery, mergePartials, newQueryMerge, type Answer, type Query, type QueryLimits } from '@kiln/query';
+import {
+  checkQuery,
+  mergePartials,
+  newQueryMerge,
+  type Answer,
+  type ObjectGap,
+  type Query,
+  type QueryLimits,
+} from '@kiln/query';
 import type { Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
 import { makePlan } from './plan.ts';
-import { newStats, offsetsOf, readParts, type ReadOptions } from './read-parts.ts';
+import { newStats, readParts, type ReadOptions } from './read-parts.ts';
 import { withinRetention } from './retention.ts';
 import { StalePlan } from './stale-plan.ts';
 
@@ -24,6 +32,8 @@ export interface QuerierPorts {
   readonly codecs: Codecs;
   readonly clock: Clock;
   readonly limits: (tenant: TenantId) => QuerierLimits;
+  /** Hears of what could not be read of objects that a query read; never of nothing. */
+  readonly leftOut?: ((gaps: readonly ObjectGap[]) => void) | undefined;
   /** Objects of one query that are read at the same time. */
   readonly concurrency?: number;
 }
@@ -80,11 +90,10 @@ export class Querier {
       const parts = await readParts(this.#ports, tenant, query, plan.refs, options);
       const old = clock.nowMs() - plannedMs > PLAN_MAX_AGE_MS;
       if ((parts.gone.length > 0 || old) && !last) return undefined;
-      const gone = parts.gone.map((ref) => ({ ...offsetsOf(ref), reason: `object ${ref.object} is gone` }));
-      return {
-        partial: merge.toPartial(),
-        gaps: [...plan.missing, ...parts.damaged, ...gone],
-      };
+      const gone = parts.gone.map(({ object }) => ({ object, reason: 'the object is gone' }));
+      const leftOut = [...parts.damaged, ...gone];
+      if (leftOut.length > 0) this.#ports.leftOut?.(leftOut);
+      return { partial: merge, gaps: [...plan.missing, ...leftOut] };
     } catch (error) {
       if (!(error instanceof StalePlan)) throw error;
       if (last)

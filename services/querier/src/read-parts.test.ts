@@ -20,6 +20,8 @@ const ROWS = 30_000;
 const PAGE_ROWS = 1_000;
 const SERIES = 100;
 const HOUR = 3_600_000;
+/** Kinds of sections (FORMAT.md). */
+const KIND = { series: 4, symbols: 8 };
 const codecs: Codecs = {
   crc32,
   zstdCompress: (bytes) => zstdCompressSync(bytes),
@@ -27,20 +29,20 @@ const codecs: Codecs = {
 };
 
 /** Rows of one service, sorted as in a block, with ids and values that do not compress. */
-function datasetOf(service: string): DatasetTables {
+function datasetOf(service: string, length = ROWS): DatasetTables {
   const random = seededRandom(service.length);
   const symbols = new SymbolTable();
   symbols.stacks.intern(0);
-  const rows = Array.from({ length: ROWS }, (_, row) => row);
+  const rows = Array.from({ length }, (_, row) => row);
   const value = Float64Array.from(rows, () => 1 + Math.floor(random() * 2 ** 40));
   const pages: Page[] = [];
-  for (let firstRow = 0; firstRow < ROWS; firstRow += PAGE_ROWS) {
+  for (let firstRow = 0; firstRow < length; firstRow += PAGE_ROWS) {
     const page = new PageBuilder(1);
     for (let row = firstRow; row < firstRow + PAGE_ROWS; row++)
       page.add(Uint32Array.of(0), [{ lo: value.subarray(row, row + 1), hi: undefined }], 1);
     pages.push({ firstRow, rows: PAGE_ROWS, bytes: page.toBytes() });
   }
-  const perSeries = ROWS / SERIES;
+  const perSeries = length / SERIES;
   return {
     service,
     name: 'cpu',
@@ -54,10 +56,10 @@ function datasetOf(service: string): DatasetTables {
       ]),
     ),
     rows: {
-      length: ROWS,
+      length,
       series: Uint32Array.from(rows, (row) => Math.floor(row / perSeries)),
       timeMs: Float64Array.from(rows, (row) => (row % perSeries) * 10_000),
-      id: Uint8Array.from({ length: ROWS * 8 }, () => Math.floor(random() * 256)),
+      id: Uint8Array.from({ length: length * 8 }, () => Math.floor(random() * 256)),
       offset: undefined,
       totals: [{ lo: value, hi: undefined }],
     },
@@ -69,7 +71,7 @@ function datasetOf(service: string): DatasetTables {
 
 /** Every 500th row is of a span. */
 function spansOf(value: Float64Array): DatasetTables['spans'] {
-  const row = Uint32Array.from({ length: ROWS / 500 }, (_, i) => i * 500);
+  const row = Uint32Array.from({ length: value.length / 500 }, (_, i) => i * 500);
   const id = BigUint64Array.from(row, (_, i) => BigInt(i % 5) + 1n);
   return {
     length: row.length,
@@ -102,7 +104,7 @@ const series = (selector: string): Query => ({
 });
 
 test('of a large part, what the query wants is fetched, and the answer is that of the whole part', async () => {
-  const datasets = ['web', 'db', 'queue'].map(datasetOf);
+  const datasets = ['web', 'db', 'queue'].map((service) => datasetOf(service));
   const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
   const objects: ObjectStore = memoryStore();
   await objects.put('b', block.bytes);
@@ -175,6 +177,52 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   expect(none).toBeLessThan(0.05);
   expect(span).toBeLessThan(0.8); // no page: the ids of rows are the most of it
   expect(profile).toBeLessThan(0.3);
+});
+
+test('of a damaged part, only the damaged dataset is left out, and named', async () => {
+  const services = ['web', 'db', 'queue'];
+  for (const rows of [ROWS, 1_000]) {
+    const datasets = services.map((service) => datasetOf(service, rows));
+    const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
+    const { off, len } = block.entry;
+    const whole = block.bytes.slice(off, off + len);
+    const opened = openPart(whole, tenant, codecs).datasets;
+    const clock = new ManualClock(0);
+    const read = async (query: Query, at: number) => {
+      const objects: ObjectStore = memoryStore();
+      const bytes = block.bytes.slice();
+      bytes[off + at]! ^= 1;
+      await objects.put('b', bytes);
+      const merge = newQueryMerge(query);
+      const stats = newStats();
+      const options = { signal: new AbortController().signal, merge, concurrency: 1, stats, all: true };
+      const { damaged } = await clock.run(
+        readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
+      );
+      return { partial: merge.toPartial(), damaged, rows: stats.rows };
+    };
+    const discovery: Query = { kind: 'labelValues', startMs: 0, endMs: HOUR, matchers: [], name: 'service_name' };
+    const placeOf = (wanted: number): number => opened[1]!.sections.find(({ kind }) => kind === wanted)!.off + 40;
+    const others = opened.filter((_, i) => i !== 1).map((dataset) => dataset.tables());
+    const queries = [
+      [graph('{}'), KIND.symbols],
+      [series('{}'), KIND.series],
+      [discovery, KIND.series],
+    ] as const;
+    for (const [query, section] of queries) {
+      const found = await read(query, placeOf(section));
+      expect(found.partial).toEqual(runQuery(query, others));
+      expect(found.rows).toBe(2 * rows);
+      expect(found.damaged).toEqual([
+        { object: 'b', reason: expect.stringMatching(/^cpu of db cannot be read: corrupt section \d+ at byte \d+: /) },
+      ]);
+    }
+    const untouched = await read(graph('{service_name="web"}'), placeOf(KIND.symbols));
+    expect([untouched.damaged, untouched.rows]).toEqual([[], 3 * rows]);
+    // Damage of what says where datasets lie takes all of them.
+    const lost = await read(graph('{}'), len - 40);
+    expect(lost).toMatchObject({ rows: 0, damaged: [{ reason: expect.stringContaining('its part of the tenant') }] });
+  }
 });
 
 test('of a part that lies in the range, the catalog alone says how old it is', async () => {

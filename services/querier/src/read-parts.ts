@@ -5,20 +5,21 @@ import {
   missingSections,
   openPart,
   PartBytes,
+  type PartDataset,
   type Codecs,
   type Place,
   type StoredTables,
 } from '@kiln/block';
 import { CorruptDataError } from '@kiln/bytes';
 import type { CommittedPart } from '@kiln/catalog';
-import type { TenantId } from '@kiln/model';
+import { plainName, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import {
   partialOfTimes,
   reachesOut,
   readsOf,
-  type AnswerGap,
   type AnswerStats,
+  type ObjectGap,
   type Query,
   type QueryMerge,
 } from '@kiln/query';
@@ -60,8 +61,8 @@ export interface ReadOptions {
 export interface PartsAnswer {
   /** Objects that were gone. */
   readonly gone: readonly CommittedPart[];
-  /** Parts that are damaged, read twice. */
-  readonly damaged: readonly AnswerGap[];
+  /** Datasets, and parts whose list of datasets cannot be read, that are damaged, read twice. */
+  readonly damaged: readonly ObjectGap[];
 }
 
 /** Parts up to this length are fetched whole: a second request costs more than the bytes. */
@@ -69,6 +70,7 @@ const WHOLE_BYTES = 256 * 1024;
 
 /**
  * Adds each part to the merge, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
+ * A part that is damaged is read again, dataset by dataset: those that are whole are added.
  * @throws the signal's reason between two parts; KilnError by the query or the store.
  */
 export async function readParts(
@@ -79,14 +81,14 @@ export async function readParts(
   { merge, concurrency, stats, signal, all }: ReadOptions,
 ): Promise<PartsAnswer> {
   const gone: CommittedPart[] = [];
-  const damaged: AnswerGap[] = [];
+  const damaged: ObjectGap[] = [];
   await mapLimit(refs, concurrency, async (ref) => {
     if (gone.length > 0 && !all) return;
     if (query.kind === 'profileStats' && !reachesOut(query, ref)) {
       merge.addPartial(partialOfTimes(ref.minMs, ref.maxMs)); // the catalog alone answers
       return;
     }
-    for (let tries = 1; ; tries++) {
+    for (const isAgain of [false, true]) {
       const fetch = async (place: Place): Promise<Uint8Array> => {
         signal.throwIfAborted();
         const bytes = await objects.getRange(ref.object, ref.off + place.off, place.len);
@@ -98,10 +100,22 @@ export async function readParts(
         return whole(ref, place, bytes);
       };
       try {
-        const datasets = await fetchTables(fetch, ref.len, tenant, query, codecs);
-        merge.addDatasets(datasets);
+        const { wanted, read } = await openStored(fetch, ref.len, tenant, query, codecs);
+        if (!isAgain) merge.addDatasets(await read(wanted));
+        let lost = 0;
+        for (const dataset of isAgain ? wanted : []) {
+          try {
+            merge.addDatasets(await read([dataset]));
+          } catch (error) {
+            if (!(error instanceof CorruptDataError)) throw error;
+            lost += dataset.counts.rows;
+            const { service, name } = dataset;
+            const reason = `${plainName(name)} of ${service} cannot be read: ${error.message}`;
+            damaged.push({ object: ref.object, reason });
+          }
+        }
         stats.objects++;
-        stats.rows += ref.rows;
+        stats.rows += ref.rows - lost;
         return;
       } catch (error) {
         if (error instanceof ObjectGone) {
@@ -109,9 +123,8 @@ export async function readParts(
           return;
         }
         if (!(error instanceof CorruptDataError)) throw error;
-        if (tries < 2) continue;
-        damaged.push({ ...offsetsOf(ref), reason: `${ref.object}: ${error.message}` });
-        return;
+        if (isAgain)
+          damaged.push({ object: ref.object, reason: `its part of the tenant cannot be read: ${error.message}` });
       }
     }
   });
@@ -121,14 +134,19 @@ export async function readParts(
 /** Ends the reading of a part: the object is not in the store any more. */
 class ObjectGone extends Error {}
 
-/** The datasets that the query wants of a part, with all that it reads of them at hand. */
-async function fetchTables(
+/** The datasets that a query wants of a part, and what fetches all that it reads of some of them. */
+interface Stored {
+  readonly wanted: readonly PartDataset[];
+  readonly read: (datasets: readonly PartDataset[]) => Promise<StoredTables[]>;
+}
+
+async function openStored(
   fetch: (place: Place) => Promise<Uint8Array>,
   length: number,
   tenant: TenantId,
   query: Query,
   codecs: Codecs,
-): Promise<StoredTables[]> {
+): Promise<Stored> {
   const bytes = new PartBytes(length);
   const isLarge = length > WHOLE_BYTES;
   const add = async (places: readonly Place[]): Promise<void> => {
@@ -138,18 +156,21 @@ async function fetchTables(
   for (let place = missingContents(bytes); place !== undefined; place = missingContents(bytes)) await add([place]);
   const reads = readsOf(query);
   const wanted = openPart(bytes, tenant, codecs).datasets.filter((dataset) => reads.wants(dataset));
-  await add(missingSections(bytes, wanted, ...reads.sections));
-  const opened = wanted.map((dataset) => ({ dataset, tables: dataset.tables() }));
-  if (isLarge) {
-    const finer = opened.filter(({ tables }) => reads.needsFineRollups(tables)).map(({ dataset }) => dataset);
-    await add(missingSections(bytes, finer, 'fine'));
-    const byRow = opened.filter(({ tables }) => reads.needsRows(tables));
-    const datasets = byRow.map(({ dataset }) => dataset);
-    await add(missingSections(bytes, datasets, 'rows'));
-    const pages = byRow.flatMap(({ tables }) => reads.pages(tables));
-    await add(missingPages(bytes, pages));
-  }
-  return opened.map(({ tables }) => tables);
+  const read = async (asked: readonly PartDataset[]): Promise<StoredTables[]> => {
+    await add(missingSections(bytes, asked, ...reads.sections));
+    const opened = asked.map((dataset) => ({ dataset, tables: dataset.tables() }));
+    if (isLarge) {
+      const finer = opened.filter(({ tables }) => reads.needsFineRollups(tables)).map(({ dataset }) => dataset);
+      await add(missingSections(bytes, finer, 'fine'));
+      const byRow = opened.filter(({ tables }) => reads.needsRows(tables));
+      const datasets = byRow.map(({ dataset }) => dataset);
+      await add(missingSections(bytes, datasets, 'rows'));
+      const pages = byRow.flatMap(({ tables }) => reads.pages(tables));
+      await add(missingPages(bytes, pages));
+    }
+    return opened.map(({ tables }) => tables);
+  };
+  return { wanted, read };
 }
 
 function whole({ object }: CommittedPart, { off, len }: Place, bytes: Uint8Array): Uint8Array {
@@ -159,10 +180,4 @@ function whole({ object }: CommittedPart, { off, len }: Place, bytes: Uint8Array
     off + bytes.length,
     `the object ends in its part, ${len} bytes at ${off} are asked for`,
   );
-}
-
-/** The offsets that the name of a segment says it holds; of any other object its name, and no offsets. */
-export function offsetsOf({ object }: Pick<CommittedPart, 'object'>): Omit<AnswerGap, 'reason'> {
-  const found = /^log\/([^/]+)\/s\/(-?\d+)-(\d+)-/.exec(object);
-  return { log: found?.[1] ?? object, after: Number(found?.[2] ?? -1), upTo: Number(found?.[3] ?? -1) };
 }

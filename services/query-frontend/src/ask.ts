@@ -57,8 +57,9 @@ const GAP_LENGTH = 200;
 
 /** What may be missing, as a header: clients refuse one that is long, and a header has no text but ASCII. */
 function gapsText(gaps: readonly AnswerGap[]): string {
-  const shown = gaps.slice(0, GAPS_SHOWN).map(({ log, after, upTo, reason }) => {
-    return `${log} (${after}, ${upTo}] ${reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
+  const shown = gaps.slice(0, GAPS_SHOWN).map((gap) => {
+    const what = 'log' in gap ? `log ${gap.log}, offsets (${gap.after}, ${gap.upTo}]` : gap.object;
+    return `${what}: ${gap.reason}`.slice(0, GAP_LENGTH).replaceAll(/[^ -~]/g, '?');
   });
   return [...shown, ...(gaps.length > GAPS_SHOWN ? [`and ${gaps.length - GAPS_SHOWN} more`] : [])].join('; ');
 }

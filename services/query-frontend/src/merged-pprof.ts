@@ -2,11 +2,14 @@ import { encodePprof } from '@kiln/formats';
 import { KilnError, profileTypeId } from '@kiln/model';
 import { joinPprofTypes, type PprofResult } from '@kiln/query';
 
+/** What Go's tools show unless told: CPU time, memory in use, delay. */
+const SHOWN = ['cpu', 'inuse_space', 'delay'];
+
 /** Period of a merged profile, which no longer has one of its own: what clients expect by name (contract/pyroscope.md §5.12). */
 const periods: Readonly<Record<string, bigint>> = { process_cpu: 1_000_000_000n, memory: 524_288n };
 
 /**
- * Value types of one name as one pprof, not compressed; the first is its default.
+ * Value types of one name as one pprof, not compressed, in their order.
  * @param results one or more. @param endMs becomes the time of the profile.
  * @throws KilnError `invalid_argument` when they do not share a period type, of which a pprof has one.
  */
@@ -24,8 +27,10 @@ export function mergedPprof(results: readonly PprofResult[], endMs: number): Uin
   }
   const { symbols, values } =
     results.length === 1 ? { symbols: results[0]!.symbols, values: [results[0]!.values] } : joinPprofTypes(results);
+  const shown = results.findIndex(({ type: { type: sample } }) => SHOWN.includes(sample));
   return encodePprof({
     symbols,
+    shown: Math.max(0, shown),
     types: results.map(({ type: { type: sample, unit } }, i) => ({ type: sample, unit, values: values[i]! })),
     periodType: { type: type.periodType, unit: type.periodUnit },
     period: periods[type.name] ?? 1n,

@@ -40,7 +40,7 @@ export function flameGraphMessage({
   total,
   maxSelf,
 }: FlameGraph): MessageInitShape<typeof FlameGraphSchema> {
-  return { names: [...names], levels: levels.map((level) => ({ values: Array.from(level, BigInt) })), total, maxSelf };
+  return { names: [...names], levels: levels.map((level) => ({ values: bigints(level) })), total, maxSelf };
 }
 
 export function diffMessage({
@@ -52,12 +52,19 @@ export function diffMessage({
 }: DiffGraph): MessageInitShape<typeof FlameGraphDiffSchema> {
   return {
     names: [...names],
-    levels: levels.map((level) => ({ values: Array.from(level, BigInt) })),
+    levels: levels.map((level) => ({ values: bigints(level) })),
     total: leftTicks + rightTicks,
     leftTicks,
     rightTicks,
     maxSelf,
   };
+}
+
+/** Hot: once per number of the answer. `Array.from` takes twice as long. */
+function bigints(numbers: Float64Array | BigInt64Array): bigint[] {
+  const values = new Array<bigint>(numbers.length);
+  for (let i = 0; i < values.length; i++) values[i] = BigInt(numbers[i]!);
+  return values;
 }
 
 export function emptyFlameGraph(): MessageInitShape<typeof FlameGraphSchema> {

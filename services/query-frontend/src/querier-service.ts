@@ -3,6 +3,7 @@ import {
   diffGraph,
   finishQuery,
   type Answer,
+  type Merged,
   type Query,
   type QueryRange,
   type StacktracesQuery,
@@ -141,7 +142,7 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       const right = side('right', request.right, context);
       const queries = [left.query, right.query].filter((query) => query !== undefined);
       const answers = await askAll(frontend, context, queries);
-      const partialOf = (query: Query | undefined): Uint8Array =>
+      const partialOf = (query: Query | undefined): Merged =>
         query === undefined ? new Uint8Array(0) : answers[queries.indexOf(query as StacktracesQuery)]!.partial;
       const [l, r] = [left, right].map(({ query, range }) => ({ range, partial: partialOf(query) }));
       return { flamegraph: diffMessage(diffGraph(l!, r!, Math.max(left.maxNodes, right.maxNodes))) };

@@ -82,6 +82,21 @@ describe('a read', () => {
     expect(message.flamegraph!.names).toEqual(['total']);
   });
 
+  test('takes int64 numbers in JSON digit by digit, also those that a double would round', async () => {
+    const { url } = await harness();
+    const refusal = async (fields: string): Promise<unknown> => {
+      const response = await fetch(`${url}SelectMergeStacktraces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-scope-orgid': 'acme' },
+        body: `${JSON.stringify({ profileTypeID: TYPE, labelSelector: '{}', start: 1 }).slice(0, -1)},${fields}}`,
+      });
+      return ((await response.json()) as { message: string }).message;
+    };
+    expect(await refusal('"end":9223372036854775807')).toMatch(/^end is 9223372036854775807, allowed are/);
+    expect(await refusal(`"end":${NOW},"maxNodes":9007199254740993`)).toMatch(/^max_nodes 9007199254740993 is out/);
+    expect(await refusal('"end":9223372036854775808')).toMatch(/the body is not JSON of .*9223372036854775808/);
+  });
+
   test.each<[string, string, Record<string, unknown>, Record<string, unknown>]>([
     ['spans', 'SelectMergeSpanProfile', { spanSelector: ['0123456789ABCDEF'] }, { spanIds: ['0123456789abcdef'] }],
     [
@@ -185,10 +200,13 @@ function texts(...values: string[]): Uint8Array {
 
 describe('an answer', () => {
   test('from which something may be missing says what', async () => {
-    const gaps = [{ log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' }];
+    const gaps = [
+      { log: 'ab-0', after: 4, upTo: 9, reason: 'undecodable' },
+      { object: 'tenants/a/b/1', reason: 'cpu of web cannot be read' },
+    ];
     const { call } = await harness({}, { partial: new Uint8Array(0), gaps, stats });
     expect((await call('SelectMergeStacktraces', select)).headers.get('x-kiln-partial')).toBe(
-      'ab-0 (4, 9] undecodable',
+      'log ab-0, offsets (4, 9]: undecodable; tenants/a/b/1: cpu of web cannot be read',
     );
   });
 
@@ -203,7 +221,7 @@ describe('an answer', () => {
     const { status, headers } = await call('SelectMergeStacktraces', select);
     expect(status).toBe(200);
     const said = headers.get('x-kiln-partial')!;
-    expect(said).toMatch(/^ab-0 \(0, 1\] kaputt: \?\?"x"; ab-0 \(1, 2\] .*; and 484 more$/);
+    expect(said).toMatch(/^log ab-0, offsets \(0, 1\]: kaputt: \?\?"x"; log ab-0, offsets \(1, 2\]: .*; and 484 more$/);
     expect(said.length).toBeLessThan(4096);
   });
 
@@ -254,6 +272,28 @@ describe('an answer', () => {
         message: expect.stringContaining('max_result_series') as string,
       });
     }
+  });
+
+  test('over many tenants asks few of them at once, and none any more when its client has left', async () => {
+    const query: Query = { kind: 'labelNames', startMs: 0, endMs: 1, matchers: [], utf8: true };
+    const turns: (() => void)[] = [];
+    let asked = 0;
+    const queries = {
+      query: async (): Promise<Answer> => {
+        asked++;
+        await new Promise<void>((resolve) => void turns.push(resolve));
+        return { partial: texts('env'), gaps: [], stats };
+      },
+    };
+    const client = new AbortController();
+    const tenants = parseTenantIds(Array.from({ length: 20 }, (_, i) => `t${i}`).join('|'));
+    const frontend = new QueryFrontend(queries, () => limits, new ManualClock(NOW));
+    const answer = frontend.query(tenants, query, client.signal);
+    expect(asked).toBe(4);
+    client.abort(new Error('left'));
+    for (const turn of turns) turn();
+    await expect(answer).rejects.toThrow('left');
+    expect(asked).toBe(4);
   });
 
   test('that failed keeps the code and sentence of the failure', async () => {

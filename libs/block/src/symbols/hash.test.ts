@@ -53,4 +53,23 @@ describe('a table', () => {
     }
     expect(table).toBeInstanceOf(SlottedColumns); // which all tables of symbols grow by
   });
+
+  test('a guess saves the search and changes no row, whatever it is', () => {
+    const texts = [
+      'a',
+      'ab',
+      'abcde',
+      'abcdf',
+      'a string of more than eight bytes',
+      'a string of more than eight bytez',
+    ];
+    const bytes = texts.map((text) => new TextEncoder().encode(text));
+    const table = new StringTable(hashKeys(secrets[0]!));
+    for (const text of bytes) table.intern(new DataView(text.buffer), 0, text.length);
+    for (const [i, text] of bytes.entries())
+      for (const guess of [0, 1, 2, 3, 4, 5, 6, 7, 2 ** 31, 2 ** 32 - 1])
+        expect(table.intern(new DataView(text.buffer), 0, text.length, guess), `${texts[i]}, guess ${guess}`).toBe(
+          i + 1,
+        );
+  });
 });

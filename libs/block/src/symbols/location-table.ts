@@ -14,6 +14,8 @@ const LINE_WORDS = 3;
  */
 export class LocationTable extends SlottedColumns {
   readonly #keys: HashKeys;
+  /** Found or added last: what a profile names next is probably the row behind it, as with functions. */
+  #last: LocationRow = -1;
   /** Low words of all rows, then high words. */
   #addresses: Uint32Array | undefined;
   #lineCapacity = 8;
@@ -41,11 +43,26 @@ export class LocationTable extends SlottedColumns {
     numbers: Float64Array,
     lines: number,
   ): LocationRow {
+    const row = this.#find(mapping, addressLo, addressHi, functions, numbers, lines);
+    this.#last = row;
+    return row;
+  }
+
+  #find(
+    mapping: MappingRow,
+    addressLo: number,
+    addressHi: number,
+    functions: Uint32Array,
+    numbers: Float64Array,
+    lines: number,
+  ): LocationRow {
     const words = this.words;
     const lo = lines === 0 ? addressLo : 0;
     const hi = lines === 0 ? addressHi : 0;
     const first = words[this.slots + this.capacity + this.length]!;
     this.#writeLines(first, functions, numbers, lines);
+    const guess = this.#last + 1;
+    if (guess < this.length && this.#equals(guess, mapping, lo, hi, first, lines)) return guess;
     const mask = this.slots - 1;
     let slot = this.#hash(mapping, lo, hi, first, lines) & mask;
     for (;;) {

@@ -21,9 +21,13 @@ export class StringTable extends SlottedColumns {
     return this.words.byteLength + this.#bytes.byteLength;
   }
 
-  /** Hot. The row of the bytes start .. end, which are valid UTF-8 and are copied when new. */
-  intern(bytes: DataView, start: number, end: number): StringRow {
+  /**
+   * Hot. The row of the bytes start .. end, which are valid UTF-8 and are copied when new.
+   * @param guess a row that may have them: looked at first, which saves the hash. Any number will do.
+   */
+  intern(bytes: DataView, start: number, end: number, guess: StringRow = 0): StringRow {
     if (start === end) return 0;
+    if (guess < this.length && this.#equals(guess, bytes, start, end)) return guess;
     const words = this.words;
     const mask = this.slots - 1;
     let slot = hashBytes(this.#keys, bytes, start, end) & mask;

@@ -147,9 +147,11 @@ export class SymbolRemap {
     const functions = this.#to.functions;
     for (let i = 0; i < count; i++) {
       const row = functionList[i]!;
-      const own = this.#string(name[row]!);
-      const system = systemName[row] === name[row] ? own : this.#string(systemName[row]!);
-      const file = this.#string(fileName[row]!);
+      const guess = functions.guess;
+      const own = this.#string(name[row]!, functions.nameOf(guess));
+      const system =
+        systemName[row] === name[row] ? own : this.#string(systemName[row]!, functions.systemNameOf(guess));
+      const file = this.#string(fileName[row]!, functions.fileNameOf(guess));
       this.#functions[row] = functions.intern(own, system, file, startLine[row]!) + 1;
     }
   }
@@ -208,11 +210,12 @@ export class SymbolRemap {
     return mapping;
   }
 
-  #string(row: number): number {
+  /** @param guess a row of the target that may be it. */
+  #string(row: number, guess = 0): number {
     const known = this.#strings[row]!;
     if (known !== 0) return known - 1;
     const { offsets } = this.#from.strings;
-    const string = this.#to.strings.intern(this.#bytes, offsets[row]!, offsets[row + 1]!);
+    const string = this.#to.strings.intern(this.#bytes, offsets[row]!, offsets[row + 1]!, guess);
     this.#strings[row] = string + 1;
     return string;
   }

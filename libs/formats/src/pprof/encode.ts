@@ -5,6 +5,8 @@ import type { ExactColumn, SampleType, Symbols } from '@kiln/model';
 export interface PprofContent {
   readonly symbols: Symbols;
   readonly types: readonly (SampleType & { readonly values: ExactColumn })[];
+  /** Number of the type that tools show unless told; left out, the first. */
+  readonly shown?: number | undefined;
   /** Both parts empty: none is written. */
   readonly periodType: SampleType;
   readonly period: bigint;
@@ -12,10 +14,11 @@ export interface PprofContent {
   readonly durationNanos: bigint;
 }
 
-/** Encodes a pprof, uncompressed: ids from 1, string table starting with "", the first type as default; stacks without value are left out. */
+/** Encodes a pprof, uncompressed: ids from 1, string table starting with ""; stacks without value are left out. */
 export function encodePprof({
   symbols,
   types,
+  shown = 0,
   periodType,
   period,
   timeNanos,
@@ -33,7 +36,7 @@ export function encodePprof({
   writeMappings(out, symbols);
   writeLocations(out, symbols);
   writeFunctions(out, symbols);
-  const defaultType = types.length === 0 ? 0 : extra.row(types[0]!.type);
+  const defaultType = types.length === 0 ? 0 : extra.row(types[shown]!.type);
   const period11 =
     periodType.type === '' && periodType.unit === ''
       ? undefined

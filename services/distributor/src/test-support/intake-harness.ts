@@ -95,6 +95,7 @@ export async function harness(
       discarded: (_, reason, __, groups) => void seen.push(['discarded', reason, ...groups].join(' ')),
       received: (_, group) => void seen.push(`received ${group}`),
       truncated: () => undefined,
+      empty: (_, { reason, about }) => void seen.push(`empty ${reason} of ${about}`),
     },
   });
   const intake: Writer = {

@@ -1,3 +1,4 @@
+import type { Clock } from '@kiln/async';
 import { KilnError, type LogId } from '@kiln/model';
 import type { Appended, LogEntry, OpenLog } from '@kiln/partition-log';
 import type { Handlers, PortRpc } from '@kiln/threads';
@@ -43,19 +44,44 @@ async function* readRemote(rpc: PortRpc, slot: number, from: number, signal: Abo
   }
 }
 
+/** A worker gets new records at most once in so long: to wake a thread whose caches others have used costs more than a small record does. */
+const GATHER_MS = 20;
+
 interface Reader {
+  readonly slot: number;
+  readonly log: OpenLog;
   readonly entries: AsyncIterator<LogEntry[]>;
   readonly stop: AbortController;
+  /** When it was last given a batch, Unix milliseconds; -Infinity before the first. */
+  servedMs: number;
+  /** While records are being gathered for it: ends that. */
+  gathering: AbortController | undefined;
+  /** Up to this offset somebody waits for the records. */
+  wanted: number;
 }
 
-/** The main thread's side of `remoteLog`: by slot, the logs a worker may read. */
+/**
+ * The main thread's side of `remoteLog`: by slot, the logs a worker may read. Records that come one soon after the other are handed over together,
+ * at once when somebody is in a hurry.
+ */
 export class LogServer {
   readonly #logs: ReadonlyMap<number, OpenLog>;
+  readonly #clock: Clock;
   readonly #readers = new Map<number, Reader>();
   #nextReader = 0;
 
-  constructor(logs: ReadonlyMap<number, OpenLog>) {
+  constructor(logs: ReadonlyMap<number, OpenLog>, clock: Clock) {
     this.#logs = logs;
+    this.#clock = clock;
+  }
+
+  /** Somebody waits for the records of a slot up to an offset: they are handed over at once. */
+  hurry(slot: number, upTo: number): void {
+    for (const reader of this.#readers.values()) {
+      if (reader.slot !== slot) continue;
+      reader.wanted = Math.max(reader.wanted, upTo);
+      reader.gathering?.abort();
+    }
   }
 
   /** Ends all readers: the worker is gone. One that comes after it opens its own. */
@@ -69,24 +95,59 @@ export class LogServer {
       'log.endOffset': (slot: number) => this.#log(slot).endOffset(),
       'log.trim': (slot: number, to: number) => this.#log(slot).trim(to),
       'log.read': (slot: number, from: number) => {
+        const log = this.#log(slot);
         const stop = new AbortController();
-        const entries = this.#log(slot).read(from, stop.signal)[Symbol.asyncIterator]();
-        this.#readers.set(this.#nextReader, { entries, stop });
+        const entries = log.read(from, stop.signal)[Symbol.asyncIterator]();
+        this.#readers.set(this.#nextReader, {
+          slot,
+          log,
+          entries,
+          stop,
+          servedMs: -Infinity,
+          gathering: undefined,
+          wanted: -1,
+        });
         return this.#nextReader++;
       },
       'log.next': async (reader: number) => {
-        const next = await this.#readers.get(reader)?.entries.next();
-        return next === undefined || next.done === true ? undefined : packEntries(next.value);
+        const open = this.#readers.get(reader);
+        const batch = open === undefined ? undefined : await this.#next(open);
+        return batch === undefined ? undefined : packEntries(batch);
       },
       'log.stop': (reader: number) => this.#stop(reader),
     };
   }
 
+  /** The next entries; when they are the newest and come soon after those before, with what comes until `GATHER_MS` have passed since then. */
+  async #next(reader: Reader): Promise<LogEntry[] | undefined> {
+    const { log, entries } = reader;
+    const next = await entries.next();
+    if (next.done === true) return undefined;
+    let batch = next.value;
+    const last = batch.at(-1)!.offset;
+    const isWanted = reader.wanted >= batch[0]!.offset;
+    const waitMs = reader.servedMs + GATHER_MS - this.#clock.nowMs();
+    if (waitMs > 0 && !isWanted && (await log.endOffset()) <= last) {
+      await this.#gather(reader, Math.min(waitMs, GATHER_MS));
+      const more = (await log.endOffset()) > last ? await entries.next() : undefined;
+      if (more !== undefined && more.done !== true) batch = [...batch, ...more.value];
+    }
+    reader.servedMs = this.#clock.nowMs();
+    return batch;
+  }
+
+  async #gather(reader: Reader, ms: number): Promise<void> {
+    reader.gathering = new AbortController();
+    await this.#clock.sleep(ms, reader.gathering.signal).catch(() => undefined);
+    reader.gathering = undefined;
+  }
+
   /** The signal ends one that waits for the log to grow; one that waits to be asked again, with its file open, has to be told. */
   #stop(reader: number): void {
-    const { entries, stop } = this.#readers.get(reader) ?? {};
+    const { entries, stop, gathering } = this.#readers.get(reader) ?? {};
     this.#readers.delete(reader);
     stop?.abort();
+    gathering?.abort();
     void entries?.return?.().catch(() => undefined);
   }
 

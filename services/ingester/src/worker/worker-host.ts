@@ -37,6 +37,7 @@ const STOP_MS = 25_000;
 export class WorkerHost implements PartitionHost {
   readonly #ports: WorkerHostPorts;
   readonly #thread: Thread;
+  readonly #logs: LogServer;
   #stopping = false;
   /** What the worker that lives said last, by slot. */
   readonly #seen = new Map<number, PartitionStatus>();
@@ -44,7 +45,8 @@ export class WorkerHost implements PartitionHost {
   constructor(ports: WorkerHostPorts) {
     const { setup, heapMaxBytes, logs, objects, budget, clock, log, entry = besideThis() } = ports;
     this.#ports = ports;
-    const server = new LogServer(logs);
+    const server = new LogServer(logs, clock);
+    this.#logs = server;
     this.#thread = new Thread({
       name: `ingester ${setup.places.map(({ partition }) => partition).join()}`,
       entry,
@@ -62,6 +64,7 @@ export class WorkerHost implements PartitionHost {
   }
 
   async answer(slot: number, question: Question): Promise<OwnerAnswer> {
+    this.#logs.hurry(slot, question.upTo);
     return (await this.#thread.call({}, 'answer', slot, question)) as OwnerAnswer;
   }
 

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { amountText } from '@kiln/model';
+import { amountText, nameText } from '@kiln/model';
 import { counted } from '../counted.ts';
 import { diffPprof } from '../diff/diff-pprof.ts';
 import { diffTree, functionChanges, type DiffJson, type DiffNode } from '../diff/diff-tree.ts';
@@ -157,7 +157,7 @@ function tableOf(root: DiffNode, unit: string, limit: number, terminal: Terminal
     amountText(one.self, unit),
     difference(one.total, one.baseTotal),
     amountText(one.total, unit),
-    terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
+    terminal.isScreen ? clipped(nameText(one.name), terminal.columns - NUMBERS_WIDTH) : nameText(one.name),
   ]);
   const left = changes.length - shown.length;
   const more = left === 0 ? '' : `${counted(left, 'more function')} changed: --limit 0 lists all\n`;

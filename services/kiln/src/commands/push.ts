@@ -59,8 +59,11 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
       last = await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
     } catch (error) {
       const { code, message } = KilnError.from(error);
-      // The next file would fare no better.
-      if (flags.rest.length === 1 || code === 'unavailable' || code === 'unauthenticated') throw error;
+      // The next file would fare no better, or nobody expected the error.
+      if (code === 'unavailable' || code === 'unauthenticated' || (flags.rest.length === 1 && code === 'internal'))
+        throw error;
+      if (flags.rest.length === 1)
+        throw message.includes(file) ? error : new KilnError(code, `${file}: ${message}`, { cause: error });
       failed++;
       terminal.err(`${file}: ${message}\n`);
     }

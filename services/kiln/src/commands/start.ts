@@ -254,7 +254,7 @@ function tenantResolver(config: StartConfig, log: Logger, metrics: Metrics): Ten
     name: 'kiln_tenant_header_ignored_total',
     help: 'Requests whose X-Scope-OrgID was ignored because multitenancy is off.',
   });
-  return new TenantResolver(config.auth.multitenancyEnabled, {
+  return new TenantResolver(config.auth, {
     count: () => ignored.add(),
     warn: (message) => log.warn(message),
   });

@@ -1,5 +1,5 @@
 import { KilnError } from '@kiln/model';
-import type { FlameNode } from '../flame/flame-tree.ts';
+import { nameOf, type FlameNode } from '../flame/flame-tree.ts';
 
 /** querier.v1.FlameGraphDiff in protobuf JSON. */
 export interface DiffJson {
@@ -47,7 +47,7 @@ export function diffTree({ names = [], levels = [] }: DiffJson): DiffNode {
       const base = { x: ends.base + dl, total: tl, self: sl };
       const now = { x: ends.now + dr, total: tr, self: sr };
       const node: DiffNode = {
-        name: names[Number(values[i + 6])] ?? '?',
+        name: nameOf(names, Number(values[i + 6]), root === undefined),
         total: tl + tr,
         self: sl + sr,
         x: base.x + now.x,

@@ -1,4 +1,5 @@
 import { clipped } from '../clipped.ts';
+import { nameText } from '@kiln/model';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
 import { valueText, type Values } from '../values.ts';
 
@@ -34,7 +35,7 @@ export function flameBars(root: FlameNode, { columns, colours, values }: BarOpti
     const own = node.self === 0n || node.total === 0n ? '' : ` · ${selfText(node, root, values)}`;
     const indent = ' '.repeat(Math.min(depth, Math.max(0, Math.floor((columns - width) / 3))));
     const room = columns - percent.length - width - 4 - indent.length - own.length;
-    text += `${percent}  ${colours ? coloured(bar, node.name) : bar}  ${indent}${clipped(node.name, room)}${own}\n`;
+    text += `${percent}  ${colours ? coloured(bar, node.name) : bar}  ${indent}${clipped(nameText(node.name), room)}${own}\n`;
   }
   if (hidden > 0) text += `         ${hidden} more below ${MIN_SHARE * 100}%: -o FILE.svg shows them\n`;
   return text;

@@ -43,7 +43,7 @@ export function flameTree(
       ];
       const name = numbers[i + 3]!;
       x += offset;
-      const node: FlameNode = { name: names[Number(name)] ?? '?', total, self, x, children: [] };
+      const node: FlameNode = { name: nameOf(names, Number(name), root === undefined), total, self, x, children: [] };
       if (root === undefined) root = node;
       else {
         while (parent < above.length && above[parent]!.x + above[parent]!.total <= x) parent++;
@@ -58,6 +58,11 @@ export function flameTree(
     above = row;
   }
   return root ?? { name: 'total', total: 0n, self: 0n, x: 0n, children: [] };
+}
+
+/** The first name is that of the root. Below it stands for functions without one, as Pyroscope writes them. */
+export function nameOf(names: readonly string[], index: number, isRoot: boolean): string {
+  return index === 0 && !isRoot ? '' : (names[index] ?? '?');
 }
 
 /** Every box, parents first. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { amountText } from '@kiln/model';
+import type { Values } from '../values.ts';
 import { flameBars } from './bars.ts';
 import { collapsedStacks } from './collapsed.ts';
 import { flameNodes, flameTree, type FlameGraphJson } from './flame-tree.ts';
@@ -56,6 +57,16 @@ describe('a flame graph', () => {
 });
 
 describe('bars', () => {
+  test('of a function without a name say that it has none', () => {
+    const tree = flameTree({
+      ...example,
+      levels: [{ values: ['0', '10', '0', '0'] }, { values: ['0', '5', '5', '2', '0', '5', '5', '0'] }],
+    });
+    const values: Values = { unit: 'count', scale: 1 };
+    expect(flameBars(tree, { columns: 80, colours: false, values })).toMatch(/ 50\.0% .* \(no name\) · 5\n/);
+    expect(flameSvg(tree, 'x', values)).toContain('(no name): 50');
+  });
+
   test('lie where their boxes lie, with their share and the largest first', () => {
     const lines = flameBars(flameTree(example), {
       columns: 80,

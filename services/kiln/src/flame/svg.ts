@@ -1,3 +1,4 @@
+import { nameText } from '@kiln/model';
 import { flameNodes, shareOf, type FlameNode } from './flame-tree.ts';
 import { valueText, type Values } from '../values.ts';
 
@@ -22,7 +23,7 @@ export function flameSvg<N extends Omit<FlameNode, 'children'> & { readonly chil
     if (width < NARROWEST) continue;
     depths = Math.max(depths, depth);
     const place = { x: shareOf(node.x, root.total) * WIDTH, y: HEAD + depth * ROW, width };
-    boxes += box(node.name, place, look.hover(node, root), look.colour(node, root));
+    boxes += box(nameText(node.name), place, look.hover(node, root), look.colour(node, root));
   }
   const height = HEAD + (depths + 1) * ROW + 8;
   return `<?xml version="1.0" encoding="UTF-8"?>
@@ -43,7 +44,7 @@ interface Look<N> {
 function hoverText(node: Omit<FlameNode, 'children'>, root: Omit<FlameNode, 'children'>, values: Values): string {
   const share = (shareOf(node.total, root.total) * 100).toFixed(2);
   const own = node.self === 0n ? '' : `, itself ${valueText(node.self, values)}`;
-  return `${node.name}: ${share}%, ${valueText(node.total, values)}${own}`;
+  return `${nameText(node.name)}: ${share}%, ${valueText(node.total, values)}${own}`;
 }
 
 function box(

@@ -33,7 +33,7 @@ export interface SparklineOptions {
 
 /** A row for each series: labels, a sparkline, the sum of its points, the largest and the last one. */
 export function sparklineRows(lines: readonly Line[], { by, show, steps, cells }: SparklineOptions): string[][] {
-  return rowsWith(lines, by, show, (line) => sparkline(byStep(line, steps), cells));
+  return rowsWith(lines, by, show, (line) => sparkline(byStep(line, steps), steps.count, cells));
 }
 
 /** How many of so many columns are left for a sparkline. */
@@ -57,8 +57,6 @@ function rowsWith(lines: readonly Line[], by: readonly string[], show: Show, dra
   return [[...by, SPARKLINE, 'sum', 'largest', 'last'], ...rows];
 }
 
-function byStep({ points }: Line, steps: Steps): (number | undefined)[] {
-  const values: (number | undefined)[] = Array.from({ length: steps.count }, () => undefined);
-  for (const { timeMs, value } of points) values[stepAt(steps, timeMs)] = value;
-  return values;
+function byStep({ points }: Line, steps: Steps): [step: number, value: number][] {
+  return points.map(({ timeMs, value }) => [stepAt(steps, timeMs), value]);
 }

@@ -41,8 +41,21 @@ test('a step in seconds is the same milliseconds again', () => {
 });
 
 test('a sparkline shows the shape: the largest highest, nothing where nothing is, means where it is short', () => {
-  expect(sparkline([1, 2, undefined, 4, 8], 80)).toBe('▁▂ ▄█');
-  expect(sparkline([0, 0], 80)).toBe('▁▁');
-  expect(sparkline([8, 8, 2, 2, undefined, undefined, 4, undefined], 4)).toBe('█▂ ▄');
-  expect(sparkline([], 80)).toBe('');
+  const line = (values: readonly (number | undefined)[], cells: number): string => {
+    const known = values.flatMap((value, step) => (value === undefined ? [] : [[step, value] as const]));
+    return sparkline(known, values.length, cells);
+  };
+  expect(line([1, 2, undefined, 4, 8], 80)).toBe('▁▂ ▄█');
+  expect(line([0, 0], 80)).toBe('▁▁');
+  expect(line([8, 8, 2, 2, undefined, undefined, 4, undefined], 4)).toBe('█▂ ▄');
+  expect(line([], 80)).toBe('');
+});
+
+test('a sparkline of billions of steps costs its points alone', () => {
+  const count = 2 ** 40;
+  const known = [
+    [0, 1],
+    [count - 1, 2],
+  ] as const;
+  expect(sparkline(known, count, 4)).toBe('▄  █');
 });

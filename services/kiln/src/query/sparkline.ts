@@ -1,15 +1,20 @@
 const LEVELS = '▁▂▃▄▅▆▇█';
 
 /**
- * A line of blocks, the largest value the highest; a blank where there is none. When there are more values than cells, a cell shows the mean of those in it.
+ * A line of blocks, the largest value the highest; a blank where there is none. When there are more steps than cells, a cell shows the mean of the values in it.
+ * @param values steps from 0 on with their values; a step without one costs nothing, because a short step has very many of them.
+ * @param count of steps.
  */
-export function sparkline(values: readonly (number | undefined)[], cells: number): string {
-  const width = Math.min(cells, values.length);
+export function sparkline(
+  values: Iterable<readonly [step: number, value: number]>,
+  count: number,
+  cells: number,
+): string {
+  const width = Math.min(cells, count);
   const sums = new Float64Array(width);
   const counts = new Uint32Array(width);
-  for (const [i, value] of values.entries()) {
-    if (value === undefined) continue;
-    const cell = Math.floor((i * width) / values.length);
+  for (const [step, value] of values) {
+    const cell = Math.floor((step * width) / count);
     sums[cell]! += value;
     counts[cell]!++;
   }

@@ -1,6 +1,7 @@
 import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { decodePprof } from '@kiln/formats';
 import { clipped } from '../clipped.ts';
+import { nameText } from '@kiln/model';
 import { functionSums, treeOfPprof, treeTotal, type FunctionSum } from '@kiln/query';
 import { counted } from '../counted.ts';
 import { shareOf } from '../flame/flame-tree.ts';
@@ -143,7 +144,7 @@ function table(
     share(one.self),
     amount(one.total),
     share(one.total),
-    terminal.isScreen ? clipped(one.name, terminal.columns - NUMBERS_WIDTH) : one.name,
+    terminal.isScreen ? clipped(nameText(one.name), terminal.columns - NUMBERS_WIDTH) : nameText(one.name),
   ]);
   const left = functions.length - shown.length;
   const more = left === 0 ? '' : `${counted(left, 'more function')}: --limit 0 lists all\n`;

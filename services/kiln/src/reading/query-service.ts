@@ -1,6 +1,7 @@
 import type { Clock } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import type { TenantId } from '@kiln/model';
+import type { ObjectGap } from '@kiln/query';
 import type { ObjectStore } from '@kiln/objstore';
 import { Querier, type Owners } from '@kiln/querier';
 import { QueryCalls, QueryFrontend, type QueryCall, type QueryReply } from '@kiln/query-frontend';
@@ -14,6 +15,8 @@ export interface QueryServicePorts {
   readonly owners: Owners;
   readonly codecs: Codecs;
   readonly clock: Clock;
+  /** Hears of what queries could not read of objects. */
+  readonly leftOut: (gaps: readonly ObjectGap[]) => void;
 }
 
 /** Query-frontend and querier in one thread: from the message of a call to that of its answer. */

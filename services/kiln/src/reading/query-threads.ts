@@ -3,7 +3,7 @@ import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import type { Owners } from '@kiln/querier';
 import type { QueryAnswerer, QueryCall, QueryReply } from '@kiln/query-frontend';
-import type { Query, QueryLimits } from '@kiln/query';
+import type { ObjectGap, Query, QueryLimits } from '@kiln/query';
 import type { Logger } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 import { Moved, movable, Threads } from '@kiln/threads';
@@ -19,6 +19,8 @@ interface QueryThreadsOptions {
   readonly count: number;
   readonly setup: QuerySetup;
   readonly owners: Owners;
+  /** Hears of what queries could not read of objects. */
+  readonly leftOut: (gaps: readonly ObjectGap[]) => void;
   readonly limits: LimitsOf;
   readonly clock: Clock;
   readonly log: Logger;
@@ -29,11 +31,12 @@ class QueryThreads implements OpenAnswerer {
   readonly #threads: Threads;
   readonly #limits: LimitsOf;
 
-  constructor({ count, setup, owners, limits, clock, log }: QueryThreadsOptions) {
+  constructor({ count, setup, owners, leftOut, limits, clock, log }: QueryThreadsOptions) {
     this.#limits = limits;
     const handlers = {
       'owners.answer': async (tenant: TenantId, query: Query, from: readonly LogFrom[], bounds: QueryLimits) =>
         moved(await owners.answer(tenant, query, from, bounds)),
+      leftOut,
     };
     this.#threads = new Threads(count, { name: 'query', entry: entry(), data: setup, handlers, clock, log });
   }
@@ -51,9 +54,9 @@ class QueryThreads implements OpenAnswerer {
 export function openAnswerer(
   options: QueryThreadsOptions & Pick<QueryServicePorts, 'objects' | 'codecs'>,
 ): OpenAnswerer {
-  const { count, owners, objects, codecs, clock, limits } = options;
+  const { count, owners, objects, codecs, clock, leftOut, limits } = options;
   if (count > 0) return new QueryThreads(options);
-  const service = new QueryService({ objects, owners, codecs, clock });
+  const service = new QueryService({ objects, owners, codecs, clock, leftOut });
   return {
     answer: (call, signal) => service.answer(call, limitsIn(call, limits), signal),
     stop: () => Promise.resolve(),

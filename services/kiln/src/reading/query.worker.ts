@@ -25,6 +25,7 @@ const service = new QueryService({
   owners: { answer: (...asked) => rpc.call('owners.answer', ...asked) as Promise<readonly OwnerAnswer[]> },
   codecs: nodeCodecs,
   clock: systemClock(),
+  leftOut: (gaps) => void rpc.call('leftOut', gaps).catch(() => undefined), // the main thread is gone: nobody is left to tell
 });
 
 profileThread('query', systemClock());

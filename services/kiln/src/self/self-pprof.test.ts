@@ -16,6 +16,7 @@ test('what a thread did becomes stacks of functions with files below the program
           { ...frame, parent: 0, name: '', line: 9, samples: 2, cpuMicros: 20_500 },
           { ...frame, parent: 0, name: 'other', url: 'file:///usr/secret/x.js', samples: 1, cpuMicros: 9_000 },
           { ...frame, parent: -1, name: '(garbage collector)', url: '', line: 0, samples: 1, cpuMicros: 3 },
+          { ...frame, parent: -1, name: '(profiling)', url: '', line: 0, samples: 0, cpuMicros: 4 },
         ],
       },
     ],
@@ -39,6 +40,7 @@ test('what a thread did becomes stacks of functions with files below the program
       [1n, 9_000_000n],
     ],
     [['(garbage collector) :0'], [1n, 3_000n]],
+    [['(profiling) :0'], [0n, 4_000n]],
   ]);
   expect(message.sample.every(({ label }) => text(label[0]!.key) === 'thread' && text(label[0]!.str) === 'query')).toBe(
     true,

@@ -29,7 +29,7 @@ export function selfPprof(profiles: readonly CpuProfile[], names: ModuleNames, s
     const label = numbers([1, rowOf('thread')], [2, rowOf(thread)]);
     const idOf = nodes.map(functionOf);
     for (const [i, { samples, cpuMicros }] of nodes.entries()) {
-      if (samples === 0) continue;
+      if (samples === 0 && cpuMicros === 0) continue;
       const path: number[] = [];
       for (let at = i; at >= 0; at = nodes[at]!.parent) path.push(idOf[at]!);
       const sample = new ByteWriter();

@@ -19,8 +19,11 @@ export type SelfPush = (message: Uint8Array) => Promise<void>;
 
 const WAIT_MS = 3_000;
 const FIRST_MS = 5_000;
-/** V8 wakes every thread for each sample, also one that waits, which is nearly all that self-profiling costs: five a second cost little, and a minute has hundreds. */
-const SAMPLE_MS = 200;
+const LOOK_MS = 10_000;
+/** As Go samples: a hundred a second. */
+const SAMPLE_MS = 10;
+/** Half of what it may cost, because not all that it costs can be measured while it runs: code that is being profiled is slower. */
+const SHARE = 0.01;
 
 /** Files are named below the program, not where it was installed. */
 const names = new ModuleNames(programRoot.href);
@@ -29,8 +32,8 @@ const names = new ModuleNames(programRoot.href);
 const SERVICE = 'kiln';
 
 /**
- * From now on every thread of this process is profiled, and what it did is pushed as the service `kiln`, a series per kind of thread. Call it before threads
- * are started. Trouble with it is told, and costs nothing but profiles.
+ * From now on every thread of this process is profiled, and what it did is pushed as the service `kiln`, a series per kind of thread: the main thread soon,
+ * each when it has earned it, and at the latest every `everyMs`. Call it before threads are started. Trouble with it is told, and costs nothing but profiles.
  * @returns what ends it.
  */
 export function startSelfProfiling(
@@ -40,8 +43,10 @@ export function startSelfProfiling(
   const profiling = {
     waitMs: Math.min(WAIT_MS, everyMs),
     firstMs: Math.min(FIRST_MS, everyMs),
-    everyMs,
+    lookMs: Math.min(LOOK_MS, everyMs),
     sampleMs: SAMPLE_MS,
+    share: SHARE,
+    everyMs,
   };
   const labels = [
     { name: '__name__', value: 'process_cpu' },
@@ -55,18 +60,14 @@ export function startSelfProfiling(
     profiling,
     clock,
     (seen) => {
-      if (!seen.nodes.some(({ samples }) => samples > 0)) return;
       push(pushMessage(labels, selfPprof([seen], names, SAMPLE_MS))).catch(fail);
     },
     fail,
   );
 }
 
-/** As Go samples: a hundred a second. Costs more than what runs on and on, for as long as somebody asked. */
-const ASKED_SAMPLE_MS = 10;
-
 /** What all threads of this process do in the next seconds, as pprof: for `/debug/pprof/profile`. @param signal that nobody waits for it any more. */
 export async function ownProfile(seconds: number, clock: Clock, signal: AbortSignal): Promise<Uint8Array> {
-  const profiles = await profileAllThreads({ ms: seconds * 1000, sampleMs: ASKED_SAMPLE_MS }, clock, signal);
-  return selfPprof(profiles, names, ASKED_SAMPLE_MS);
+  const profiles = await profileAllThreads({ ms: seconds * 1000, sampleMs: SAMPLE_MS }, clock, signal);
+  return selfPprof(profiles, names, SAMPLE_MS);
 }

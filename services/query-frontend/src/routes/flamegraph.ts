@@ -13,14 +13,14 @@ import {
 import { ask, selectRange, type QueryContext } from '../ask.ts';
 import { checkSelection, type QueryFrontend } from '../query-frontend.ts';
 import { rangeOf } from '../requests.ts';
-import { maxNodesField, recentTimes, typedSelector } from './parameters.ts';
+import { checkNames, ownMaxNodes, recentTimes, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
 
 /** `GET /api/v1/flamegraph`: a flame graph with its table (docs/api.md). */
 export function flamegraphRoute(frontend: QueryFrontend): Route {
   return async (parameters, context) => {
-    const { maxNodes } = maxNodesField(parameters);
-    const nodes = frontend.maxNodes(context.tenants, maxNodes);
+    checkNames(parameters, '/api/v1/flamegraph', [...OF_VIEW, 'maxNodes', 'max-nodes']);
+    const nodes = frontend.maxNodes(context.tenants, ownMaxNodes(parameters));
     const view = await viewOf(frontend, parameters, context);
     const graph = flameGraph(view.tree, nodes, view.range);
     const number = numbers(view.scale);
@@ -36,6 +36,7 @@ export function flamegraphRoute(frontend: QueryFrontend): Route {
 /** `GET /api/v1/top`: the table alone. */
 export function topRoute(frontend: QueryFrontend): Route {
   return async (parameters, context) => {
+    checkNames(parameters, '/api/v1/top', OF_VIEW);
     const view = await viewOf(frontend, parameters, context);
     return jsonAnswer(`{${headText(view)},${tableText(view)}}\n`);
   };
@@ -59,6 +60,8 @@ interface View {
 }
 
 const DEFAULT_LIMIT = 100;
+/** The parameters of a view. */
+const OF_VIEW = ['query', 'from', 'until', 'aggregation', 'function', 'limit'];
 
 async function viewOf(frontend: QueryFrontend, parameters: URLSearchParams, context: QueryContext): Promise<View> {
   const selector = typedSelector(parameters, 'query');

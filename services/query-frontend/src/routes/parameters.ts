@@ -1,3 +1,4 @@
+import { nearest } from '@kiln/config';
 import { parseTimeParam } from '@kiln/formats';
 import { formatSelector, KilnError, parseProfileTypeId, parseSelector } from '@kiln/model';
 
@@ -69,19 +70,54 @@ export const RECENT = ['now-1h', 'now'] as const;
 export function recentTimes(parameters: URLSearchParams, nowMs: number): TimeFields {
   for (const name of ['from', 'until']) {
     const text = parameters.get(name) ?? '';
-    if (text !== '' && !TIME.test(text.replaceAll(/[ _,]/g, '')))
+    if (text !== '' && !isTime(text.replaceAll(/[ _,]/g, '')))
       throw new KilnError(
         'invalid_argument',
-        `${name} is ${JSON.stringify(text.slice(0, 100))}: want now, now-1h30m, Unix seconds to nanoseconds, or a day YYYYMMDD`,
+        `${name} is ${JSON.stringify(text.slice(0, 100))}: want now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD`,
       );
   }
   return timeFields(parameters, ['from', 'until'], nowMs, RECENT);
 }
 
-/** Digits, or an offset from now with the units that times know. */
-const TIME = /^(\d+|now([-+](\d{1,12}[smhdwMy][A-Za-z]*)+)?)$/;
+/** An offset from now, or digits in a number that means something. */
+const TIME =
+  /^(now([-+](\d{1,12}(s(ec(ond)?s?)?|m(in(ute)?s?)?|h(ours?)?|d(ays?)?|w(eeks?)?|M|mon(ths?)?|y(ears?)?))+)?|\d{1,12}|\d{13}|\d{16}|\d{19})$/;
+
+/** Whether a text without spaces is a time. Eight digits are a day: as seconds they would lie before 1974. */
+function isTime(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(text) ?? [];
+  if (year === undefined) return TIME.test(text);
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day);
+}
 
 const NANOS_PER_MS = 1_000_000n;
+
+/**
+ * As `maxNodesField`, for Kiln's own routes.
+ * @throws KilnError `invalid_argument` for a text that is no whole number.
+ */
+export function ownMaxNodes(parameters: URLSearchParams): bigint | undefined {
+  const name = parameters.has('maxNodes') ? 'maxNodes' : 'max-nodes';
+  const text = parameters.get(name) ?? '';
+  if (text === '') return undefined;
+  if (/^\d{1,30}$/.test(text)) return BigInt(text);
+  throw new KilnError(
+    'invalid_argument',
+    `${name} is ${JSON.stringify(text.slice(0, 100))}: want a whole number, 0 for the default`,
+  );
+}
+
+/** @throws KilnError `invalid_argument` for a parameter that Kiln's own route does not have: misspelt, it would be passed over. */
+export function checkNames(parameters: URLSearchParams, path: string, names: readonly string[]): void {
+  const unknown = [...parameters.keys()].find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const meant = nearest(unknown, names);
+  throw new KilnError(
+    'invalid_argument',
+    `${path} has no parameter ${JSON.stringify(unknown.slice(0, 100))}, only ${names.join(', ')}${meant === undefined ? '' : `: did you mean ${meant}?`}`,
+  );
+}
 
 /** `maxNodes`, or `max-nodes`; undefined when it is no number. Limits are the query's own. */
 export function maxNodesField(parameters: URLSearchParams): { maxNodes?: bigint } {

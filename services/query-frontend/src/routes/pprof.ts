@@ -5,7 +5,7 @@ import { ask, selectRange, type QueryContext } from '../ask.ts';
 import { mergedPprof } from '../merged-pprof.ts';
 import { rangeOf } from '../requests.ts';
 import type { ClampedRange, QueryFrontend } from '../query-frontend.ts';
-import { namedSelector, recentTimes } from './parameters.ts';
+import { checkNames, namedSelector, recentTimes } from './parameters.ts';
 import { BINARY, type Route } from './route.ts';
 
 /**
@@ -14,6 +14,7 @@ import { BINARY, type Route } from './route.ts';
  */
 export function pprofRoute(frontend: QueryFrontend): Route {
   return async (parameters, context) => {
+    checkNames(parameters, '/pprof', ['query', 'from', 'until']);
     const { metric, labelSelector } = namedSelector(parameters, 'query');
     const asked = rangeOf(recentTimes(parameters, frontend.nowMs()));
     const range = selectRange(frontend, context, asked);
@@ -31,7 +32,7 @@ export function pprofRoute(frontend: QueryFrontend): Route {
   };
 }
 
-/** The profile type that is named, or all of that name, with those first that its tools show first. */
+/** The profile type that is named, or all of that name, in the order of Go's own profiles. */
 async function typesOf(
   frontend: QueryFrontend,
   context: QueryContext,
@@ -54,9 +55,14 @@ async function typesOf(
   return ids.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-/** Go shows the last of its sample types first: CPU time, memory in use, delay. */
-const shownFirst = ['cpu', 'inuse_space', 'delay'];
+/** As runtime/pprof writes them: scripts name a sample type by its number. Others follow, by name. */
+const GO_ORDER = [
+  ['samples', 'cpu'],
+  ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'],
+  ['contentions', 'delay'],
+].flat();
 
 function rank(id: string): number {
-  return shownFirst.includes(parseProfileTypeId(id).type) ? 0 : 1;
+  const at = GO_ORDER.indexOf(parseProfileTypeId(id).type);
+  return at < 0 ? GO_ORDER.length : at;
 }

@@ -1,20 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
-import type { Query } from '@kiln/query';
+import type { DatasetTables } from '@kiln/block';
+import { runQuery, type Query } from '@kiln/query';
 import { QueryCalls } from '../query-calls.ts';
 import { QueryFrontend } from '../query-frontend.ts';
 import { DAY, limits, stats, TYPE } from '../test-support/harness.ts';
 import { NOW } from '../test-support/tool-ports.ts';
 import { timelineOf, timelineStep } from './timeline.ts';
 
-/** The reads by GET over a tenant without profiles. */
-function routes() {
+/** The reads by GET over a tenant without profiles, unless told what its queries find. */
+function routes(partialOf: (query: Query) => Uint8Array = () => new Uint8Array(0)) {
   const asked: Query[] = [];
   const queries = {
     query: (_tenant: TenantId, query: Query) => {
       asked.push(query);
-      return Promise.resolve({ partial: new Uint8Array(0), gaps: [], stats });
+      return Promise.resolve({ partial: partialOf(query), gaps: [], stats });
     },
   };
   const calls = new QueryCalls(new QueryFrontend(queries, () => limits, new ManualClock(NOW)));
@@ -179,6 +180,84 @@ describe('GET /pprof', () => {
       { kind: 'pprofTypes', profileTypes: [TYPE] },
     ]);
     await expect(get('/pprof', { query: 'memory:inuse{}' })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
+describe('GET /pprof of a name', () => {
+  test.each([
+    [
+      ['inuse_space', 'other', 'alloc_space', 'inuse_objects', 'alloc_objects'],
+      ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space', 'other'],
+    ],
+    [
+      ['cpu', 'samples'],
+      ['samples', 'cpu'],
+    ],
+    [
+      ['delay', 'contentions'],
+      ['contentions', 'delay'],
+    ],
+  ])('numbers the value types %j as Go does', async (stored, want) => {
+    const period = { periodType: 'space', periodUnit: 'bytes' };
+    const types = stored.map((type) => ({ type, unit: 'count', ...period }));
+    const series = [[{ name: 'service_name', value: 'a' }]];
+    const totals = types.map(() => ({ lo: Float64Array.of(1), hi: undefined }));
+    const rows = { length: 1, series: Uint32Array.of(0), timeMs: Float64Array.of(NOW), totals };
+    const tables = {
+      service: 'a',
+      name: 'memory',
+      types,
+      minMs: NOW,
+      maxMs: NOW,
+      series,
+      rows,
+    } as unknown as DatasetTables;
+    const { get, asked } = routes((query) => (query.kind === 'series' ? runQuery(query, [tables]) : new Uint8Array(0)));
+    await expect(get('/pprof', { query: 'memory{}' })).rejects.toMatchObject({ code: 'not_found' });
+    expect(asked[1]).toMatchObject({ profileTypes: want.map((type) => `memory:${type}:count:space:bytes`) });
+  });
+});
+
+describe('Kiln’s own routes', () => {
+  test.each([
+    [{ from: '9'.repeat(26) }, /^from is "9+": want/],
+    [{ from: 'now-1mo' }, /^from is "now-1mo": want/],
+    [{ from: '20261301' }, /^from is "20261301": want/],
+    [{ until: '20260230' }, /^until is "20260230": want/],
+    [{ from: '12345678901234' }, /^from is "12345678901234": want/],
+    [{ maxNodes: 'abc' }, /^maxNodes is "abc": want a whole number/],
+    [{ 'max-nodes': '1.5' }, /^max-nodes is "1.5": want a whole number/],
+    [{ maxNodes: '99999999999999999999' }, /max_nodes 99999999999999999999 is out of bounds/],
+    [{ lmit: '2' }, /^\/api\/v1\/flamegraph has no parameter "lmit", only query, .*: did you mean limit\?$/],
+  ])('refuse %j', async (parameters, why) => {
+    await expect(routes().get('/api/v1/flamegraph', { query: `${TYPE}{}`, ...parameters })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(why) as string,
+    });
+  });
+
+  test('refuse what another of them takes', async () => {
+    const parameters = { query: `${TYPE}{}`, limit: '2' };
+    await expect(routes().get('/pprof', parameters)).rejects.toThrow(/^\/pprof has no parameter "limit"/);
+    await expect(routes().get('/api/v1/top', { ...parameters, maxNodes: '9' })).rejects.toThrow(
+      /no parameter "maxNodes"/,
+    );
+  });
+
+  test.each([
+    'now',
+    'now-1h30m',
+    'now-2M',
+    'now-1mon',
+    'now-3days',
+    '1700000000',
+    `${NOW}`,
+    '20260228',
+    '1_700_000_000',
+  ])('take %s as a time', async (from) => {
+    const { get, asked } = routes();
+    await get('/api/v1/top', { query: `${TYPE}{}`, from, until: 'now' });
+    expect(asked.length).toBeLessThan(2);
   });
 });
 

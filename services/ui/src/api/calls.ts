@@ -1,7 +1,7 @@
 import type { FlameDiffData, FlameData, FunctionRow } from '../flame/props.ts';
 import type { TimeRange } from '../app/time-range.ts';
 import type { Answer, Client } from './client.ts';
-import { unitOf } from './kinds.ts';
+import { compareKinds, unitOf } from './kinds.ts';
 
 /* What the page asks. Whole numbers come as text in Connect's JSON; they become numbers here. */
 
@@ -88,21 +88,25 @@ export async function askServices(
       if (known === undefined) kinds.set(service, [of('__profile_type__')]);
       else known.push(of('__profile_type__'));
     }
-    return [...kinds].map(([service, found]) => ({ service, kinds: found.toSorted(compareText) })).toSorted(byService);
+    return [...kinds].map(([service, found]) => ({ service, kinds: found.toSorted(compareKinds) })).toSorted(byService);
   });
 }
 
-/** The kinds of the profiles that a selector matches in a range. */
+/** The kinds of the profiles that a selector matches in a range, those that most services send first. */
 export async function askKinds(
   client: Client,
   selector: string,
   range: TimeRange,
   signal: AbortSignal,
 ): Promise<Answer<string[]>> {
-  const message = { ...rangeFields(range), labelNames: ['__profile_type__'], matchers: [selector] };
-  return mapAnswer(await client.call<SeriesReply>(`${QUERIER}/Series`, message, signal), ({ labelsSet = [] }) =>
-    labelsSet.flatMap(({ labels = [] }) => labels.map((label) => label.value)).toSorted(compareText),
-  );
+  const message = { ...rangeFields(range), labelNames: ['service_name', '__profile_type__'], matchers: [selector] };
+  return mapAnswer(await client.call<SeriesReply>(`${QUERIER}/Series`, message, signal), ({ labelsSet = [] }) => {
+    const services = new Map<string, number>();
+    for (const { labels = [] } of labelsSet)
+      for (const { name, value } of labels)
+        if (name === '__profile_type__') services.set(value, (services.get(value) ?? 0) + 1);
+    return [...services.keys()].toSorted((a, b) => services.get(b)! - services.get(a)! || compareKinds(a, b));
+  });
 }
 
 /** The names of labels, of the profiles that a selector matches; those that the server adds itself are left out. */
@@ -276,10 +280,6 @@ export async function askRejections(client: Client, signal: AbortSignal): Promis
   return mapAnswer(answer, ({ rejections = [] }) => rejections);
 }
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 function byService(a: ServiceKinds, b: ServiceKinds): number {
-  return compareText(a.service, b.service);
+  return a.service < b.service ? -1 : a.service > b.service ? 1 : 0;
 }

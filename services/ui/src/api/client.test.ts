@@ -48,7 +48,10 @@ describe('an answer', () => {
     expect(await client.get('x', {}, signal)).toEqual({
       ok: true,
       value: { a: 1 },
-      notes: ['a gap', 'less than asked'],
+      notes: [
+        { isPartial: true, text: 'a gap' },
+        { isPartial: false, text: 'less than asked' },
+      ],
     });
   });
 

@@ -11,9 +11,16 @@ export interface Trouble {
   readonly message: string;
 }
 
+/** What the server says about an answer. */
+export interface Note {
+  /** Some data could not be read: what is not in the answer may be there all the same. */
+  readonly isPartial: boolean;
+  readonly text: string;
+}
+
 /** What came back: errors are values. */
 export type Answer<T> =
-  | { readonly ok: true; readonly value: T; readonly notes: readonly string[] }
+  | { readonly ok: true; readonly value: T; readonly notes: readonly Note[] }
   | { readonly ok: false; readonly trouble: Trouble };
 
 /** Told of every answer, for what concerns the whole page. */
@@ -74,8 +81,7 @@ export class Client {
       const value = await read(response);
       const owner = response.headers.get('X-Kiln-Tenant');
       this.#contact.reached(this.#tenant === '' || (owner === 'anonymous' && this.#tenant !== owner));
-      const notes = ['X-Kiln-Partial', 'X-Kiln-Note'].flatMap((name) => response.headers.get(name) ?? []);
-      return { ok: true, value, notes };
+      return { ok: true, value, notes: notesOf(response.headers) };
     } catch (error) {
       if (init.signal?.aborted === true) return { ok: false, trouble: { kind: 'left', status: 0, message: 'Left.' } };
       const message = `The server at ${new URL('.', this.#base).href} does not answer (${String(error)}).`;
@@ -87,6 +93,16 @@ export class Client {
     this.#contact.troubled(trouble);
     return { ok: false, trouble };
   }
+}
+
+/** The headers by which an answer says what it lacks (docs/api.md). */
+function notesOf(headers: Headers): Note[] {
+  const partial = headers.get('X-Kiln-Partial');
+  const note = headers.get('X-Kiln-Note');
+  return [
+    ...(partial === null ? [] : [{ isPartial: true, text: partial }]),
+    ...(note === null ? [] : [{ isPartial: false, text: note }]),
+  ];
 }
 
 async function readJson<T>(response: Response): Promise<T> {

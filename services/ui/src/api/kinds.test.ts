@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { aggregationOf, firstKind, kindTitle } from './kinds.ts';
+import { aggregationOf, compareKinds, firstKind, kindTitle } from './kinds.ts';
 
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 
@@ -19,6 +19,17 @@ it('CPU is looked at first where there is some', () => {
     'memory:inuse_space:bytes:space:bytes',
   );
   expect(firstKind([])).toBe('');
+});
+
+it('time is looked at before counts of samples', () => {
+  const time = 'process_cpu:time:nanoseconds:wallclock:nanoseconds';
+  expect(firstKind(['process_cpu:samples:count:wallclock:nanoseconds', time])).toBe(time);
+});
+
+it('of two kinds that are alike the first is looked at, and one that tells only a part of itself comes last', () => {
+  const odd = 'process_cpu:cpu:nanoseconds::nanoseconds';
+  expect([odd, CPU].toSorted(compareKinds)).toEqual([CPU, odd]);
+  expect([firstKind([odd, CPU]), firstKind([CPU, odd])]).toEqual([odd, CPU]);
 });
 
 it('what is held at an instant is averaged', () => {

@@ -16,7 +16,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 /** Kinds that people look at first, best first: by sample type. */
-const FIRST = ['cpu', 'wall', 'samples', 'inuse_space', 'alloc_space', 'goroutine', 'goroutines'];
+const FIRST = ['cpu', 'wall', 'time', 'samples', 'inuse_space', 'alloc_space', 'goroutine', 'goroutines'];
 
 /** A kind for people: `CPU time`, `Memory in use`, `exception (count)`. The id itself is its exact name. */
 export function kindTitle(id: string): string {
@@ -25,13 +25,21 @@ export function kindTitle(id: string): string {
   return TITLES[`${name}:${type}`] ?? (type === '' ? name : `${name === type ? name : `${name} ${type}`} (${unit})`);
 }
 
-/** The kind to show when none was chosen: CPU before all, then what is most often asked. '' when there is none. */
+/**
+ * The kind to show when none was chosen: CPU before all, then what is most often asked; of several that are alike the first.
+ * '' when there is none.
+ */
 export function firstKind(kinds: readonly string[]): string {
   const rank = (id: string): number => {
     const at = FIRST.indexOf(id.split(':')[1] ?? '');
     return at < 0 ? FIRST.length : at;
   };
   return kinds.toSorted((a, b) => rank(a) - rank(b))[0] ?? '';
+}
+
+/** By name; those of which only a part is told, as some old clients do (`…:nanoseconds::nanoseconds`), last. */
+export function compareKinds(a: string, b: string): number {
+  return Number(a.includes('::')) - Number(b.includes('::')) || (a < b ? -1 : a > b ? 1 : 0);
 }
 
 /** The unit of a kind's values. */

@@ -11,10 +11,7 @@ const side: fc.Arbitrary<Side> = fc.record({
 const flame = fc.record({
   search: text,
   focus: fc.array(text, { maxLength: 4 }),
-  sandwich: fc.option(
-    text.filter((name) => name !== ''),
-    { nil: undefined },
-  ),
+  sandwich: fc.option(text, { nil: undefined }),
   inverted: fc.boolean(),
   colours: fc.constantFrom('package' as const, 'self' as const),
 });

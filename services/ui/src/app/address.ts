@@ -7,7 +7,7 @@ export type View = 'services' | 'explore' | 'compare';
 export interface Side {
   /** As typed; it may not parse. */
   readonly selector: string;
-  /** `now-1h` or Unix milliseconds. */
+  /** As the API has it: `now-1h`, Unix milliseconds, a day `YYYYMMDD`, … */
   readonly from: string;
   readonly until: string;
 }
@@ -76,7 +76,7 @@ export function readAddress(url: URL): Address {
     flame: {
       search: text('search'),
       focus: params.getAll('focus'),
-      sandwich: text('sandwich') === '' ? undefined : text('sandwich'),
+      sandwich: params.get('sandwich') ?? undefined,
       inverted: text('inverted') === 'true',
       colours: oneOf('colours', ['package', 'self']),
     },

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import type { Note } from '../api/client.ts';
 import { usePage } from './page.ts';
 import type { Shown } from './use-answer.ts';
 
@@ -43,16 +44,35 @@ export function Outcome<T>(props: {
     );
   return (
     <>
-      {notes.map((note) => (
-        <p className="note" role="note" key={note}>
-          {note}
-        </p>
-      ))}
+      <Notes notes={notes} />
       <div className={loading ? 'stale' : undefined}>
-        {isEmpty?.(value) === true ? <div className="state">{empty}</div> : children(value)}
+        {isEmpty?.(value) === true ? (
+          <div className="state">{isPartial(notes) ? <p>{UNKNOWN}</p> : empty}</div>
+        ) : (
+          children(value)
+        )}
       </div>
     </>
   );
+}
+
+/** Whether an answer that holds nothing says nothing about what there is. */
+export function isPartial(notes: readonly Note[]): boolean {
+  return notes.some((note) => note.isPartial);
+}
+
+/** What is said instead of “nothing is there” when it may well be. */
+export const UNKNOWN = 'Data of this range could not be read: whether there is anything here is not known.';
+
+/** What the server says about an answer, each sentence once. */
+export function Notes({ notes }: { readonly notes: readonly Note[] }): ReactNode {
+  const once = new Map(notes.map((note) => [note.text, note]));
+  return [...once.values()].map(({ isPartial: lacks, text }) => (
+    <p className="note" role="note" key={text}>
+      {lacks && <strong>Partial answer: some data could not be read. </strong>}
+      {text}
+    </p>
+  ));
 }
 
 /** A refusal, and the button that asks again. */

@@ -22,18 +22,31 @@ const STEPS = [15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 86_400, 604_800
 const MOST_STEPS = 180;
 
 /**
- * Reads `now`, `now-1h30m` or Unix milliseconds, as they stand in addresses; undefined when it is none of them.
- * Seconds (10 digits) are taken too, because the API takes them (docs/api.md).
+ * Reads a time of an address as the API does (docs/api.md): `now`, `now-1h30m`, Unix seconds to nanoseconds, or a day `YYYYMMDD`, which
+ * begins at midnight UTC. In milliseconds; undefined when it is none of them.
  */
 export function readTime(text: string, nowMs: number): number | undefined {
   const trimmed = text.trim();
-  if (/^\d{13}$/.test(trimmed)) return Number(trimmed);
-  if (/^\d{10}$/.test(trimmed)) return Number(trimmed) * 1000;
-  const back = /^now((?:-?\d{1,9}[smhdwMy])*)$/.exec(trimmed);
-  if (back === null) return undefined;
-  let ms = nowMs;
-  for (const [, count, unit] of back[1]!.matchAll(/(\d+)([smhdwMy])/g)) ms -= Number(count) * UNITS[unit!]!;
-  return back[1] !== '' && !back[1]!.startsWith('-') ? undefined : ms;
+  if (DIGITS.test(trimmed)) return fromDigits(trimmed);
+  const [, sign, offset] = /^now(?:([-+])((?:-?\d{1,9}[smhdwMy])+))?$/.exec(trimmed) ?? [];
+  if (sign === undefined) return trimmed === 'now' ? nowMs : undefined;
+  let ms = 0;
+  for (const [, count, unit] of offset!.matchAll(/(\d+)([smhdwMy])/g)) ms += Number(count) * UNITS[unit!]!;
+  return sign === '-' ? nowMs - ms : nowMs + ms;
+}
+
+const DIGITS = /^(\d{1,13}|\d{16}|\d{19})$/;
+
+/** Eight digits are a day, or nothing; of others their number tells the unit. */
+function fromDigits(digits: string): number | undefined {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(digits) ?? [];
+  if (year !== undefined) {
+    const midnight = new Date(`${year}-${month}-${day}T00:00:00Z`);
+    return midnight.getUTCDate() === Number(day) ? midnight.getTime() : undefined;
+  }
+  if (digits.length === 13) return Number(digits);
+  if (digits.length === 16 || digits.length === 19) return Number(digits.slice(0, 13));
+  return Number(digits) * 1000;
 }
 
 /** The step of a timeline over `ms` milliseconds. */
@@ -57,7 +70,7 @@ export function resolveRange(from: string, until: string, nowMs: number): TimeRa
 }
 
 function wrongTime(name: string, text: string): string {
-  return `“${name}” is ${JSON.stringify(text.slice(0, 60))}: want now, now-1h30m or Unix milliseconds.`;
+  return `“${name}” is ${JSON.stringify(text.slice(0, 60))}: want now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD.`;
 }
 
 /** `2026-11-29 18:03:20`, local time. */
@@ -83,8 +96,13 @@ export function rangeText(from: string, until: string): string {
   const known = QUICK_RANGES.find((range) => range.from === from && until === 'now');
   if (known !== undefined) return known.text;
   if (until === 'now' && from.startsWith('now-')) return `Last ${from.slice(4)}`;
-  const end = (text: string): string => (/^\d{10,13}$/.test(text) ? stamp(readTime(text, 0) ?? 0) : text);
-  return `${end(from)} – ${end(until)}`;
+  return `${shownTime(from)} – ${shownTime(until)}`;
+}
+
+/** A time of an address for people: a point in time as a stamp, all else as it is. */
+export function shownTime(text: string): string {
+  const ms = text.startsWith('now') ? undefined : readTime(text, 0);
+  return ms === undefined ? text : stamp(ms);
 }
 
 /** The ranges of the picker. */

@@ -1,12 +1,12 @@
 import { useEffect, useEffectEvent, useState } from 'react';
-import type { Answer, Client, Trouble } from '../api/client.ts';
+import type { Answer, Client, Note, Trouble } from '../api/client.ts';
 import { usePage } from './page.ts';
 
 /** An answer as a panel shows it: the last one stays while the next is awaited. */
 export interface Shown<T> {
   readonly value: T | undefined;
-  /** Sentences of the server about the value, for example what is missing from it. */
-  readonly notes: readonly string[];
+  /** What the server says about the value, for example what is missing from it. */
+  readonly notes: readonly Note[];
   readonly trouble: Trouble | undefined;
   /** Whether what is shown is not yet what was asked for. */
   readonly loading: boolean;
@@ -17,7 +17,7 @@ const NEXT_TRY_MS = 10_000;
 interface Held<T> {
   readonly key: string;
   readonly value: T | undefined;
-  readonly notes: readonly string[];
+  readonly notes: readonly Note[];
   readonly trouble: Trouble | undefined;
 }
 

@@ -1,14 +1,15 @@
 import { useMemo, type ReactNode } from 'react';
 import { askDiff, askFlame, type FlameAnswer, type Selection } from '../api/calls.ts';
+import type { Note } from '../api/client.ts';
 import { aggregationOf } from '../api/kinds.ts';
 import type { Address, Side } from '../app/address.ts';
-import { Outcome, Panel, Refused } from '../app/panel.tsx';
+import { isPartial, Notes, Outcome, Panel, Refused, UNKNOWN } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
 import { resolveRange, type TimeRange } from '../app/time-range.ts';
 import { useAnswer, type Shown } from '../app/use-answer.ts';
 import { AggregationMenu } from '../explore/aggregation-menu.tsx';
 import { useChosenKind, useKinds } from '../explore/explore-view.tsx';
-import { Panes } from '../explore/flame-panel.tsx';
+import { amountOf, Panes } from '../explore/flame-panel.tsx';
 import { KindMenu } from '../explore/kind-menu.tsx';
 import { readSelector } from '../explore/selector-text.ts';
 import { useFlameState } from '../explore/use-flame-state.ts';
@@ -25,7 +26,7 @@ export function CompareView(): ReactNode {
   const left: Side = { selector, from, until };
   const leftRange = resolveRange(left.from, left.until, nowMs);
   const rightRange = resolveRange(right.from, right.until, nowMs);
-  const { kinds, message } = useKindsOfBoth(left, leftRange, right, rightRange);
+  const { kinds, notes, message } = useKindsOfBoth(left, leftRange, right, rightRange);
   const kind = useChosenKind(kinds);
   const aggregation = address.aggregation === '' ? aggregationOf(kind) : address.aggregation;
   const leftSelection = selectionOf(kind, left, leftRange);
@@ -62,7 +63,7 @@ export function CompareView(): ReactNode {
         />
       </div>
       {leftSelection === undefined || rightSelection === undefined ? (
-        <NoComparison message={message} none={kinds?.length === 0} />
+        <NoComparison message={message} notes={notes} none={kinds?.length === 0} />
       ) : (
         <Compared left={leftSelection} right={rightSelection} />
       )}
@@ -90,13 +91,14 @@ function useKindsOfBoth(
   leftRange: Ranged,
   right: Side,
   rightRange: Ranged,
-): { kinds: readonly string[] | undefined; message: string | undefined } {
+): { kinds: readonly string[] | undefined; notes: readonly Note[]; message: string | undefined } {
   const ofLeft = useKinds(...asked(left, leftRange));
   const ofRight = useKinds(...asked(right, rightRange));
-  const { value, trouble } = both(ofLeft, ofRight);
+  const { value, notes, trouble } = both(ofLeft, ofRight);
   const kinds = value ?? [ofLeft.value, ofRight.value].filter((found) => found !== undefined);
   return {
-    kinds: kinds.length === 0 ? undefined : [...new Set(kinds.flat())].toSorted((a, b) => (a < b ? -1 : 1)),
+    kinds: kinds.length === 0 ? undefined : [...new Set(kinds.flat())],
+    notes,
     message: trouble?.message,
   };
 }
@@ -107,13 +109,21 @@ function asked(side: Side, range: Ranged): [selector: string | undefined, range:
   return typeof range === 'string' || !read.ok ? [undefined, { fromMs: 0, untilMs: 1 }] : [read.text, range];
 }
 
-function NoComparison({ message, none }: { readonly message: string | undefined; readonly none: boolean }): ReactNode {
+function NoComparison(props: {
+  readonly message: string | undefined;
+  readonly notes: readonly Note[];
+  readonly none: boolean;
+}): ReactNode {
+  const { message, notes, none } = props;
   if (message !== undefined) return <Refused message={message} />;
   return (
     <Panel title="Comparison">
+      <Notes notes={notes} />
       <p className="state">
         {none
-          ? 'No profiles match either selector in its range.'
+          ? isPartial(notes)
+            ? UNKNOWN
+            : 'No profiles match either selector in its range.'
           : 'Choose a kind, and a selector and a range for each side.'}
       </p>
     </Panel>
@@ -170,9 +180,19 @@ function SidePanel(props: {
   readonly shown: Shown<FlameAnswer>;
 }): ReactNode {
   const { name, selection, shown } = props;
-  const text = shown.value === undefined ? '' : `: ${shown.value.text}`;
   return (
-    <Panel title={`${name}${text}`} busy={shown.loading}>
+    <Panel
+      title={
+        shown.value === undefined ? (
+          name
+        ) : (
+          <>
+            {name}: {amountOf(shown.value)}
+          </>
+        )
+      }
+      busy={shown.loading}
+    >
       <Outcome
         shown={shown}
         what={`the ${name.toLowerCase()} side`}

@@ -65,3 +65,17 @@ it('a side without samples leaves the other as it is', () => {
   const tree = frameTree(diffOfGraphs(none, graphOf([[['a'], 5]])));
   expect(Array.from(tree.total)).toEqual([5, 5]);
 });
+
+it('a function without a name, and one that is called as the root, stay themselves', () => {
+  const graph = {
+    names: ['total', 'total'],
+    levels: [
+      [0, 10, 0, 0],
+      [0, 4, 4, 0, 0, 6, 6, 1],
+    ],
+    total: 10,
+    unit: 'count',
+  };
+  const tree = frameTree(diffOfGraphs(graph, graph));
+  expect([1, 2].map((row) => tree.names[tree.name[row]!]).toSorted()).toEqual(['', 'total']);
+});

@@ -8,15 +8,16 @@ import type { FlameData, FlameDiffData } from '../flame/props.ts';
  */
 export function diffOfGraphs(left: FlameData, right: FlameData): FlameDiffData {
   const sides = [frameTree(left), frameTree(right)] as const;
-  const names: string[] = [];
-  const index = new Map<string, number>();
+  // As the server writes them: the root, and below it functions without a name.
+  const names = ['total'];
+  const index = new Map([['', 0]]);
   const nameOf = (text: string): number => {
     const known = index.get(text) ?? names.push(text) - 1;
     index.set(text, known);
     return known;
   };
   const levels: number[][] = [];
-  let level: Pair[] = [{ name: 'total', rows: [0, 0], lefts: [0, 0] }];
+  let level: Pair[] = [{ name: '', rows: [0, 0], lefts: [0, 0] }];
   while (level.length > 0) {
     const values: number[] = [];
     const ends = [0, 0];

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { aggregationOf } from '../api/kinds.ts';
 import { usePage } from '../app/page.ts';
+import { SUM_OF_MEANS } from './means.ts';
 import type { Address } from '../app/address.ts';
 
 /** Chooses between the sum of all profiles and what is held at an instant; says which one it is unasked. */
@@ -12,7 +13,7 @@ export function AggregationMenu({ kind }: { readonly kind: string }): ReactNode 
   return (
     <select
       aria-label="Aggregation"
-      title="Sum: of all profiles in the range. Average: of each series the mean over its profiles, then the sum over series."
+      title={`Sum: of all profiles in the range. Average: ${SUM_OF_MEANS}`}
       value={value}
       onChange={(event) => choose(event.target.value)}
     >

@@ -1,12 +1,12 @@
 import { useEffect, useEffectEvent, type ReactNode } from 'react';
 import { askKinds } from '../api/calls.ts';
 import { aggregationOf, firstKind, kindTitle } from '../api/kinds.ts';
-import { Panel, Refused } from '../app/panel.tsx';
+import { isPartial, Notes, Panel, Refused, UNKNOWN } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
 import { shortText } from '../app/short-text.ts';
 import { resolveRange, type TimeRange } from '../app/time-range.ts';
 import { Link } from '../app/top-bar.tsx';
-import { useAnswer } from '../app/use-answer.ts';
+import { useAnswer, type Shown } from '../app/use-answer.ts';
 import { AggregationMenu } from './aggregation-menu.tsx';
 import { FlamePanel } from './flame-panel.tsx';
 import { KindMenu } from './kind-menu.tsx';
@@ -50,7 +50,7 @@ function Explored({ range }: { readonly range: TimeRange }): ReactNode {
           </div>
         </Panel>
       ) : kind === '' ? (
-        <NoKind message={kinds.trouble?.message} known={kinds.value !== undefined} />
+        <NoKind kinds={kinds} />
       ) : (
         <>
           <OtherKinds kind={kind} kinds={kinds.value} />
@@ -67,14 +67,20 @@ function Explored({ range }: { readonly range: TimeRange }): ReactNode {
   );
 }
 
-function NoKind({ message, known }: { readonly message: string | undefined; readonly known: boolean }): ReactNode {
-  if (message !== undefined) return <Refused message={message} />;
+function NoKind({ kinds }: { readonly kinds: Shown<readonly string[]> }): ReactNode {
+  const known = kinds.value !== undefined;
+  if (kinds.trouble !== undefined) return <Refused message={kinds.trouble.message} />;
   return (
     <Panel title="Profiles" busy={!known}>
+      <Notes notes={kinds.notes} />
       <div className="state" role="status">
         {known ? (
           <>
-            <p>No profiles match this selector in this range. Try a longer range, or another selector.</p>
+            <p>
+              {isPartial(kinds.notes)
+                ? UNKNOWN
+                : 'No profiles match this selector in this range. Try a longer range, or another selector.'}
+            </p>
             <Link to={{ view: 'services' }}>All services, and how to send profiles</Link>
           </>
         ) : (
@@ -107,7 +113,7 @@ function OtherKinds({
 }
 
 /** The kinds of what a selector matches. */
-export function useKinds(selector: string | undefined, range: TimeRange): ReturnType<typeof useAnswer<string[]>> {
+export function useKinds(selector: string | undefined, range: TimeRange): Shown<string[]> {
   const key = selector === undefined ? undefined : JSON.stringify(['kinds', selector, range]);
   return useAnswer(key, (client, signal) => askKinds(client, selector!, range, signal));
 }

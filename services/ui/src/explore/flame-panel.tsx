@@ -12,6 +12,7 @@ import { FunctionTable } from '../flame/function-table.tsx';
 import type { FlameGraphProps, FlameState } from '../flame/props.ts';
 import { flameSvg } from '../flame/svg.ts';
 import { Downloads, type OwnFile } from './downloads.tsx';
+import { SUM_OF_MEANS } from './means.ts';
 import { useFlameState } from './use-flame-state.ts';
 
 /** Rows of the table: what comes after them is too small to be looked for. */
@@ -25,15 +26,10 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
     askFlame(client, selection, { aggregation, functions: FUNCTIONS }, signal),
   );
   const { value } = shown;
-  const average = value?.aggregation === 'average';
   return (
     <Panel
       className="flame-panel"
-      title={
-        value === undefined || value.graph.total === 0
-          ? 'Flame graph'
-          : `Flame graph of ${value.text}${average ? ' on average' : ''}`
-      }
+      title={value === undefined || value.graph.total === 0 ? 'Flame graph' : <>Flame graph of {amountOf(value)}</>}
       busy={shown.loading}
       actions={
         <>
@@ -59,6 +55,16 @@ export function FlamePanel({ selection }: { readonly selection: Selection }): Re
         {(answer) => <Panes answer={answer} selection={selection} panes={address.panes} />}
       </Outcome>
     </Panel>
+  );
+}
+
+/** Of how much a graph is, and what that means where it is no sum of profiles. */
+export function amountOf({ text, aggregation }: FlameAnswer): ReactNode {
+  if (aggregation === 'sum') return text;
+  return (
+    <span className="explained" title={SUM_OF_MEANS}>
+      {text} on average, all series added up
+    </span>
   );
 }
 
@@ -107,7 +113,8 @@ function useThrough(
   aggregation: FlameAnswer['aggregation'],
   functionName: string | undefined,
 ): FlameGraphProps['through'] {
-  const key = functionName === undefined ? undefined : JSON.stringify([selection, aggregation, functionName]);
+  // Of functions without a name the server cannot be asked; the graph itself has them.
+  const key = (functionName ?? '') === '' ? undefined : JSON.stringify([selection, aggregation, functionName]);
   const { value } = useAnswer(key, async (client, signal) => {
     const ask = { aggregation, functions: 1, through: functionName ?? '' };
     const answer = await askFlame(client, selection, ask, signal);

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { kindTitle } from '../api/kinds.ts';
+import { compareKinds, kindTitle } from '../api/kinds.ts';
 
 /** Chooses the kind of profiles; one that there is none of any more stays in the list and says so. */
 export function KindMenu(props: {
@@ -19,7 +19,7 @@ export function KindMenu(props: {
           {gone ? ' – none here' : ''}
         </option>
       )}
-      {kinds?.map((id) => (
+      {kinds?.toSorted(compareKinds).map((id) => (
         <option key={id} value={id} title={id}>
           {titleAmong(id, kinds)}
         </option>

@@ -4,6 +4,7 @@ import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { usePage } from '../app/page.ts';
 import { stamp, type TimeRange } from '../app/time-range.ts';
+import { axisSteps } from './axis-steps.ts';
 import { groupColours } from './group-colours.ts';
 import { rangeOfSteps, stacked, type TimelineData } from './timeline-data.ts';
 
@@ -37,11 +38,13 @@ export function TimelineChart(props: {
       grid: { stroke: colour('--grid'), width: 1 },
       ticks: { show: false },
     };
+    const steps = axisSteps(unit);
     const chart = new UPlot(
       {
         width: element.clientWidth,
         height: HEIGHT,
-        padding: [8, 0, 0, 0],
+        // Half a label of the last time needs room at the right.
+        padding: [8, 20, 0, 0],
         legend: { show: false },
         scales: {
           x: { time: true, range: [range.fromMs / 1000, range.untilMs / 1000] },
@@ -52,6 +55,8 @@ export function TimelineChart(props: {
           {
             ...axis,
             size: 72,
+            space: 24,
+            ...(steps !== undefined && { incrs: steps }),
             values: (_chart, splits) => splits.map((value) => amountText(value, unit)),
           },
         ],
@@ -84,7 +89,7 @@ export function TimelineChart(props: {
   return <div className="timeline-chart" ref={box} aria-hidden="true" />;
 }
 
-/** Times of an axis, seconds: with the day where a new one begins, at the first, and alone where all are of midnight. */
+/** Times of an axis, seconds: with the day at the first; where a new one begins it stands alone, and where all are of midnight. */
 function timeTexts(splits: readonly number[]): string[] {
   const texts = splits.map((seconds) => stamp(seconds * 1000));
   const midnight = texts.every((text) => text.endsWith('00:00:00'));
@@ -92,7 +97,8 @@ function timeTexts(splits: readonly number[]): string[] {
     const day = text.slice(5, 10);
     const time = text.endsWith(':00') ? text.slice(11, 16) : text.slice(11);
     if (midnight) return day;
-    return i === 0 || texts[i - 1]!.slice(0, 10) !== text.slice(0, 10) ? `${day} ${time}` : time;
+    if (i === 0) return `${day} ${time}`;
+    return texts[i - 1]!.slice(0, 10) === text.slice(0, 10) ? time : day;
   });
 }
 

@@ -8,6 +8,7 @@ import { shortText } from '../app/short-text.ts';
 import { stamp, stepOf, type TimeRange } from '../app/time-range.ts';
 import { useAnswer } from '../app/use-answer.ts';
 import { groupColours, MOST_GROUPS } from './group-colours.ts';
+import { MEAN_OF_SERIES } from './means.ts';
 import { withValue } from './selector-text.ts';
 import { TimelineChart } from './timeline-chart.tsx';
 import { timelineData, type TimelineData, type TimelineGroup } from './timeline-data.ts';
@@ -43,7 +44,15 @@ export function Timeline(props: {
   return (
     <Panel
       className="timeline"
-      title={`${kindTitle(selection.kind)}, ${aggregation === 'sum' ? `sum of each ${per}` : `mean of the profiles of each ${per}`}`}
+      title={
+        aggregation === 'sum' ? (
+          `${kindTitle(selection.kind)}, sum of each ${per}`
+        ) : (
+          <span className="explained" title={MEAN_OF_SERIES}>
+            {kindTitle(selection.kind)} per series, mean of each {per}
+          </span>
+        )
+      }
       busy={shown.loading}
       actions={
         <>

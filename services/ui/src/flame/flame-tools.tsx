@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 import { Choice } from './choice.tsx';
 import { paletteOf, type ColourMode, type Theme } from './colours.ts';
 import type { FrameTree } from './frame-tree.ts';
@@ -34,6 +35,7 @@ export function FlameTools({
 }): ReactNode {
   const { sandwich } = state;
   const isSandwich = sandwich !== undefined;
+  const focused = nameText(tree.names[tree.name[focus]!]!);
   return (
     <div className="flame-tools">
       <div className="flame-search">
@@ -63,7 +65,7 @@ export function FlameTools({
       </div>
       {isSandwich ? (
         <p className="flame-where">
-          <span title={sandwich}>{shortName(sandwich)}</span>
+          <span title={nameText(sandwich)}>{shortName(nameText(sandwich))}</span>
           <button type="button" onClick={() => onState({ sandwich: undefined })}>
             Back to the graph
           </button>
@@ -72,7 +74,7 @@ export function FlameTools({
         <p className="flame-where">
           {focus > 0 ? (
             <>
-              <span title={tree.names[tree.name[focus]!]}>{shortName(tree.names[tree.name[focus]!]!)}</span>
+              <span title={focused}>{shortName(focused)}</span>
               <b>
                 {valueText(tree.total[focus]!, described.unit)} · {shareText(tree.total[focus]!, tree.total[0]!)}
               </b>

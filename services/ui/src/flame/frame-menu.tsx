@@ -1,4 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, type KeyboardEvent, type ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 
 /** A thing to do with a frame. */
 export interface FrameAction {
@@ -45,8 +46,8 @@ export function FrameMenu({
     event.stopPropagation();
   };
   return (
-    <div ref={menu} className="flame-menu" role="menu" aria-label={name} tabIndex={-1} onKeyDown={onKeyDown}>
-      <div className="flame-menu-name">{name}</div>
+    <div ref={menu} className="flame-menu" role="menu" aria-label={nameText(name)} tabIndex={-1} onKeyDown={onKeyDown}>
+      <div className="flame-menu-name">{nameText(name)}</div>
       {actions.map(({ label, run }) => (
         <button
           key={label}

@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef, type ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 import type { FrameTree } from './frame-tree.ts';
 import { factsOf, type Described } from './texts.ts';
 
@@ -25,7 +26,7 @@ export function FrameTooltip({
   });
   return (
     <div ref={box} className="flame-tooltip" aria-hidden="true">
-      <strong>{tree.names[tree.name[row]!]}</strong>
+      <strong>{nameText(tree.names[tree.name[row]!]!)}</strong>
       <dl>
         {factsOf(tree, row, described).map(({ label, value }) => (
           <div key={label}>

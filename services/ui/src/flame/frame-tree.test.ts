@@ -132,6 +132,16 @@ describe.each([false, true])('a tree (of a diff: %s)', (isDiff) => {
 describe('an answer', () => {
   const example = { names: ['total', 'c', 'a', 'b'], total: 10, unit: 'count' };
 
+  it('has functions without a name, which an answer writes by the first name', () => {
+    const levels = [
+      [0, 10, 0, 0],
+      [0, 4, 4, 0, 0, 6, 6, 2],
+    ];
+    const tree = frameTree({ ...example, levels });
+    expect([1, 2].map((row) => pathOf(tree, row))).toEqual([[''], ['a']]);
+    expect(rowOf(tree, [''])).toBe(1);
+  });
+
   it('of the contract reads as its stacks', () => {
     const levels = [
       [0, 10, 0, 0],

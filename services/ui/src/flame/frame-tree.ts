@@ -38,7 +38,8 @@ export interface FrameTree {
  */
 export function frameTree(data: FlameData | FlameDiffData): FrameTree {
   const perNode = 'leftTotal' in data ? 7 : 4;
-  const { names } = data;
+  // The first name is that of the root. Below it stands for functions without one, as Pyroscope writes them.
+  const names = [...data.names, ''];
   const levels = data.levels.length === 0 ? [new Array<number>(perNode).fill(0)] : data.levels;
   const starts = new Uint32Array(levels.length + 1);
   for (let depth = 0; depth < levels.length; depth++) {
@@ -55,6 +56,7 @@ export function frameTree(data: FlameData | FlameDiffData): FrameTree {
     else readDiffLevel(tree, tree.sides, levels[depth]!, starts[depth]!);
     if (depth > 0) linkLevel(tree, depth);
   }
+  for (let row = 1; row < length; row++) if (tree.name[row] === 0) tree.name[row] = names.length - 1;
   linkChildren(tree);
   return tree;
 }
@@ -87,7 +89,7 @@ function readLevel({ left, total, self, name, names }: FrameTree, values: readon
     const x = right + values[at]!;
     const width = values[at + 1]!;
     const index = values[at + 3]!;
-    if (!(index < names.length)) throw broken(`name ${index} of ${names.length}`);
+    if (!(index < names.length - 1)) throw broken(`name ${index} of ${names.length - 1}`);
     left[row] = x;
     total[row] = width;
     self[row] = values[at + 2]!;
@@ -106,7 +108,7 @@ function readDiffLevel(
   let nowRight = 0;
   for (let at = 0, row = start; at < values.length; at += 7, row++) {
     const index = values[at + 6]!;
-    if (!(index < names.length)) throw broken(`name ${index} of ${names.length}`);
+    if (!(index < names.length - 1)) throw broken(`name ${index} of ${names.length - 1}`);
     const baseX = baseRight + values[at]!;
     const nowX = nowRight + values[at + 3]!;
     base.total[row] = values[at + 1]!;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { leafName, packageOf, shortName } from './function-names.ts';
+import { headAndTail, leafName, packageOf, shortName } from './function-names.ts';
 
 const known: readonly (readonly [name: string, pack: string, short: string, leaf: string])[] = [
   ['runtime.mallocgc', 'runtime', 'runtime.mallocgc', 'mallocgc'],
@@ -59,6 +59,13 @@ describe('a function', () => {
     expect({ pack: packageOf(name), short: shortName(name), leaf: leafName(name) }).toEqual({ pack, short, leaf });
   });
 
+  it('are cut before their last part, which tells them apart', () => {
+    expect(headAndTail('github.com/shop/cart.(*Cart).total')).toEqual(['github.com/shop/cart.(*Cart).', 'total']);
+    expect(headAndTail('runtime.gcBgMarkWorker.func2')).toEqual(['runtime.', 'gcBgMarkWorker.func2']);
+    expect(headAndTail('/app/src/cart.js:total:12')).toEqual(['/app/src/cart.js:', 'total:12']);
+    expect(headAndTail('main')).toEqual(['', 'main']);
+  });
+
   it('of a name nobody expected has a package and names all the same', () => {
     for (const name of [
       '.',
@@ -82,6 +89,7 @@ describe('a function', () => {
       expect(packageOf(name).length).toBeLessThanOrEqual(name.length);
       expect(name).toContain(shortName(name));
       expect(name).toContain(leafName(name));
+      expect(headAndTail(name).join('')).toBe(name);
     }
   });
 });

@@ -71,6 +71,13 @@ export function leafName(name: string): string {
   return bare.slice(Math.max(dot, last, slash + 1));
 }
 
+/** A name in two, of which the second is what `leafName` leaves of it; line ends as spaces. */
+export function headAndTail(name: string): readonly [head: string, tail: string] {
+  const line = name.replaceAll(/[\r\n]+/g, ' ');
+  const at = Math.max(0, line.lastIndexOf(leafName(line)));
+  return [line.slice(0, at), line.slice(at)];
+}
+
 function withoutFile(name: string): string {
   const bare = name.replace(FILE_AND_LINE, '');
   const script = /(?:^|\/)[^/]*?\.[cm]?[jt]sx?:(.+?)(?::\d+)?$/.exec(bare) ?? /^node:[\w/]+:(.+?)(?::\d+)?$/.exec(bare);

@@ -1,4 +1,5 @@
 import { useMemo, useState, type ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 import type { FunctionRow, FunctionTableProps } from './props.ts';
 import { FunctionName } from './function-name.tsx';
 import { isListed, isMarked } from './search.ts';
@@ -27,7 +28,7 @@ export function FunctionTable({ rows, count, total, unit, state, onState }: Func
           <button
             type="button"
             className="flame-icon"
-            aria-label={`Callers and callees of ${name}`}
+            aria-label={`Callers and callees of ${nameText(name)}`}
             title="Callers and callees"
             onClick={() => onState({ sandwich: name })}
           >
@@ -92,9 +93,11 @@ function Amount({
   const share = total === 0 ? 0 : Math.min(1, value / total);
   return (
     <span className="flame-amount">
-      <span>{text ?? valueText(value, unit)}</span>
+      <span title={shareText(value, total)}>
+        {share >= VISIBLE && <i style={{ width: `${share * 100}%` }} />}
+        {text ?? valueText(value, unit)}
+      </span>
       <small>{shareText(value, total)}</small>
-      {share >= VISIBLE && <i style={{ width: `${share * 100}%` }} />}
     </span>
   );
 }

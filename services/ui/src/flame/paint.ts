@@ -1,3 +1,4 @@
+import { nameText } from '@kiln/model';
 import type { Palette } from './colours.ts';
 import { depthOf, type FrameTree } from './frame-tree.ts';
 import { leafName, shortName } from './function-names.ts';
@@ -124,7 +125,7 @@ export class Painter {
 
   /** The name as far as it fits: whole, without its package, alone, and else the beginning of that. */
   #label(name: number, room: number): string {
-    const text = this.#names[name]!;
+    const text = nameText(this.#names[name]!);
     if (this.#fitting(text, room) === text.length) return text;
     let shorter = this.#shorter.get(name);
     if (shorter === undefined) this.#shorter.set(name, (shorter = [shortName(text), leafName(text)]));

@@ -1,4 +1,5 @@
 import { useMemo, type ReactNode } from 'react';
+import { nameText } from '@kiln/model';
 import { paletteOf, rowColours, type ColourMode, type Theme } from './colours.ts';
 import { FlameCanvas } from './flame-canvas.tsx';
 import { frameTree, type FrameTree } from './frame-tree.ts';
@@ -39,8 +40,8 @@ export function Sandwich({
   if (found === 0)
     return (
       <p className="flame-empty">
-        {functionName} is in no stack of this graph: it may have been too small to be kept, or the selection has
-        changed.
+        {nameText(functionName)} is in no stack of this graph: it may have been too small to be kept, or the selection
+        has changed.
       </p>
     );
   /** All samples that the function is in, as far as they are known. */
@@ -126,7 +127,7 @@ function SandwichPart({
     <FlameCanvas
       scene={scene}
       described={described}
-      label={`${upwards ? 'Callers' : 'Callees'} of ${tree.names[tree.name[0]!]}, ${tree.length.toLocaleString('en')} frames`}
+      label={`${upwards ? 'Callers' : 'Callees'} of ${nameText(tree.names[tree.name[0]!]!)}, ${tree.length.toLocaleString('en')} frames`}
       onFocus={(row) => {
         if (row > 0) look(tree.names[tree.name[row]!]!);
       }}

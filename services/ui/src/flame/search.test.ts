@@ -29,11 +29,17 @@ describe('a search', () => {
   it('between quotes is one name, as a click on it searches, also a name of quotes', () => {
     expect(found('"main.work"', 'main.work')).toBe(true);
     expect(found('"main.work"', 'main.worker')).toBe(false);
-    for (const name of ['main.work', '"a"', '/x/', ' ']) {
+    for (const name of ['main.work', '"a"', '/x/', ' ', '']) {
       const clicked = parsed(toggledSearch('', name));
       expect([isMarked(clicked, name), isListed(clicked, 'another')]).toEqual([true, true]);
       expect(toggledSearch(toggledSearch('', name), name)).toBe('');
     }
+  });
+
+  it('finds functions without a name by what they are called then', () => {
+    expect(found('no name', '')).toBe(true);
+    expect(found('""', '')).toBe(true);
+    expect(found('""', 'main')).toBe(false);
   });
 
   it('with a slash that is not closed is text', () => {

@@ -1,3 +1,4 @@
+import { nameText } from '@kiln/model';
 import type { FrameTree } from './frame-tree.ts';
 
 /**
@@ -26,12 +27,12 @@ const EXPRESSION = /^\/(.+)\/(i?)$/s;
  */
 export function parseSearch(text: string, compile: Compile | undefined): Search {
   if (text.trim() === '') return { kind: 'none' };
-  const [, one] = /^"(.+)"$/s.exec(text) ?? [];
+  const [, one] = /^"(.*)"$/s.exec(text) ?? [];
   if (one !== undefined) return { kind: 'name', name: one, matches: (name) => name === one };
   const [, pattern, flags] = EXPRESSION.exec(text) ?? [];
   if (pattern === undefined) {
     const wanted = text.trim().toLowerCase();
-    return { kind: 'names', matches: (name) => name.toLowerCase().includes(wanted) };
+    return { kind: 'names', matches: (name) => nameText(name).toLowerCase().includes(wanted) };
   }
   if (compile === undefined) return { kind: 'none' };
   try {

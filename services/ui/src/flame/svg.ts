@@ -1,3 +1,4 @@
+import { nameText } from '@kiln/model';
 import { paletteOf, rowColours, type Theme } from './colours.ts';
 import { depthOf, frameTree, type FrameTree } from './frame-tree.ts';
 import { leafName, shortName } from './function-names.ts';
@@ -50,7 +51,7 @@ ${parts.join('')}</svg>
 function labelOf({ names, name }: FrameTree, row: number, width: number): string {
   const room = Math.floor((width - 8) / CHARACTER);
   if (room < 3) return '';
-  const whole = names[name[row]!]!;
+  const whole = nameText(names[name[row]!]!);
   const fitting = [whole, shortName(whole), leafName(whole)].find((text) => text.length <= room);
   return fitting ?? `${leafName(whole).slice(0, room - 1)}…`;
 }

@@ -34,7 +34,7 @@ it('a value keeps its digits as far as they were read, and says when they are ro
   expect(valueText(2 ** 53 - 1, 'count')).toBe('9,007,199,254,740,991');
   expect(valueText(2 ** 60, 'count')).toBe('≈ 1.153e+18');
   expect(valueText(2 ** 60, 'samples')).toBe('≈ 1.153e+18 samples');
-  expect(valueText(2 ** 60, 'bytes')).toMatch(/^≈ |TiB$/);
+  expect(valueText(2 ** 60, 'bytes')).toMatch(/^≈ |EiB$/);
   expect(valueText(1.5e9, 'nanoseconds')).toBe('1.5 s');
 });
 

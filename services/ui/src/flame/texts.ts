@@ -1,4 +1,4 @@
-import { amountText } from '@kiln/model';
+import { amountText, nameText } from '@kiln/model';
 import type { FrameTree, Side } from './frame-tree.ts';
 
 /**
@@ -74,5 +74,5 @@ export function factsOf(tree: FrameTree, row: number, { unit, whole, focus, upwa
 /** One sentence of a frame, for who does not see the picture. */
 export function sentenceOf(tree: FrameTree, row: number, described: Described): string {
   const facts = factsOf(tree, row, described).map(({ label, value }) => `${label} ${value}`);
-  return `${tree.names[tree.name[row]!]}: ${facts.join(', ')}.`;
+  return `${nameText(tree.names[tree.name[row]!]!)}: ${facts.join(', ')}.`;
 }

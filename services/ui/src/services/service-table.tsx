@@ -1,15 +1,17 @@
 import { useState, type ReactNode } from 'react';
-import { askTimeSeries, type ServiceKinds, type TimeSeries } from '../api/calls.ts';
-import type { Answer, Client } from '../api/client.ts';
+import type { ServiceKinds, TimeSeries } from '../api/calls.ts';
 import { aggregationOf, firstKind, kindTitle, unitOf } from '../api/kinds.ts';
 import { shortText } from '../app/short-text.ts';
 import { plainAddress } from '../app/address.ts';
+import { Notes } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
 import { agoText, stamp, stepOf, type TimeRange } from '../app/time-range.ts';
 import { Link } from '../app/top-bar.tsx';
 import { useAnswer } from '../app/use-answer.ts';
+import { MEAN_OF_SERIES } from '../explore/means.ts';
 import { serviceSelector } from '../explore/selector-text.ts';
 import { amountText } from '@kiln/model';
+import { askActivity, refusalOf, refusalText, sumOf, type Activity } from './activity.ts';
 import { Sparkline } from './sparkline.tsx';
 
 const PAGE_ROWS = 200;
@@ -28,6 +30,7 @@ export function ServiceTable(props: {
   );
   return (
     <>
+      <Notes notes={activity.notes} />
       <table className="services">
         <thead>
           <tr>
@@ -47,8 +50,7 @@ export function ServiceTable(props: {
               service={service}
               range={range}
               stepMs={stepMs}
-              activity={activity.value?.get(firstKind(service.kinds))?.get(service.service)}
-              lastMs={lastSeen(activity.value, service.service)}
+              activity={activity.value}
             />
           ))}
         </tbody>
@@ -61,45 +63,26 @@ export function ServiceTable(props: {
       {activity.trouble !== undefined && activity.value === undefined && (
         <p className="note">Activity is not shown: {activity.trouble.message}</p>
       )}
+      {activity.value?.refused.map((refusal) => (
+        <p className="note" key={JSON.stringify(refusal)}>
+          {refusalText(refusal)}
+        </p>
+      ))}
     </>
   );
 }
 
 /** The end of the newest step of any of the kinds asked for; undefined when there is none. */
 function lastSeen(activity: Activity | undefined, service: string): number | undefined {
-  const ends = [...(activity?.values() ?? [])].flatMap((of) => of.get(service)?.timesMs.at(-1) ?? []);
+  const ends = [...(activity?.series.values() ?? [])].flatMap((of) => of.get(service)?.timesMs.at(-1) ?? []);
   return ends.length === 0 ? undefined : Math.max(...ends);
-}
-
-type Activity = ReadonlyMap<string, ReadonlyMap<string, TimeSeries>>;
-
-/** What services sent over time, of the kinds: by kind, then by service. */
-async function askActivity(
-  client: Client,
-  kinds: readonly string[],
-  range: TimeRange,
-  stepMs: number,
-  signal: AbortSignal,
-): Promise<Answer<Activity>> {
-  const found = new Map<string, ReadonlyMap<string, TimeSeries>>();
-  const notes = new Set<string>();
-  for (const kind of kinds) {
-    const ask = { stepMs, groupBy: 'service_name', aggregation: aggregationOf(kind) };
-    // One after the other: the server serves the queries of a tenant in turn, and a page should not fill its queue.
-    const answer = await askTimeSeries(client, { kind, selector: '{}', range }, ask, signal);
-    if (!answer.ok) return answer;
-    found.set(kind, new Map(answer.value.map((series) => [series.group, series])));
-    for (const note of answer.notes) notes.add(note);
-  }
-  return { ok: true, value: found, notes: [...notes] };
 }
 
 function ServiceRow(props: {
   readonly service: ServiceKinds;
   readonly range: TimeRange;
   readonly stepMs: number;
-  readonly activity: TimeSeries | undefined;
-  readonly lastMs: number | undefined;
+  readonly activity: Activity | undefined;
 }): ReactNode {
   const { service, range, stepMs, activity } = props;
   const { nowMs, address } = usePage();
@@ -107,8 +90,10 @@ function ServiceRow(props: {
   const selector = serviceSelector(service.service);
   const { flame, groupBy } = plainAddress;
   const to = { view: 'explore', from: address.from, until: address.until, selector, flame, groupBy } as const;
+  const series = activity?.series.get(kind)?.get(service.service);
+  const refusal = activity === undefined ? undefined : refusalOf(activity, kind, service.service);
   // A step ends when it ends, also when it has only begun.
-  const lastMs = Math.min(props.lastMs ?? Number.NaN, nowMs);
+  const lastMs = Math.min(lastSeen(activity, service.service) ?? Number.NaN, nowMs);
   return (
     <tr>
       <th scope="row">
@@ -117,10 +102,10 @@ function ServiceRow(props: {
         </Link>
       </th>
       <td>
-        <Sparkline series={activity} range={range} stepMs={stepMs} label={`${kindTitle(kind)} over time`} />
+        <Sparkline series={series} range={range} stepMs={stepMs} label={`${kindTitle(kind)} over time`} />
       </td>
-      <td className="number" title={kindTitle(kind)}>
-        {activity === undefined ? '' : amountOf(activity, kind)}
+      <td className="number" title={refusal === undefined ? amountHint(kind) : refusalText(refusal)}>
+        {refusal !== undefined ? <em className="hint">not shown</em> : series && amountOf(series, kind)}
       </td>
       <td className="kinds">
         {service.kinds.map((id) => (
@@ -134,11 +119,18 @@ function ServiceRow(props: {
   );
 }
 
+/** What the amount of a row is of. */
+function amountHint(kind: string): string {
+  return aggregationOf(kind) === 'sum' ? kindTitle(kind) : `${kindTitle(kind)}, newest step. ${MEAN_OF_SERIES}`;
+}
+
 /** The sum of a range, or the newest mean of what is held at an instant. */
-function amountOf({ values }: TimeSeries, kind: string): string {
-  if (aggregationOf(kind) === 'average') return amountText(values.at(-1) ?? 0, unitOf(kind));
-  return amountText(
-    values.reduce((sum, value) => sum + value, 0),
-    unitOf(kind),
-  );
+function amountOf({ values }: TimeSeries, kind: string): ReactNode {
+  if (aggregationOf(kind) === 'average')
+    return (
+      <>
+        {amountText(values.at(-1) ?? 0, unitOf(kind))} <span className="hint">mean</span>
+      </>
+    );
+  return amountText(sumOf(values), unitOf(kind));
 }
