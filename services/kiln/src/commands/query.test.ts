@@ -265,6 +265,26 @@ describe('of a running Kiln', () => {
     });
   });
 
+  test('every list goes into a file too, in the format that its ending says', async () => {
+    const into = async (name: string, ...argv: string[]): Promise<string> => {
+      const file = join(folder, name);
+      expect(await query(...argv, '-o', file)).toMatchObject({ code: 0, out: '', err: `wrote ${file}\n` });
+      return readFile(file, 'utf8');
+    };
+    const range = [`--from=${Date.now() - 600_000}`, `--to=${Date.now() + 600_000}`];
+    for (const words of [['top', cpu], ['series', cpu, '--by=pod'], ['types'], ['labels', 'pod'], ['exemplars', cpu]]) {
+      const argv = [...words, ...range];
+      expect(await into('list.csv', ...argv)).toBe((await query(...argv, '--output=csv')).out);
+      expect(JSON.parse(await into('list.json', ...argv))).toBeTypeOf('object');
+    }
+    expect(await into('top.txt', 'top', cpu)).toContain('in all\n');
+    for (const action of ['heatmap', 'analyze']) expect(await into('one.txt', action, cpu)).not.toBe('');
+    expect(await query('top', cpu, '-o', 'top.svg')).toMatchObject({
+      code: 2,
+      err: 'kiln query: top.svg has no ending that says what to write: .csv, .json, .txt, or add --output\n',
+    });
+  });
+
   test('nothing found says where it was looked for and what to try', async () => {
     for (const action of ['top', 'series', 'profile']) {
       expect(await query(action, `${cpu}{service_name="none"}`)).toMatchObject({
