@@ -127,27 +127,6 @@ describe.skipIf(!built || !hasBrowser)('trouble on the page', () => {
       await shows(page, totalOf(basket));
     });
 
-    test('an answer that lacks data is called partial, and what it does not hold is not said to be missing', async () => {
-      const { page } = await view('/');
-      await page.route(/flamegraph|SelectSeries|\/Series/, async (route) => {
-        const response = await route.fetch();
-        const headers = { ...response.headers(), 'x-kiln-partial': 'ab-0 (4, 9] undecodable' };
-        await route.fulfill({ response, headers });
-      });
-      const none = 'from=1600000000000&until=1600003600000';
-      for (const path of [explore(CPU, basket, none), explore('', basket, none)]) {
-        await page.goto(port.url + path);
-        await page.getByText('Partial answer').first().waitFor();
-        await page.getByText('is not known').first().waitFor();
-        expect(await page.getByText(/No profiles (of this kind|match)/).count()).toBe(0);
-        expect(await page.getByText('ab-0 (4, 9] undecodable').count()).toBeGreaterThan(0);
-      }
-      await page.goto(port.url + explore(CPU, basket));
-      await shows(page, totalOf(basket));
-      expect(await page.getByText('Partial answer').count()).toBeGreaterThan(1);
-      await look(page, 'partial');
-    });
-
     test('while an answer is awaited the page says for what', async () => {
       const { page } = await view('/');
       const gate = Promise.withResolvers<void>();
@@ -193,6 +172,28 @@ describe.skipIf(!built || !hasBrowser)('trouble on the page', () => {
       await banner.waitFor({ state: 'detached', timeout: 30_000 });
       await shows(page, totalOf(basket));
     });
+  });
+
+  test('an answer that lacks data is called partial, and what it does not hold is not said to be missing', async () => {
+    const { page } = await visits.open(browser, `${port.url}/`, { theme: 'light' });
+    await page.route(/flamegraph|SelectSeries|\/Series/, async (route) => {
+      const response = await route.fetch();
+      const headers = { ...response.headers(), 'x-kiln-partial': 'ab-0 (4, 9] undecodable' };
+      await route.fulfill({ response, headers });
+    });
+    const none = 'from=1600000000000&until=1600003600000';
+    for (const path of [explore(CPU, basket, none), explore('', basket, none)]) {
+      await page.goto(port.url + path);
+      await page.getByText('Partial answer').first().waitFor();
+      await page.getByText('is not known').first().waitFor();
+      expect(await page.getByText(/No profiles (of this kind|match)/).count()).toBe(0);
+      expect(await page.getByText('ab-0 (4, 9] undecodable').count()).toBeGreaterThan(0);
+    }
+    await page.goto(port.url + explore(CPU, basket));
+    await shows(page, totalOf(basket));
+    expect(await page.getByText('Partial answer').count()).toBeGreaterThan(1);
+    await picture(page, 'partial');
+    expect(await seriousOf(page)).toEqual([]);
   });
 
   test('a graph of very many frames is shown, moved and searched', async () => {

@@ -83,6 +83,30 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
   });
   const basket = '{service_name="basket"}';
 
+  test.each([900, 420])('in a window %i pixels wide nothing lies outside of it', async (width) => {
+    for (const path of ['/', explore(CPU, basket), compare('1.0', '1.1')]) {
+      const { page } = await visits.open(browser, kiln.url + path, { theme: 'light', width });
+      await page.waitForLoadState('networkidle');
+      await settled(page);
+      expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, width]);
+    }
+  });
+
+  test('whoever looks at functions on a phone reads their names, and every column of the table', async () => {
+    for (const path of [explore(CPU, basket), compare('1.0', '1.1')]) {
+      const { page } = await visits.open(browser, kiln.url + path, { theme: 'light', width: 420 });
+      await page.waitForLoadState('networkidle');
+      await settled(page);
+      const { inner, outer, names } = await page.evaluate<{ inner: number; outer: number; names: number }>(`(() => {
+        const box = document.querySelector('.flame-table');
+        const names = box.querySelector('th').clientWidth;
+        return { inner: box.scrollWidth, outer: box.clientWidth, names };
+      })()`);
+      expect([path, inner]).toEqual([path, outer]);
+      expect(names).toBeGreaterThan(120);
+    }
+  });
+
   describe.each(THEMES)('in %s', (theme) => {
     const view = (path: string): Promise<OpenPage> => visits.open(browser, kiln.url + path, { theme });
 
@@ -103,30 +127,6 @@ describe.skipIf(!built || !hasBrowser)('the page of a server with one tenant', (
       }
       expect(stops.length).toBeGreaterThan(8);
       expect(stops.length).toBeLessThan(200);
-    });
-
-    test.each([900, 420])('in a window %i pixels wide nothing lies outside of it', async (width) => {
-      for (const path of ['/', explore(CPU, basket), compare('1.0', '1.1')]) {
-        const { page } = await visits.open(browser, kiln.url + path, { theme, width });
-        await page.waitForLoadState('networkidle');
-        await settled(page);
-        expect([path, await page.evaluate<number>('document.documentElement.scrollWidth')]).toEqual([path, width]);
-      }
-    });
-
-    test('whoever looks at functions on a phone reads their names, and every column of the table', async () => {
-      for (const path of [explore(CPU, basket), compare('1.0', '1.1')]) {
-        const { page } = await visits.open(browser, kiln.url + path, { theme, width: 420 });
-        await page.waitForLoadState('networkidle');
-        await settled(page);
-        const { inner, outer, names } = await page.evaluate<{ inner: number; outer: number; names: number }>(`(() => {
-          const box = document.querySelector('.flame-table');
-          const names = box.querySelector('th').clientWidth;
-          return { inner: box.scrollWidth, outer: box.clientWidth, names };
-        })()`);
-        expect([path, inner]).toEqual([path, outer]);
-        expect(names).toBeGreaterThan(120);
-      }
     });
 
     test('1: who has nothing yet sees what to paste, and why a push was refused', async () => {
