@@ -135,7 +135,7 @@ if (flags.has('--self')) {
   const pushed = [...pushesOf({ services: 4, pods: 4, intervals: 6, draws: 2_400 })];
   add(
     await selfRows(pushed, {
-      pairs: flags.number('--pairs', 10, 1),
+      pairs: flags.number('--pairs', 10, 2),
       turnSeconds: flags.number('--turn-seconds', 60, 1),
     }),
   );

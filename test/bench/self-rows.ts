@@ -82,7 +82,13 @@ export async function selfRows(pushes: readonly Push[], { pairs, turnSeconds }: 
     row('Kiln profiles itself: CPU of pushes more than without', cost, '%', 2, spread(cost, '%')),
     row('  of a second', more, 'ms', undefined, spread(more, 'ms')),
     row(`  of ${PER_SECOND} pushes a second, without`, off, 'ms'),
-    row("  to start and stop V8's profiler, as its own profiles say", said, '%'),
+    row(
+      "  to start and stop V8's profiler, as its own profiles say",
+      said,
+      '%',
+      undefined,
+      'first looks, unearned, included',
+    ),
   ];
 }
 
@@ -100,18 +106,22 @@ async function saidBy(url: string): Promise<number> {
   return own.flat.ofWhole * 100;
 }
 
-/** The median's confidence interval by order of the values, which supposes nothing of their distribution; the middle half; and the mean, which no rare event escapes. */
+/**
+ * The median's confidence interval by order of the values, which supposes nothing of their distribution; the middle half; and the mean, which a look that
+ * falls into one turn of many does not escape.
+ */
 function spread(values: readonly number[], unit: string): string {
   const sorted = values.toSorted((a, b) => a - b);
   const n = sorted.length;
   const at = (share: number): number => sorted[Math.min(n - 1, Math.max(0, Math.round(share * (n - 1))))]!;
   const mean = sorted.reduce((a, b) => a + b, 0) / n;
+  const error = Math.sqrt(sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1) / n);
   // Ranks at 1.96 standard deviations of a fair coin around the middle.
   const away = (1.96 * Math.sqrt(n)) / 2;
   const low = sorted[Math.max(0, Math.floor(n / 2 - away))]!;
   const high = sorted[Math.min(n - 1, Math.ceil(n / 2 + away) - 1)]!;
   const show = (value: number): string => value.toFixed(1);
-  return `median of ${n}: ${show(median(values))}, 95 % ${show(low)} … ${show(high)}; middle half ${show(at(0.25))} … ${show(at(0.75))}; mean ${show(mean)} ${unit}`;
+  return `median of ${n}: ${show(median(values))}, 95 % ${show(low)} … ${show(high)}; middle half ${show(at(0.25))} … ${show(at(0.75))}; mean ${show(mean)} ± ${show(2 * error)} (two standard errors) ${unit}`;
 }
 
 /** Sends each push to all servers at the same moment, at a steady rate. */

@@ -2,6 +2,9 @@ import { glob, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { realDisk } from '@kiln/disk';
+import { inspectFileLog } from '@kiln/partition-log';
 import { startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { findLeaks } from '../support/markers.ts';
 import { pushRequest, tinyPprof } from './tiny-pprof.ts';
@@ -42,8 +45,8 @@ interface Sent {
   readonly body: Uint8Array;
   readonly value: bigint;
   readonly firstTry: number;
-  /** The answer's write token, `log@offset`. */
-  token: string;
+  /** Where the logs ended at the latest when it was first acknowledged. */
+  readonly ends: LogEnds;
 }
 
 /**
@@ -78,7 +81,6 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
         signal: AbortSignal.timeout(10_000),
       });
       const text = await response.text();
-      sent.token ||= response.headers.get('x-kiln-write-token') ?? '';
       if (response.status === 400) wrong.push(`a good push was refused: ${text}`);
       return response.status === 200;
     } catch {
@@ -96,7 +98,7 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
       }
       const again = old.length > 0 && random() < 0.2 ? old.splice(Math.floor(random() * old.length), 1)[0]! : undefined;
       const sent = again ?? makeSend(random, state.life);
-      const wasCut = again !== undefined && (await isCut(dataDir, again.token));
+      const wasCut = again !== undefined && (await isCut(dataDir, again.ends));
       while (!(await post(sent))) {
         if (state.stopped) return;
         await sleep(20 + random() * 50);
@@ -109,7 +111,9 @@ export async function killLoop({ kills, random, say }: KillLoopOptions): Promise
       if (state.life !== sent.firstTry) state.afterCrash++;
       const key = `${sent.tenant}/${sent.service}`;
       ledger.set(key, (ledger.get(key) ?? 0n) + sent.value);
-      if (random() < 0.3) old.push(sent);
+      // A file may go while it is looked at: then this one is not sent again.
+      const ends = random() < 0.3 ? await endsOf(dataDir).catch(() => undefined) : undefined;
+      if (ends !== undefined) old.push({ ...sent, ends });
       if (random() < 0.5) await sleep(random() * 20);
     }
   };
@@ -193,7 +197,7 @@ function makeSend(random: () => number, life: number): Sent {
       profiles: [profile],
     },
   ]);
-  return { tenant, service, body, value: values.reduce((a, b) => a + b, 0n), firstTry: life, token: '' };
+  return { tenant, service, body, value: values.reduce((a, b) => a + b, 0n), firstTry: life, ends: new Map() };
 }
 
 async function total(url: string, tenant: string, service: string, startMs: number): Promise<bigint> {
@@ -216,15 +220,30 @@ async function total(url: string, tenant: string, service: string, startMs: numb
   return BigInt(body.flamegraph?.total ?? '0');
 }
 
-/** Whether the manifests on disk have passed the offset of a write token. */
-async function isCut(dataDir: string, token: string): Promise<boolean> {
-  const [log, offset] = token.split('@') as [string, string];
+/** The last offset of each log. */
+type LogEnds = ReadonlyMap<string, number>;
+
+async function endsOf(dataDir: string): Promise<LogEnds> {
+  const ends = new Map<string, number>();
+  for await (const { logId, endOffset } of inspectFileLog({ disk: realDisk(), root: join(dataDir, 'log'), crc32 }))
+    ends.set(logId, endOffset);
+  return ends;
+}
+
+/** Whether the manifests on disk have passed all that the logs held then. */
+async function isCut(dataDir: string, ends: LogEnds): Promise<boolean> {
+  for (const [log, end] of ends) if ((await committedOf(dataDir, log)) < end) return false;
+  return ends.size > 0;
+}
+
+/** The last offset that is in an object, -1 when there is none. */
+async function committedOf(dataDir: string, log: string): Promise<number> {
   const folder = join(dataDir, 'objects/log', log, 'm');
   const names: string[] = await readdir(folder).catch(() => []);
   const newest = names.toSorted().at(-1);
-  if (newest === undefined) return false;
+  if (newest === undefined) return -1;
   const [line] = (await readFile(join(folder, newest), 'utf8')).split('\n');
-  return (JSON.parse(line!) as { end: number }).end >= Number(offset);
+  return (JSON.parse(line!) as { end: number }).end;
 }
 
 async function countFiles(dataDir: string, pattern: string): Promise<number> {

@@ -143,7 +143,11 @@ export class Reader {
     const { partial, gaps, stats } = await this.#querier.query(tenant, query, new AbortController().signal);
     if (stats.plans > 1) world.tally.add('answers: planned again', stats.plans - 1);
     const sums = query.kind === 'selectSeries' ? bySeries(query, partial) : byLeaf(query, partial);
-    return { sums, flagged: gaps.length > 0, why: gaps.map(({ reason }) => reason).join('; ') };
+    return {
+      sums,
+      flagged: gaps.length > 0,
+      why: gaps.map((gap) => ('object' in gap ? `${gap.object}: ${gap.reason}` : gap.reason)).join('; '),
+    };
   }
 
   async #ask(

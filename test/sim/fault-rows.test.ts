@@ -385,6 +385,6 @@ describe('a reader', () => {
     stage.world.stored.objects.delete(key!);
     const flagged = (await stage.ask()).filter((answer) => answer.flagged);
     expect(flagged.length).toBeGreaterThan(0);
-    for (const { why } of flagged) expect(why).toContain(`object ${key} is gone`);
+    for (const { why } of flagged) expect(why).toContain(`${key}: the object is gone`);
   });
 });

@@ -57,5 +57,7 @@ export function parseFlags(schema: Schema, argv: readonly string[]): Flags {
 
 function unknownFlag(name: string, known: Iterable<string>): ConfigError {
   const near = nearest(name, known);
-  return new ConfigError(`unknown flag --${name}: ${near === undefined ? 'see --help' : `did you mean --${near}?`}`);
+  return new ConfigError(
+    `unknown flag ${name.length === 1 ? '-' : '--'}${name}: ${near === undefined ? 'see --help' : `did you mean --${near}?`}`,
+  );
 }

@@ -29,7 +29,9 @@ export function parseValue(setting: Setting, text: string, where: string): Value
   if (value === undefined) throw new ConfigError(`${where} is ${JSON.stringify(text)}, must be ${forms[setting.type]}`);
   if (typeof value === 'number') checkRange(setting, value, where);
   if (setting.choices !== undefined && typeof value === 'string' && !setting.choices.includes(value)) {
-    throw new ConfigError(`${where} is ${JSON.stringify(text)}, must be one of ${setting.choices.join(', ')}`);
+    throw new ConfigError(
+      `${where} is ${JSON.stringify(text)}, must be one of ${setting.choices.filter((word) => word !== '').join(', ')}`,
+    );
   }
   return value;
 }

@@ -91,18 +91,28 @@ export class PointTable {
     const most = this.#maxPoints;
     const isWhole = stepMs % 1 === 0 && firstMs % 1 === 0;
     let points = this.#points;
-    // The bucket of the row before, (afterMs, untilMs], which is mostly that of the next row too: to divide takes as long as all the rest.
+    // Series and bucket, (afterMs, untilMs], of the row that was added last: mostly those of the next one too, which then is one more addition.
     let afterMs = Infinity;
     let untilMs = Infinity;
     let number = 0;
     let i = 0;
+    let at = 0;
+    let lastRef = -1;
     let row = from;
     for (; row < length; row++) {
       const time = timeMs[row]!;
       if (time < startMs || time > endMs) continue;
       const low = lo[row]!;
       if (low === 0) continue;
-      const group = groupOf[series[row]!]!;
+      const ref = series[row]!;
+      if (ref === lastRef && time > afterMs && time <= untilMs) {
+        const more = sums[at]! + low;
+        if (more >= LIMIT) break;
+        sums[at] = more;
+        if (rows !== undefined) rows[at] = rows[at]! + 1;
+        continue;
+      }
+      const group = groupOf[ref]!;
       if (group === NONE) continue;
       if (group < 0 || group >= groups) break;
       if (time <= afterMs || time > untilMs) {
@@ -115,7 +125,7 @@ export class PointTable {
       }
       const chunk = lastOf[group]!;
       if (chunkNumber[chunk] !== number || chunkGroup[chunk] !== group) break;
-      const at = chunk * STEPS + i;
+      at = chunk * STEPS + i;
       const sum = sums[at]! + low;
       if (sum >= LIMIT) break;
       const seen = mask[chunk]!;
@@ -126,6 +136,7 @@ export class PointTable {
         mask[chunk] = seen | bit;
       }
       sums[at] = sum;
+      lastRef = ref;
       if (rows !== undefined) rows[at] = rows[at]! + 1;
     }
     this.#points = points;

@@ -5,7 +5,7 @@ import { silentLogger, type CounterMetric, type Logger, type Metrics } from '@ki
 import { AppendTroubles } from './append-troubles.ts';
 import type { PlacedRecord } from './placer.ts';
 
-/** Where one record of a push went: with the log's name, the write token of the answer. */
+/** Where one record of a push went. */
 export interface Written {
   readonly log: LogId;
   readonly offset: number;

@@ -11,7 +11,6 @@ import type { PushLog, SentPush } from './push-log.ts';
 import type { WriteCall } from './profile-reader.ts';
 import type { PushTurns } from './push-turns.ts';
 import type { Rejections } from './rejections.ts';
-import type { Written } from './distributor.ts';
 
 export interface PushHttpPorts {
   readonly intake: Intake;
@@ -54,7 +53,7 @@ export class PushHttp {
     try {
       const org = header(request, 'x-scope-orgid');
       const tenant = this.#ports.tenantOf(org);
-      const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
+      await this.#ports.log.tell(sentPush(tenant, request), () =>
         call.inTime(this.#ports.clock, LATE, (signal) =>
           this.#taken(
             tenant,
@@ -64,7 +63,7 @@ export class PushHttp {
           ),
         ),
       );
-      call.answer(call.isJson ? '{}' : '', { ...writeToken(written), ...answeredFor([tenant], org) });
+      call.answer(call.isJson ? '{}' : '', answeredFor([tenant], org));
     } catch (thrown) {
       throw asConnect(thrown);
     }
@@ -91,7 +90,7 @@ export class PushHttp {
   }
 
   /** Holds its bytes until the work has ended, also when its client was answered before. */
-  async #push(tenant: TenantId, request: IncomingMessage, call: UnaryCall, signal: AbortSignal): Promise<Written[]> {
+  async #push(tenant: TenantId, request: IncomingMessage, call: UnaryCall, signal: AbortSignal): Promise<void> {
     const { intake, inFlight, turns } = this.#ports;
     using _turn = turns.enter(tenant);
     const held = inFlight.open();
@@ -102,7 +101,7 @@ export class PushHttp {
         isBackfill: header(request, 'x-kiln-backfill') === 'true',
       } as const;
       const body = call.message(await this.#body({ tenant, form }, request, held, signal));
-      return await intake.write({ tenant, body, form }, signal);
+      await intake.write({ tenant, body, form }, signal);
     } finally {
       held.release();
     }
@@ -127,18 +126,17 @@ export class PushHttp {
   async ingest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const org = header(request, 'x-scope-orgid');
     const tenant = this.#ports.tenantOf(org);
-    const written = await this.#ports.log.tell(sentPush(tenant, request), () =>
+    await this.#ports.log.tell(sentPush(tenant, request), () =>
       this.#taken(
         tenant,
         () => serviceOf(request),
         () => this.#ingest(tenant, request),
       ),
     );
-    const headers = { ...writeToken(written), ...answeredFor([tenant], org) };
-    response.writeHead(200, { 'Content-Length': '0', ...headers }).end();
+    response.writeHead(200, { 'Content-Length': '0', ...answeredFor([tenant], org) }).end();
   }
 
-  async #ingest(tenant: TenantId, request: IncomingMessage): Promise<Written[]> {
+  async #ingest(tenant: TenantId, request: IncomingMessage): Promise<void> {
     const { intake, inFlight, turns } = this.#ports;
     using _turn = turns.enter(tenant);
     const held = inFlight.open();
@@ -151,7 +149,7 @@ export class PushHttp {
       // What its head says wrong is refused before the body is read.
       readIngestRequest(form.url, form.contentType, intake.nowNanos());
       const body = await this.#body({ tenant, form }, request, held);
-      return await intake.write({ tenant, body, form });
+      await intake.write({ tenant, body, form });
     } finally {
       held.release();
     }
@@ -166,12 +164,6 @@ function sentPush(tenant: TenantId, request: IncomingMessage): SentPush {
 function serviceOf({ url = '' }: IncomingMessage): string {
   const name = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('name') ?? '';
   return name.split('{', 1)[0]!.trim();
-}
-
-/** Where the records went: a read that carries it waits until they are readable. */
-function writeToken(written: readonly Written[]): Record<string, string> {
-  if (written.length === 0) return {};
-  return { 'X-Kiln-Write-Token': written.map(({ log, offset }) => `${log}@${offset}`).join(',') };
 }
 
 /** Connect's status follows from the code alone. */

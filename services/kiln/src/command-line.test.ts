@@ -394,7 +394,7 @@ describe('query', () => {
       'query takes profile, top, series, exemplars, heatmap, types, labels, analyze; found "porfile": did you mean profile?',
       'porfile',
     );
-    await wrong('found 1 part, want 5', 'profile', 'cpu{}');
+    await wrong('found 2 parts, want 5', 'profile', 'cpu:cpu{}');
     await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
     await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');
     await wrong(

@@ -60,6 +60,9 @@ describe('records for a worker', () => {
     await log.append(Uint8Array.of(3));
     server.hurry(0, 2);
     expect(await next()).toEqual([2]);
+    server.hurry(0, 3); // before it is there, and another comes with it
+    await Promise.all([log.append(Uint8Array.of(4)), log.append(Uint8Array.of(5))]);
+    expect(await next()).toEqual([3, 4]);
   });
 
   test('are given up by a reader that is stopped while they are gathered', async () => {

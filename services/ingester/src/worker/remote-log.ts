@@ -125,8 +125,9 @@ export class LogServer {
     if (next.done === true) return undefined;
     let batch = next.value;
     const last = batch.at(-1)!.offset;
+    const isWanted = reader.wanted >= batch[0]!.offset;
     const waitMs = reader.servedMs + GATHER_MS - this.#clock.nowMs();
-    if (waitMs > 0 && reader.wanted < last && (await log.endOffset()) <= last) {
+    if (waitMs > 0 && !isWanted && (await log.endOffset()) <= last) {
       await this.#gather(reader, Math.min(waitMs, GATHER_MS));
       const more = (await log.endOffset()) > last ? await entries.next() : undefined;
       if (more !== undefined && more.done !== true) batch = [...batch, ...more.value];

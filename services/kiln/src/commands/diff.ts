@@ -82,12 +82,12 @@ async function diff(argv: readonly string[], terminal: Terminal): Promise<number
   const { diff: wanted, range: times, chosen: chosenFlags, remote } = loadConfig(schema, flags);
   const { rest } = flags;
   if (rest.length > 2) throw new ConfigError(`diff takes one or two '<type>{selector}': found ${rest.length} words`);
-  const now = selectionOf(rest.slice(-1), 'diff');
-  const base = rest.length === 2 ? selectionOf(rest.slice(0, 1), 'diff') : now;
   const range = rangeOf(times);
   const baseRange = rangeOf({ from: wanted.baseFrom || times.from, to: wanted.baseTo || times.to });
   const chosen = chosenOf(chosenFlags);
   const asker = { remote, terminal };
+  const now = await selectionOf(rest.slice(-1), 'diff', asker, range);
+  const base = rest.length === 2 ? await selectionOf(rest.slice(0, 1), 'diff', asker, baseRange) : now;
   const output = outputOf(wanted);
   if (output === 'pprof') {
     const left = await mergedPprof(asker, base, baseRange, chosen);

@@ -112,7 +112,9 @@ describe('of a running Kiln', () => {
     const one = await query('profile', `${cpu}{}`, '--output=json', '--profile-id', profileId);
     expect((JSON.parse(one.out) as { total: string }).total).toBe(value);
     expect((await query('exemplars', `${cpu}{}`)).out).toContain(profileId);
-    expect((await query('exemplars', `${cpu}{}`, '--of=spans')).err).toContain('no profiles of');
+    expect((await query('exemplars', `${cpu}{}`, '--of=spans')).err).toMatch(
+      /^no spans in profiles of .*\n--of profiles/,
+    );
     const analysis = await query('analyze', `${cpu}{pod="a"}`, '--output=csv');
     expect(analysis.out.split('\n')).toEqual([
       'where,blocks,series,profiles,samples,index,sample pages,symbols',
@@ -121,6 +123,15 @@ describe('of a running Kiln', () => {
       '',
     ]);
     expect((await query('analyze', `${cpu}{pod="a"}`)).out).toMatch(/\nShort term storage +1 +1 +1( +-){4}\nLong/);
+  });
+
+  test('a name alone is its type where it has one only', async () => {
+    const short = await query('top', 'process_cpu{pod="a"}', '--output=json');
+    expect(JSON.parse(short.out)).toMatchObject({ profileType: cpu, total: '9007199254741000' });
+    expect((await diff('process_cpu{pod="a"}', 'process_cpu', '--output=json')).code).toBe(0);
+    expect((await query('profile', 'wall{}')).err).toMatch(
+      /^kiln query: wall is the name of no profile type from .*: query types/,
+    );
   });
 
   test('heatmap draws how large profiles are over time, and tells every value and what is left out', async () => {
@@ -138,7 +149,9 @@ describe('of a running Kiln', () => {
     expect((await query('heatmap', `${cpu}{}`, '--by=pod', '--output=csv')).out).toMatch(
       /^pod,time,from,values\na,\S+Z,9007199254741000,1\nb,/,
     );
-    expect((await query('heatmap', `${cpu}{}`, '--of=spans')).err).toContain('no profiles of');
+    expect((await query('heatmap', `${cpu}{}`, '--of=spans')).err).toMatch(
+      /^no spans in profiles of .*\n--of profiles/,
+    );
   });
 
   test('profile keeps the samples that flags choose', async () => {
@@ -252,6 +265,26 @@ describe('of a running Kiln', () => {
     });
   });
 
+  test('every list goes into a file too, in the format that its ending says', async () => {
+    const into = async (name: string, ...argv: string[]): Promise<string> => {
+      const file = join(folder, name);
+      expect(await query(...argv, '-o', file)).toMatchObject({ code: 0, out: '', err: `wrote ${file}\n` });
+      return readFile(file, 'utf8');
+    };
+    const range = [`--from=${Date.now() - 600_000}`, `--to=${Date.now() + 600_000}`];
+    for (const words of [['top', cpu], ['series', cpu, '--by=pod'], ['types'], ['labels', 'pod'], ['exemplars', cpu]]) {
+      const argv = [...words, ...range];
+      expect(await into('list.csv', ...argv)).toBe((await query(...argv, '--output=csv')).out);
+      expect(JSON.parse(await into('list.json', ...argv))).toBeTypeOf('object');
+    }
+    expect(await into('top.txt', 'top', cpu)).toContain('in all\n');
+    for (const action of ['heatmap', 'analyze']) expect(await into('one.txt', action, cpu)).not.toBe('');
+    expect(await query('top', cpu, '-o', 'top.svg')).toMatchObject({
+      code: 2,
+      err: 'kiln query: top.svg has no ending that says what to write: .csv, .json, .txt, or add --output\n',
+    });
+  });
+
   test('nothing found says where it was looked for and what to try', async () => {
     for (const action of ['top', 'series', 'profile']) {
       expect(await query(action, `${cpu}{service_name="none"}`)).toMatchObject({
@@ -352,6 +385,14 @@ describe('of any server', () => {
     expect((await query('labels')).out).toBe('?[31mred?\n');
   });
 
+  test('a name that has several types is told with them', async () => {
+    answer.body = JSON.stringify({ profileTypes: ['a', 'b'].map((type) => ({ ID: `m:${type}:c:d:e`, name: 'm' })) });
+    expect(await query('series', 'm{}')).toMatchObject({
+      code: 1,
+      err: 'kiln query: m has 2 types, name one of them: m:a:c:d:e, m:b:c:d:e\n',
+    });
+  });
+
   test('an answer that is no JSON is a sentence', async () => {
     answer.body = '<html>';
     expect(await query('types')).toMatchObject({
@@ -369,8 +410,8 @@ describe('of any server', () => {
     await wrong('query takes profile, top, series, exemplars, heatmap, types, labels, analyze; found nothing');
     await wrong('query types takes only flags, found "cpu"', 'types', 'cpu');
     await wrong("query top takes '<type>{selector}', the selector in quotes: found 2 words", 'top', cpu, '{}');
-    await wrong('found 1 part, want 5', 'series', 'cpu{}');
-    await wrong('query types lists those that there are', 'series', 'cpu{}');
+    await wrong('found 2 parts, want 5', 'series', 'cpu:cpu{}');
+    await wrong('query types lists those that there are', 'series', 'cpu:cpu{}');
     await wrong('at most one name and one', 'labels', 'a', 'b');
     await wrong('kiln query: ', 'labels', '{a=}');
     await wrong('--step is "5", must be a duration', 'series', cpu, '--step=5');

@@ -1,19 +1,19 @@
-import { helpText, loadConfig, parseFlags, type SettingsFor } from '@kiln/config';
+import { helpText, loadConfig, parseFlags } from '@kiln/config';
 import { amountText } from '@kiln/model';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
-import { csvText, jsonText, outputSetting } from './output.ts';
+import { csvText, jsonText, tableOutputOf, tableOutputSettings } from './output.ts';
+import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings } from './range.ts';
 import { selectionHelp, selectionOf } from './selection.ts';
 
-const settings: SettingsFor<{ readonly output: string }> = { output: outputSetting };
-const schema = { analyze: settings, range: rangeSettings, remote: queryRemoteSettings };
+const schema = { analyze: tableOutputSettings, range: rangeSettings, remote: queryRemoteSettings };
 
 /** `kiln query analyze`: what a query of that selection would have to look at. */
 export const analyzeAction: Command = {
   name: 'analyze',
-  synopsis: "'<type>{selector}' [--from now-1h] [--to now] [--output table|json|csv]",
+  synopsis: "'<type>{selector}' [--from now-1h] [--to now] [--output table|json|csv] [-o FILE.csv]",
   summary: 'tell what a query would have to look at, without reading samples',
   example: "query analyze 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}'",
   help: () =>
@@ -42,30 +42,32 @@ function isUnknown(scope: ScopeJson, name: string): boolean {
   );
 }
 
-async function analyze(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function analyze(argv: readonly string[], screen: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { analyze: wanted, range: times, remote } = loadConfig(schema, flags);
-  const { profileType, selector } = selectionOf(flags.rest, 'analyze');
-  const { startMs, endMs } = rangeOf(times);
-  const answer = await askQuerierJson<{ queryScopes?: ScopeJson[] }>({ remote, terminal }, 'AnalyzeQuery', {
-    start: startMs,
-    end: endMs,
+  const output = tableOutputOf(wanted);
+  const terminal = intoFile(wanted.file, screen);
+  const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const { profileType, selector } = await selectionOf(flags.rest, 'analyze', asker, range);
+  const answer = await askQuerierJson<{ queryScopes?: ScopeJson[] }>(asker, 'AnalyzeQuery', {
+    start: range.startMs,
+    end: range.endMs,
     query: `${profileType}${selector}`,
   });
-  if (wanted.output === 'json') {
+  if (output === 'json') {
     terminal.out(jsonText(answer));
     return 0;
   }
   const head = ['where', 'blocks', 'series', 'profiles', 'samples', 'index', 'sample pages', 'symbols'];
-  const show = (value: string, unit: string): string =>
-    wanted.output === 'csv' ? value : amountText(BigInt(value), unit);
+  const show = (value: string, unit: string): string => (output === 'csv' ? value : amountText(BigInt(value), unit));
   const rows = (answer.queryScopes ?? []).map((scope) => [
     scope['componentType'] ?? '',
     ...counted.map((name) => show(scope[name] ?? '0', 'count')),
     ...measured.map(([name, unit]) =>
-      isUnknown(scope, name) ? (wanted.output === 'csv' ? '' : '-') : show(scope[name] ?? '0', unit),
+      isUnknown(scope, name) ? (output === 'csv' ? '' : '-') : show(scope[name] ?? '0', unit),
     ),
   ]);
-  terminal.out(wanted.output === 'csv' ? csvText([head, ...rows]) : tableText([head, ...rows]));
+  terminal.out(output === 'csv' ? csvText([head, ...rows]) : tableText([head, ...rows]));
   return 0;
 }

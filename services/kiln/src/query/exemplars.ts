@@ -2,16 +2,16 @@ import { helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@ki
 import { amountText } from '@kiln/model';
 import { tableText, timeText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
-import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
+import { csvText, jsonText, limitSetting, tableOutputOf, tableOutputSettings, type TableOutput } from './output.ts';
+import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings } from './range.ts';
-import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
+import { selectionHelp, selectionOf, tellEmpty, tellNoSpans } from './selection.ts';
 import { stepSeconds, stepsOf } from './steps.ts';
 
-interface ExemplarFlags {
+interface ExemplarFlags extends TableOutput {
   readonly of: string;
   readonly limit: number;
-  readonly output: string;
 }
 
 const settings: SettingsFor<ExemplarFlags> = {
@@ -24,7 +24,7 @@ const settings: SettingsFor<ExemplarFlags> = {
     meaning: 'What to list: profiles, or samples of spans',
   }),
   limit: limitSetting('exemplars'),
-  output: outputSetting,
+  ...tableOutputSettings,
 };
 const schema = { exemplars: settings, range: rangeSettings, remote: queryRemoteSettings };
 
@@ -32,7 +32,7 @@ const schema = { exemplars: settings, range: rangeSettings, remote: queryRemoteS
 export const exemplarsAction: Command = {
   name: 'exemplars',
   synopsis:
-    "'<type>{selector}' [--of profiles|spans] [--limit 20] [--from now-1h] [--to now] [--output table|json|csv]",
+    "'<type>{selector}' [--of profiles|spans] [--limit 20] [--from now-1h] [--to now] [--output table|json|csv] [-o FILE.csv]",
   summary: 'list single profiles or spans by what they cost, with the ids that query profile takes',
   example: "query exemplars 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}'",
   help: () =>
@@ -48,14 +48,17 @@ interface ExemplarJson {
   readonly traceId?: string;
 }
 
-async function exemplars(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function exemplars(argv: readonly string[], screen: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { exemplars: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'exemplars');
+  const output = tableOutputOf(wanted);
+  const terminal = intoFile(wanted.file, screen);
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'exemplars', asker, range);
   const isSpans = wanted.of === 'spans';
   const answer = await askQuerierJson<{ series?: { slots?: { exemplars?: ExemplarJson[] }[] }[] }>(
-    { remote, terminal },
+    asker,
     'SelectHeatmap',
     {
       profileTypeID: selection.profileType,
@@ -68,21 +71,21 @@ async function exemplars(argv: readonly string[], terminal: Terminal): Promise<n
     },
   );
   const all = (answer.series ?? []).flatMap(({ slots = [] }) => slots.flatMap((slot) => slot.exemplars ?? []));
-  if (all.length === 0) tellEmpty(selection, range, terminal);
+  if (all.length === 0) (isSpans ? tellNoSpans : tellEmpty)(selection, range, terminal);
   const sorted = all.toSorted((a, b) => (BigInt(a.value ?? 0) > BigInt(b.value ?? 0) ? -1 : 1));
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
-  if (wanted.output === 'json') {
+  if (output === 'json') {
     terminal.out(jsonText({ exemplars: shown, more: sorted.length - shown.length }));
     return 0;
   }
   const head = ['time', 'value', ...(isSpans ? ['span', 'trace'] : ['profile'])];
-  const show = (value: string): string => (wanted.output === 'csv' ? value : amountText(BigInt(value), selection.unit));
+  const show = (value: string): string => (output === 'csv' ? value : amountText(BigInt(value), selection.unit));
   const rows = shown.map(({ timestamp = '0', value = '0', profileId = '', spanId = '', traceId = '' }) => [
     timeText(Number(timestamp)),
     show(value),
     ...(isSpans ? [spanId, traceId] : [profileId]),
   ]);
-  if (wanted.output === 'csv') terminal.out(csvText([head, ...rows]));
+  if (output === 'csv') terminal.out(csvText([head, ...rows]));
   else if (rows.length > 0) {
     const left = sorted.length - shown.length;
     terminal.out(`${tableText([head, ...rows])}${left === 0 ? '' : `${left} more: --limit 0 lists all\n`}`);

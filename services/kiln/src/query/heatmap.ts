@@ -4,18 +4,18 @@ import { withoutControls } from '../clipped.ts';
 import { timeText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
 import { fullest, gridOf, gridText, gridWidth, legendText } from './heatmap-grid.ts';
-import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
+import { csvText, jsonText, limitSetting, tableOutputOf, tableOutputSettings, type TableOutput } from './output.ts';
+import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
-import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
+import { selectionHelp, selectionOf, tellEmpty, tellNoSpans } from './selection.ts';
 import { stepSeconds, stepsOf, type Steps } from './steps.ts';
 
-interface HeatmapFlags {
+interface HeatmapFlags extends TableOutput {
   readonly of: string;
   readonly by: readonly string[];
   readonly stepMs: number;
   readonly limit: number;
-  readonly output: string;
 }
 
 const settings: SettingsFor<HeatmapFlags> = {
@@ -42,7 +42,7 @@ const settings: SettingsFor<HeatmapFlags> = {
     meaning: 'Width of a cell in time; 0 = at most 60 of them',
   }),
   limit: limitSetting('maps', 5, 'How many to draw of those that --by makes, most values first'),
-  output: outputSetting,
+  ...tableOutputSettings,
 };
 const schema = { heatmap: settings, range: rangeSettings, remote: queryRemoteSettings };
 
@@ -50,7 +50,7 @@ const schema = { heatmap: settings, range: rangeSettings, remote: queryRemoteSet
 export const heatmapAction: Command = {
   name: 'heatmap',
   synopsis:
-    "'<type>{selector}' [--of profiles|spans] [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output table|json|csv]",
+    "'<type>{selector}' [--of profiles|spans] [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output table|json|csv] [-o FILE.csv]",
   summary: 'draw how large single profiles or spans are, over time',
   example: "query heatmap 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --by service_name",
   help: () =>
@@ -68,32 +68,31 @@ interface SeriesJson {
   }[];
 }
 
-async function heatmap(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function heatmap(argv: readonly string[], screen: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { heatmap: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'heatmap');
+  const output = tableOutputOf(wanted);
+  const terminal = intoFile(wanted.file, screen);
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'heatmap', asker, range);
   const steps = stepsOf(range, wanted.stepMs);
   const isSpans = wanted.of === 'spans';
-  const { series: all = [] } = await askQuerierJson<{ series?: readonly SeriesJson[] }>(
-    { remote, terminal },
-    'SelectHeatmap',
-    {
-      profileTypeID: selection.profileType,
-      labelSelector: selection.selector,
-      // A map of one step begins where it ends; a range has to be longer than that.
-      start: Math.min(steps.firstMs, range.endMs - 1),
-      end: range.endMs,
-      step: stepSeconds(steps),
-      groupBy: wanted.by,
-      queryType: isSpans ? 'HEATMAP_QUERY_TYPE_SPAN' : 'HEATMAP_QUERY_TYPE_INDIVIDUAL',
-    },
-  );
-  if (all.length === 0) tellEmpty(selection, range, terminal);
+  const { series: all = [] } = await askQuerierJson<{ series?: readonly SeriesJson[] }>(asker, 'SelectHeatmap', {
+    profileTypeID: selection.profileType,
+    labelSelector: selection.selector,
+    // A map of one step begins where it ends; a range has to be longer than that.
+    start: Math.min(steps.firstMs, range.endMs - 1),
+    end: range.endMs,
+    step: stepSeconds(steps),
+    groupBy: wanted.by,
+    queryType: isSpans ? 'HEATMAP_QUERY_TYPE_SPAN' : 'HEATMAP_QUERY_TYPE_INDIVIDUAL',
+  });
+  if (all.length === 0) (isSpans ? tellNoSpans : tellEmpty)(selection, range, terminal);
   const series = wanted.limit === 0 ? all : all.slice(0, wanted.limit);
   const more = all.length - series.length;
-  if (wanted.output === 'json') terminal.out(jsonText({ series, more }));
-  else if (wanted.output === 'csv') terminal.out(csvText(cellRows(series, wanted.by)));
+  if (output === 'json') terminal.out(jsonText({ series, more }));
+  else if (output === 'csv') terminal.out(csvText(cellRows(series, wanted.by)));
   else if (series.length > 0) {
     const counted = isSpans ? 'samples of spans' : 'profiles';
     terminal.out(`${counted} by value, ${rangeText(range)}, ${formatDuration(steps.stepMs)} a step\n`);

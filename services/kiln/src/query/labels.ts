@@ -2,16 +2,17 @@ import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { parseSelector } from '@kiln/model';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
-import { csvText, jsonText, outputSetting } from './output.ts';
+import { csvText, jsonText, tableOutputOf, tableOutputSettings } from './output.ts';
+import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 
-const schema = { output: { output: outputSetting }, range: rangeSettings, remote: queryRemoteSettings };
+const schema = { output: tableOutputSettings, range: rangeSettings, remote: queryRemoteSettings };
 
 /** `kiln query labels`: the names of labels, or the values of one. */
 export const labelsAction: Command = {
   name: 'labels',
-  synopsis: "[NAME] ['{selector}'] [--from now-1h] [--to now] [--output table|json|csv]",
+  synopsis: "[NAME] ['{selector}'] [--from now-1h] [--to now] [--output table|json|csv] [-o FILE.csv]",
   summary: 'list the names of labels, or the values of one, a line each',
   example: 'query labels service_name',
   help: () =>
@@ -19,9 +20,11 @@ export const labelsAction: Command = {
   run: labels,
 };
 
-async function labels(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function labels(argv: readonly string[], screen: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const config = loadConfig(schema, flags);
+  const output = tableOutputOf(config.output);
+  const terminal = intoFile(config.output.file, screen);
   const { name, selector } = wordsOf(flags.rest);
   const range = rangeOf(config.range);
   const message = {
@@ -43,7 +46,6 @@ async function labels(argv: readonly string[], terminal: Terminal): Promise<numb
     terminal.err(`${other}--from now-24h looks further back\n`);
   }
   const lines = names.map((text) => [text]);
-  const { output } = config.output;
   if (output === 'json') terminal.out(jsonText({ names }));
   else if (output === 'csv') terminal.out(csvText([[name ?? 'label'], ...lines]));
   else terminal.out(tableText(lines));

@@ -64,11 +64,11 @@ async function profile(argv: readonly string[], terminal: Terminal): Promise<num
   const flags = parseFlags(schema, argv);
   const { profile: wanted, range: times, chosen: chosenFlags, remote } = loadConfig(schema, flags);
   const chosen = chosenOf(chosenFlags);
-  const selection = selectionOf(flags.rest, 'profile');
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'profile', asker, range);
   const output = outputOf(wanted);
   if (wanted.aggregation === 'average') refuseAverage(output, chosen);
-  const asker = { remote, terminal };
   const result =
     output === 'pprof'
       ? gzipSync(await mergedPprof(asker, selection, range, chosen))

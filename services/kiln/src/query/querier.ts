@@ -29,6 +29,18 @@ export const queryRemoteSettings: SettingsFor<QueryRemote> = {
   }),
 };
 
+/** querier.v1.ProfileTypesResponse in protobuf JSON. */
+export interface ProfileTypesJson {
+  readonly profileTypes?: readonly {
+    readonly ID?: string;
+    readonly name?: string;
+    readonly sampleType?: string;
+    readonly sampleUnit?: string;
+    readonly periodType?: string;
+    readonly periodUnit?: string;
+  }[];
+}
+
 /** Which server is asked, and where it is told that something is missing. */
 export interface Asker {
   readonly remote: QueryRemote;

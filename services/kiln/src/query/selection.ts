@@ -1,6 +1,7 @@
 import { ConfigError } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector } from '@kiln/model';
 import type { Terminal } from '../terminal.ts';
+import { askQuerierJson, type Asker, type ProfileTypesJson } from './querier.ts';
 import { rangeText, type Range } from './range.ts';
 
 /** What is asked about: profiles of one type whose labels match a selector. */
@@ -13,24 +14,49 @@ export interface Selection {
 
 /** How a selection is written, for help texts. */
 export const selectionHelp: string =
-  `The type is name:sampleType:sampleUnit:periodType:periodUnit, as query types lists them. No selector means all:\n` +
+  `The type is name:sampleType:sampleUnit:periodType:periodUnit, as query types lists them; its name alone is enough where\n` +
+  `that is the only type of it. No selector means all:\n` +
   `  'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my-app"}'\n\n`;
 
 /**
- * Reads `'<type>{selector}'`, the only word of `action`. Checked here too, so that a typing mistake is told without a server.
- * @throws ConfigError when it is missing or not alone, KilnError when it does not parse.
+ * Reads `'<type>{selector}'`, the only word of `action`. Checked here too, so that a typing mistake is told without a server; a name without a type is
+ * looked up among the types of the range.
+ * @throws ConfigError when it is missing or not alone, KilnError when it does not parse, or when it is a name of no type, or of several.
  */
-export function selectionOf(words: readonly string[], action: string): Selection {
+export async function selectionOf(
+  words: readonly string[],
+  action: string,
+  asker: Asker,
+  range: Range,
+): Promise<Selection> {
   const [word, ...more] = words;
   if (word === undefined || more.length > 0) {
     const found = word === undefined ? 'nothing' : `${words.length} words`;
     throw new ConfigError(`query ${action} takes '<type>{selector}', the selector in quotes: found ${found}`);
   }
   const brace = word.indexOf('{');
-  const profileType = brace < 0 ? word : word.slice(0, brace);
+  const named = brace < 0 ? word : word.slice(0, brace);
   const selector = brace < 0 ? '{}' : word.slice(brace);
   parseSelector(selector);
+  const profileType = named.includes(':') || named === '' ? named : await onlyTypeOf(named, asker, range);
   return { profileType, selector, unit: unitOf(profileType) };
+}
+
+async function onlyTypeOf(name: string, asker: Asker, range: Range): Promise<string> {
+  const { profileTypes = [] } = await askQuerierJson<ProfileTypesJson>(asker, 'ProfileTypes', {
+    start: range.startMs,
+    end: range.endMs,
+  });
+  const ids = profileTypes.flatMap(({ ID, name: own }) => (own === name && ID !== undefined ? [ID] : []));
+  const [only, ...more] = ids;
+  if (only === undefined)
+    throw new KilnError(
+      'not_found',
+      `${name} is the name of no profile type from ${rangeText(range)}: query types lists those that there are`,
+    );
+  if (more.length > 0)
+    throw new KilnError('invalid_argument', `${name} has ${ids.length} types, name one of them: ${ids.join(', ')}`);
+  return only;
 }
 
 function unitOf(profileType: string): string {
@@ -39,6 +65,12 @@ function unitOf(profileType: string): string {
   } catch (error) {
     throw new KilnError('invalid_argument', `${(error as Error).message}: query types lists those that there are`);
   }
+}
+
+/** As `tellEmpty`, where samples of spans were looked for: there may be profiles without any. */
+export function tellNoSpans({ profileType, selector }: Selection, range: Range, terminal: Terminal): void {
+  terminal.err(`no spans in profiles of ${profileType}${selector} from ${rangeText(range)}\n`);
+  terminal.err(`--of profiles takes the profiles themselves, whether or not they have spans\n`);
 }
 
 /** Tells on stderr that there is nothing, where it was looked for, and what to try. */

@@ -2,17 +2,17 @@ import { formatDuration, helpText, loadConfig, parseFlags, setting, type Setting
 import { amountText } from '@kiln/model';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
-import { csvText, jsonText } from './output.ts';
+import { csvText, jsonText, tableFileSetting, tableOutputOf, type TableOutput } from './output.ts';
+import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
 import { rangeOf, rangeSettings, rangeText } from './range.ts';
 import { MIN_CELLS, pointRows, sparklineRoom, sparklineRows, type Line } from './series-rows.ts';
 import { stepSeconds, stepsOf } from './steps.ts';
 import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
 
-interface SeriesFlags {
+interface SeriesFlags extends TableOutput {
   readonly by: readonly string[];
   readonly stepMs: number;
-  readonly output: string;
 }
 
 const settings: SettingsFor<SeriesFlags> = {
@@ -37,8 +37,9 @@ const settings: SettingsFor<SeriesFlags> = {
     default: '',
     choices: ['', 'sparkline', 'table', 'json', 'csv'],
     meaning:
-      'sparkline is a line for each series, table one for each point; empty takes what fits. json is as answered, csv holds plain numbers',
+      'sparkline is a line for each series, table one for each point; empty follows the name of the file, else takes what fits. json is as answered, csv holds plain numbers',
   }),
+  file: tableFileSetting,
 };
 const schema = { series: settings, range: rangeSettings, remote: queryRemoteSettings };
 
@@ -46,7 +47,7 @@ const schema = { series: settings, range: rangeSettings, remote: queryRemoteSett
 export const seriesAction: Command = {
   name: 'series',
   synopsis:
-    "'<type>{selector}' [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output sparkline|table|json|csv]",
+    "'<type>{selector}' [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output sparkline|table|json|csv] [-o FILE.csv]",
   summary: 'show how much over time, split by labels',
   example: "query series 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --by service_name",
   help: () =>
@@ -62,13 +63,16 @@ interface SeriesAnswer {
   }[];
 }
 
-async function series(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function series(argv: readonly string[], screen: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { series: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'series');
+  const output = tableOutputOf(wanted);
+  const terminal = intoFile(wanted.file, screen);
   const range = rangeOf(times);
+  const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'series', asker, range);
   const steps = stepsOf(range, wanted.stepMs);
-  const answer = await askQuerierJson<SeriesAnswer>({ remote, terminal }, 'SelectSeries', {
+  const answer = await askQuerierJson<SeriesAnswer>(asker, 'SelectSeries', {
     profileTypeID: selection.profileType,
     labelSelector: selection.selector,
     start: steps.firstMs,
@@ -78,7 +82,7 @@ async function series(argv: readonly string[], terminal: Terminal): Promise<numb
   });
   const lines = linesOf(answer, wanted.by);
   if (lines.length === 0) tellEmpty(selection, range, terminal);
-  const { output, by } = wanted;
+  const { by } = wanted;
   if (output === 'json') terminal.out(jsonText({ series: answer.series ?? [] }));
   else if (output === 'csv') terminal.out(csvText(pointRows(lines, by, String)));
   else if (lines.length > 0) {

@@ -10,16 +10,16 @@ import type { Command, Terminal } from '../terminal.ts';
 import { valueDigits, valueOf, valueText, type Values } from '../values.ts';
 import { aggregationSetting, askAverage, tellSummed } from './aggregation.ts';
 import { mergedPprof } from './merged-pprof.ts';
-import { csvText, jsonText, limitSetting, outputSetting } from './output.ts';
+import { csvText, jsonText, limitSetting, tableOutputOf, tableOutputSettings, type TableOutput } from './output.ts';
+import { intoFile } from './write-result.ts';
 import { queryRemoteSettings, type Asker } from './querier.ts';
 import { rangeOf, rangeSettings, type Range } from './range.ts';
 import { selectionHelp, selectionOf, tellEmpty, type Selection } from './selection.ts';
 
-interface TopFlags {
+interface TopFlags extends TableOutput {
   readonly limit: number;
   readonly sort: string;
   readonly aggregation: string;
-  readonly output: string;
 }
 
 const settings: SettingsFor<TopFlags> = {
@@ -33,7 +33,7 @@ const settings: SettingsFor<TopFlags> = {
     meaning: 'Which column is largest first',
   }),
   aggregation: aggregationSetting,
-  output: outputSetting,
+  ...tableOutputSettings,
 };
 const schema = { top: settings, range: rangeSettings, remote: queryRemoteSettings };
 
@@ -41,7 +41,7 @@ const schema = { top: settings, range: rangeSettings, remote: queryRemoteSetting
 export const topAction: Command = {
   name: 'top',
   synopsis:
-    "'<type>{selector}' [--limit 20] [--sort self|total] [--aggregation sum|average] [--from now-1h] [--to now] [--output table|json|csv]",
+    "'<type>{selector}' [--limit 20] [--sort self|total] [--aggregation sum|average] [--from now-1h] [--to now] [--output table|json|csv] [-o FILE.csv]",
   summary: 'list the functions that cost most',
   example: "query top 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --limit 10",
   help: () =>
@@ -50,12 +50,14 @@ export const topAction: Command = {
   run: top,
 };
 
-async function top(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function top(argv: readonly string[], screen: Terminal): Promise<number> {
   const flags = parseFlags(schema, argv);
   const { top: wanted, range: times, remote } = loadConfig(schema, flags);
-  const selection = selectionOf(flags.rest, 'top');
+  const output = tableOutputOf(wanted);
+  const terminal = intoFile(wanted.file, screen);
   const range = rangeOf(times);
   const asker = { remote, terminal };
+  const selection = await selectionOf(flags.rest, 'top', asker, range);
   const sums =
     wanted.aggregation === 'average'
       ? await averagesOf(asker, selection, range)
@@ -65,8 +67,8 @@ async function top(argv: readonly string[], terminal: Terminal): Promise<number>
   const sorted = sums.functions.toSorted(wanted.sort === 'self' ? bySelf : byTotal);
   const digits = (value: bigint): string => valueDigits(value, sums);
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
-  if (wanted.output === 'json') terminal.out(jsonText(answer(selection, range, sums, shown)));
-  else if (wanted.output === 'csv') {
+  if (output === 'json') terminal.out(jsonText(answer(selection, range, sums, shown)));
+  else if (output === 'csv') {
     terminal.out(
       csvText([['function', 'self', 'total'], ...shown.map((one) => [one.name, digits(one.self), digits(one.total)])]),
     );

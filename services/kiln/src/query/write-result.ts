@@ -1,8 +1,24 @@
+import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConfigError } from '@kiln/config';
 import { KilnError } from '@kiln/model';
 import type { Terminal } from '../terminal.ts';
+
+/** A terminal whose results go into a file, or, with no name for it, `terminal` itself. The rest is still told there. */
+export function intoFile(file: string, terminal: Terminal): Terminal {
+  if (file === '') return terminal;
+  let isBegun = false;
+  const out = (text: string | Uint8Array): void => {
+    writeFileSync(file, text, { flag: isBegun ? 'a' : 'w' });
+    if (!isBegun) terminal.err(`wrote ${file}\n`);
+    isBegun = true;
+  };
+  return { ...terminal, out, columns: FILE_COLUMNS, isScreen: false, colours: false };
+}
+
+/** Characters per line of what is drawn for a file. */
+const FILE_COLUMNS = 120;
 
 /**
  * Writes what was asked for into the file, or, with no name for it, to the terminal.

@@ -1,7 +1,7 @@
 import { useState, type FormEvent, type ReactNode } from 'react';
 import { Menu } from './menu.tsx';
 import { usePage } from './page.ts';
-import { QUICK_RANGES, rangeText, readStamp, readTime, stamp } from './time-range.ts';
+import { QUICK_RANGES, rangeText, readStamp, readTime, shownTime } from './time-range.ts';
 
 interface Ends {
   readonly from: string;
@@ -85,10 +85,6 @@ function TwoTimes({ from, until, onRange }: Ends & { readonly onRange: (ends: En
       </button>
     </form>
   );
-}
-
-function shownTime(text: string): string {
-  return text.startsWith('now') ? text : stamp(readTime(text, 0) ?? 0);
 }
 
 function readShown(text: string): string {

@@ -35,13 +35,15 @@ export function readTime(text: string, nowMs: number): number | undefined {
   return sign === '-' ? nowMs - ms : nowMs + ms;
 }
 
-const DIGITS = /^\d{1,19}$/;
+const DIGITS = /^(\d{1,13}|\d{16}|\d{19})$/;
 
-/** Eight digits that are a date are that day; otherwise their number tells the unit. */
-function fromDigits(digits: string): number {
+/** Eight digits are a day, or nothing; of others their number tells the unit. */
+function fromDigits(digits: string): number | undefined {
   const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(digits) ?? [];
-  const midnight = new Date(`${year}-${month}-${day}T00:00:00Z`);
-  if (Number(year) > 1900 && midnight.getUTCDate() === Number(day)) return midnight.getTime();
+  if (year !== undefined) {
+    const midnight = new Date(`${year}-${month}-${day}T00:00:00Z`);
+    return midnight.getUTCDate() === Number(day) ? midnight.getTime() : undefined;
+  }
   if (digits.length === 13) return Number(digits);
   if (digits.length === 16 || digits.length === 19) return Number(digits.slice(0, 13));
   return Number(digits) * 1000;
@@ -68,7 +70,7 @@ export function resolveRange(from: string, until: string, nowMs: number): TimeRa
 }
 
 function wrongTime(name: string, text: string): string {
-  return `“${name}” is ${JSON.stringify(text.slice(0, 60))}: want now, now-1h30m, Unix seconds to nanoseconds, or a day YYYYMMDD.`;
+  return `“${name}” is ${JSON.stringify(text.slice(0, 60))}: want now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD.`;
 }
 
 /** `2026-11-29 18:03:20`, local time. */
@@ -94,8 +96,13 @@ export function rangeText(from: string, until: string): string {
   const known = QUICK_RANGES.find((range) => range.from === from && until === 'now');
   if (known !== undefined) return known.text;
   if (until === 'now' && from.startsWith('now-')) return `Last ${from.slice(4)}`;
-  const end = (text: string): string => (DIGITS.test(text) ? stamp(readTime(text, 0) ?? 0) : text);
-  return `${end(from)} – ${end(until)}`;
+  return `${shownTime(from)} – ${shownTime(until)}`;
+}
+
+/** A time of an address for people: a point in time as a stamp, all else as it is. */
+export function shownTime(text: string): string {
+  const ms = text.startsWith('now') ? undefined : readTime(text, 0);
+  return ms === undefined ? text : stamp(ms);
 }
 
 /** The ranges of the picker. */
