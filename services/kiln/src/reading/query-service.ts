@@ -22,7 +22,9 @@ export interface QueryServicePorts {
 /** Query-frontend and querier in one thread: from the message of a call to that of its answer. */
 export class QueryService {
   readonly #calls: QueryCalls;
+  /** Of the tenants of the calls that run: a read may name any, also such as do not exist, so none is kept longer. */
   readonly #limits = new Map<TenantId, Limits>();
+  #running = 0;
 
   constructor(ports: QueryServicePorts) {
     const limits = (tenant: TenantId): Limits => this.#limits.get(tenant)!;
@@ -30,8 +32,13 @@ export class QueryService {
   }
 
   /** @param limits of every tenant of the call, as they are now. @throws KilnError by the method. */
-  answer(call: QueryCall, limits: LimitsByTenant, signal: AbortSignal): Promise<QueryReply> {
+  async answer(call: QueryCall, limits: LimitsByTenant, signal: AbortSignal): Promise<QueryReply> {
     for (const tenant of call.tenants) this.#limits.set(tenant, limits[tenant]!);
-    return this.#calls.answer(call, signal);
+    this.#running++;
+    try {
+      return await this.#calls.answer(call, signal);
+    } finally {
+      if (--this.#running === 0) this.#limits.clear();
+    }
   }
 }
