@@ -16,6 +16,8 @@ const WARM_UP_S = 60;
 const SETTLE_S = 11;
 /** Answers that are waited for at most; above it a push is left out, for both. */
 const IN_FLIGHT = 100;
+/** Of all pushes; half an hour is not for nothing because one of tens of thousands found a closed connection. */
+const FAILED_AT_MOST = 0.001;
 
 export interface SelfEffort {
   readonly pairs: number;
@@ -74,10 +76,12 @@ export async function selfRows(pushes: readonly Push[], { pairs, turnSeconds }: 
     await Promise.all(servers.map((server) => server.stop()));
     await rm(dir, { recursive: true, force: true });
   }
-  const { left, failed } = await load;
-  if (failed > 0) throw new Error(`${failed} pushes were not answered 200`);
-  if (left > 0)
-    process.stderr.write(`${left} pushes were left out: the machine is too busy for ${PER_SECOND} a second\n`);
+  const { due, left, failed } = await load;
+  if (failed > due * FAILED_AT_MOST) throw new Error(`${failed} pushes of ${due} were not answered 200`);
+  if (left + failed > 0)
+    process.stderr.write(
+      `of ${due} pushes ${left} were left out, because the machine is too busy for ${PER_SECOND} a second, and ${failed} not answered 200\n`,
+    );
   return [
     row('Kiln profiles itself: CPU of pushes more than without', cost, '%', 2, spread(cost, '%')),
     row('  of a second', more, 'ms', undefined, spread(more, 'ms')),
@@ -129,7 +133,7 @@ async function pushAll(
   urls: readonly string[],
   pushes: readonly Push[],
   signal: AbortSignal,
-): Promise<{ left: number; failed: number }> {
+): Promise<{ due: number; left: number; failed: number }> {
   const raw = pushes.map(({ gzip }) => new Uint8Array(gunzipSync(gzip)));
   const waiting = new Set<Promise<void>>();
   let left = 0;
@@ -139,7 +143,8 @@ async function pushAll(
     if (answer?.status !== 200) failed++;
   };
   const began = performance.now();
-  for (let n = 0; !signal.aborted; n++) {
+  let n = 0;
+  for (; !signal.aborted; n++) {
     const waitMs = began + (n * 1_000) / PER_SECOND - performance.now();
     if (waitMs > 0) await sleep(waitMs);
     if (waiting.size > IN_FLIGHT) {
@@ -158,5 +163,5 @@ async function pushAll(
     }
   }
   await Promise.all(waiting);
-  return { left, failed };
+  return { due: n, left, failed };
 }
