@@ -29,7 +29,8 @@ export async function benchServer(flags: readonly string[] = []): Promise<BenchS
   const before = process.env['NODE_OPTIONS'];
   process.env['NODE_OPTIONS'] = `${before ?? ''} --import=${join(import.meta.dirname, 'delay-probe.mjs')}`;
   process.env['KILN_BENCH_DELAY'] = file;
-  const kiln = await startKiln({ dataDir: join(dir, 'data'), flags });
+  // Connections rest while others take their turn, and one that is closed just then may be taken for the next request.
+  const kiln = await startKiln({ dataDir: join(dir, 'data'), flags: ['--server.http-idle-timeout=1h', ...flags] });
   if (before === undefined) delete process.env['NODE_OPTIONS'];
   else process.env['NODE_OPTIONS'] = before;
   return {
