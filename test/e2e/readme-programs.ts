@@ -24,7 +24,7 @@ export const readmePrograms: readonly ReadmeProgram[] = [
     kind: CPU,
     write: (code) => `${code}
 import time
-end = time.monotonic() + 14
+end = time.monotonic() + 25
 while time.monotonic() < end:
     sum(i * i for i in range(10000))
 pyroscope.shutdown()
@@ -86,12 +86,13 @@ burn();
     language: 'rust',
     tool: 'cargo',
     kind: CPU,
+    // It sends when the clock shows a multiple of ten seconds, and what has come since the last of these may be lost when it ends.
     write: (code) => {
       const [used, start] = headAndRest(code);
       return `${used}
 fn main() -> Result<(), Box<dyn std::error::Error>> {
 ${start}
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(14);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(25);
     let mut x = 0u64;
     while std::time::Instant::now() < end {
         x = std::hint::black_box(x.wrapping_mul(31).wrapping_add(1));
