@@ -137,15 +137,16 @@ function symbolsAndTemplates(
 
 const templateOf = (row: number): number => (row * 7) % TEMPLATES;
 
-/** The day from time 0 on, sorted by series and time as in a block. */
+/** The day from time 0 on, sorted by hour, series and time as in a block. An hour is a multiple of `everyMs`. */
 function dayOf(
   { name, series, everyMs }: RangeService,
   like: DatasetTables,
   templates: readonly Template[],
   random: Random,
 ): DatasetTables {
-  const perSeries = DAY_MS / everyMs;
-  const length = series * perSeries;
+  const perHour = HOUR_MS / everyMs;
+  const length = series * perHour * 24;
+  const seriesOf = (row: number): number => Math.floor(row / perHour) % series;
   const totals = like.types.map(() => new Float64Array(length));
   const pages: Page[] = [];
   const builder = new PageBuilder(like.types.length);
@@ -162,10 +163,10 @@ function dayOf(
   const offsets = Array.from({ length: series }, () => Math.floor(random() * everyMs));
   const id = new Uint8Array(length * 8);
   for (let i = 0; i < id.length; i++) id[i] = random() * 256;
-  const timeMs = Float64Array.from(
-    { length },
-    (_, row) => (row % perSeries) * everyMs + offsets[Math.floor(row / perSeries)]!,
-  );
+  const timeMs = Float64Array.from({ length }, (_, row) => {
+    const hour = Math.floor(row / (series * perHour));
+    return hour * HOUR_MS + (row % perHour) * everyMs + offsets[seriesOf(row)]!;
+  });
   return {
     ...columnsOf(like),
     service: name,
@@ -180,7 +181,7 @@ function dayOf(
     ),
     rows: {
       length,
-      series: Uint32Array.from({ length }, (_, row) => Math.floor(row / perSeries)),
+      series: Uint32Array.from({ length }, (_, row) => seriesOf(row)),
       timeMs,
       id,
       offset: undefined,

@@ -87,6 +87,10 @@ export function questions({ services }: RangeStore, { days }: StoredRanges): Ask
   const half = HOUR_MS / 2;
   for (const { name } of services) {
     ask('flame graph', name, '1 h from half past', { startMs: endMs - HOUR_MS - half + 1, endMs: endMs - half });
+    // Nor with a bucket of any roll-up: as Grafana asks.
+    const odd = half + 7_123;
+    ask('flame graph', name, '1 h to some second', { startMs: endMs - HOUR_MS - odd + 1, endMs: endMs - odd });
+    ask('flame graph', name, '24 h to some second', { startMs: endMs - DAY_MS - odd + 1, endMs: endMs - odd });
     ask('flame graph', name, '24 h, one series', { startMs: endMs - DAY_MS + 1, endMs, matcher: ', pod="pod-0000"' });
     ask('flame graph', name, '24 h, all series but one', {
       startMs: endMs - DAY_MS + 1,

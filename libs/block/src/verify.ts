@@ -4,10 +4,11 @@ import { readDirectory, type Directory, type TenantEntry } from './directory.ts'
 import { mergePage } from './page/merge-page.ts';
 import { PageRows } from './page/page-rows.ts';
 import { openPart, type PartDataset } from './part.ts';
+import { hourOf } from './row-order.ts';
 import type { StoredTables } from './stored-tables.ts';
 import { readIds } from './sections/kept-ids.ts';
 import type { Codecs, DatasetTables, Page, Rollup, RowColumns } from './tables.ts';
-import { checkVersion, OBJECT_MAGIC } from './versions.ts';
+import { checkVersion, MINOR, MINOR_BY_HOUR, OBJECT_MAGIC } from './versions.ts';
 
 /** One thing that is wrong with an object. */
 export interface Problem {
@@ -27,7 +28,7 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
       return undefined;
     }
   };
-  check('header', () => readHeader(bytes));
+  const minor = check('header', () => readHeader(bytes)) ?? MINOR;
   const directory = check('directory', () => readDirectory(bytes, codecs, bytes.length));
   if (directory === undefined) return problems;
   if (directory.idsLen > 0) check('ids', () => readIds(slice(bytes, directory.idsOff, directory.idsLen), codecs));
@@ -42,7 +43,7 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
       const tables = dataset.tables();
       check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => {
         verifyTables(tables, dataset);
-        if (directory.level > 0) verifyOrder(tables.rows);
+        if (directory.level > 0) verifyOrder(tables.rows, minor >= MINOR_BY_HOUR ? hourOf : () => 0);
         for (const rollup of [...tables.rollups, ...tables.fineRollups]) verifyRollup(tables, rollup);
       });
     });
@@ -60,13 +61,15 @@ export function verifyDataset(dataset: PartDataset): string | undefined {
   }
 }
 
-function readHeader(bytes: Uint8Array): void {
+/** @returns the minor version. */
+function readHeader(bytes: Uint8Array): number {
   const r = new ByteReader(bytes, 'object');
   if (r.u32() !== OBJECT_MAGIC) r.fail('no object begins here');
   const version = [r.u16(), r.u16()] as const;
   checkVersion(...version, 'object');
   const footer = new ByteReader(bytes, 'object', Math.max(8, bytes.length - FOOTER_VERSION_FROM_END));
   if (footer.u16() !== version[0] || footer.u16() !== version[1]) footer.fail('header and footer name two versions');
+  return version[1];
 }
 
 const FOOTER_VERSION_FROM_END = 20;
@@ -95,11 +98,15 @@ function checkLevel({ level, idsLen, entries }: Directory): string[] {
   return found;
 }
 
-/** Rows of a block rise by (series, time, id); only rows with other totals may share all three. */
-function verifyOrder({ length, series, timeMs, id, offset, totals }: RowColumns): void {
+/** Rows of a block rise by (stretch of time, series, time, id); only rows with other totals may share all of these. */
+function verifyOrder(
+  { length, series, timeMs, id, offset, totals }: RowColumns,
+  stretchOf: (timeMs: number) => number,
+): void {
   if (offset !== undefined) throw new KilnError('data_loss', 'rows of a block with log offsets');
   for (let row = 1; row < length; row++) {
     const order =
+      stretchOf(timeMs[row]!) - stretchOf(timeMs[row - 1]!) ||
       series[row]! - series[row - 1]! ||
       timeMs[row]! - timeMs[row - 1]! ||
       compareBytes(id.subarray(row * 8, row * 8 + 8), id.subarray(row * 8 - 8, row * 8));

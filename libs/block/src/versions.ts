@@ -3,7 +3,9 @@ import { KilnError } from '@kiln/model';
 
 /** Layout version of objects. A reader refuses a newer major; a newer minor only adds what an older reader may skip. */
 export const MAJOR = 1;
-export const MINOR = 2;
+export const MINOR = 3;
+/** Since this one rows of a block rise by hour before they rise by series. */
+export const MINOR_BY_HOUR = 3;
 
 export const OBJECT_MAGIC = 0x314b4250; // "PBK1"
 export const REGION_MAGIC = 0x4752; // "RG"

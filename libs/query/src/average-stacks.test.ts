@@ -1,7 +1,7 @@
 import { formatSelector, labelSetKey } from '@kiln/model';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { AVERAGE_SCALE } from './average-stacks.ts';
+import { AVERAGE_SCALE, runAverageStacks } from './average-stacks.ts';
 import { functionSums, stacksThrough, treeTotal } from './function-sums.ts';
 import type { FunctionTreeColumns } from './function-tree.ts';
 import type { AverageStacksQuery, StacktracesQuery } from './query.ts';
@@ -79,6 +79,18 @@ test('an average is the sum over series of the mean of each over its profiles, w
     { numRuns },
   );
   expect(uneven).toBeGreaterThan(numRuns / 100);
+});
+
+test('an average is the same however many series are summed at once', () => {
+  fc.assert(
+    fc.property(averaged, ({ list, times, conditions: wanted, profileType: id }) => {
+      const selector = formatSelector(wanted);
+      const query: AverageStacksQuery = { kind: 'averageStacks', ...times, profileType: id, selector };
+      const tables = list.map((dataset) => toTables(dataset));
+      expect(runAverageStacks(query, tables, {}, undefined, 1)).toEqual(runAverageStacks(query, tables));
+    }),
+    { numRuns },
+  );
 });
 
 /** Functions by name: what they cost themselves, and what the stacks cost that they are in at least once. */

@@ -1,4 +1,4 @@
-import { mergePage, type DatasetTables, type StoredPage, type StoredTables } from '@kiln/block';
+import { PageRows, type DatasetTables, type StoredPage, type StoredTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { exactFromBigInt, exactToBigInt, ExactSums } from '@kiln/model';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
@@ -24,17 +24,22 @@ const FORMAT = 'average stacks partial';
 /** Values of an averaged tree are in units of 1 / AVERAGE_SCALE: a stack that one profile of three holds once is 0.333, not nothing. */
 export const AVERAGE_SCALE = 1000;
 
-/** The function tree of every series that a query selects of some datasets, and the number of its profiles. */
+/**
+ * The function tree of every series that a query selects of some datasets, and the number of its profiles.
+ * @param sumsMaxBytes what the sums of the series that are read at once may take; for tests. Pages are read again for the next ones.
+ */
 export function runAverageStacks(
   query: AverageStacksQuery,
   datasets: Iterable<DatasetTables>,
   limits: QueryLimits = {},
   stats?: RunStats,
+  sumsMaxBytes: number = SUMS_MAX_BYTES,
 ): Uint8Array {
   const selection = compileProfileSelection(query, query);
   const trees = new SeriesTrees(limits);
   for (const tables of datasets) {
-    for (const type of matchTypes(tables, selection)) addSeries(trees, tables, type, selection, stats);
+    for (const type of matchTypes(tables, selection))
+      addSeries(trees, { tables, type, selection, sumsMaxBytes }, stats);
   }
   return encode(trees);
 }
@@ -129,13 +134,13 @@ class SeriesTrees {
   }
 }
 
-/** The rows of each series that a selection wants of a value type, and which of all rows are. A row without value is no profile of that type. */
+/** How many rows of each series a selection wants of a value type, and which of all rows. A row without value is no profile of that type. */
 function wantedRows(
   tables: DatasetTables,
   type: number,
   selection: Selection,
-): { rowsOf: Map<number, number[]>; wanted: Uint8Array } {
-  const rowsOf = new Map<number, number[]>();
+): { rowsOf: Map<number, number>; wanted: Uint8Array } {
+  const rowsOf = new Map<number, number>();
   const { length, series, totals } = tables.rows;
   const wanted = new Uint8Array(length);
   const matched = matchRows(tables, selection, matchSeries(tables, selection));
@@ -145,32 +150,72 @@ function wantedRows(
     if (matched !== undefined && matched[row] === 0) continue;
     if (lo[row] === 0 && (hi === undefined || hi[row] === 0)) continue;
     wanted[row] = 1;
-    const rows = rowsOf.get(series[row]!);
-    if (rows === undefined) rowsOf.set(series[row]!, [row]);
-    else rows.push(row);
+    rowsOf.set(series[row]!, (rowsOf.get(series[row]!) ?? 0) + 1);
   }
   return { rowsOf, wanted };
 }
 
 function addSeries(
   trees: SeriesTrees,
-  tables: DatasetTables,
-  type: number,
-  selection: Selection,
+  {
+    tables,
+    type,
+    selection,
+    sumsMaxBytes,
+  }: { tables: DatasetTables; type: number; selection: Selection; sumsMaxBytes: number },
   stats: RunStats | undefined,
 ): void {
-  const { rowsOf, wanted: all } = wantedRows(tables, type, selection);
-  if (stats !== undefined) stats.pages += tables.pages.filter((page) => anyRow(all, page)).length;
-  const wanted = new Uint8Array(tables.rows.length);
+  const { rowsOf, wanted } = wantedRows(tables, type, selection);
+  const pages = tables.pages.filter((page) => anyRow(wanted, page));
+  if (stats !== undefined) stats.pages += pages.length;
   const virtual = virtualLabels(tables, type);
-  for (const [series, rows] of rowsOf) {
-    for (const row of rows) wanted[row] = 1;
-    const sums = new ExactSums(tables.symbols.stacks.length);
-    for (const page of tables.pages) if (anyRow(wanted, page)) mergePage(page, type, wanted, sums);
-    const number = trees.series.number(allLabels(tables.series[series]!, virtual));
-    trees.add(number, rows.length, (tree) => addStacks(tree, tables.symbols, sums));
-    for (const row of rows) wanted[row] = 0;
+  const all = [...rowsOf.keys()];
+  const atOnce = Math.max(1, Math.floor(sumsMaxBytes / (16 * tables.symbols.stacks.length)));
+  for (let from = 0; from < all.length; from += atOnce) {
+    const some = all.slice(from, from + atOnce);
+    const sums = sumBySeries(tables, type, pages, wanted, some);
+    for (const [i, series] of some.entries()) {
+      const number = trees.series.number(allLabels(tables.series[series]!, virtual));
+      trees.add(number, rowsOf.get(series)!, (tree) => addStacks(tree, tables.symbols, sums[i]!));
+    }
   }
+}
+
+const SUMS_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Sums by stack row of the wanted rows of some series, one after the other. */
+function sumBySeries(
+  { rows, types, symbols }: DatasetTables,
+  type: number,
+  pages: DatasetTables['pages'],
+  wanted: Uint8Array,
+  some: readonly number[],
+): ExactSums[] {
+  const { length } = symbols.stacks;
+  const sums = some.map(() => new ExactSums(length));
+  const sumsOf = new Map(some.map((series, i) => [series, sums[i]!]));
+  let samples: PageRows | undefined;
+  for (const page of pages) {
+    if (samples === undefined) samples = new PageRows(page, types.length, length);
+    else samples.open(page, length);
+    for (let row = page.firstRow; row < page.firstRow + page.rows; row++) {
+      const own = wanted[row] === 0 ? undefined : sumsOf.get(rows.series[row]!);
+      if (own === undefined) {
+        samples.skip();
+      } else {
+        samples.next();
+        addSamples(own, samples, type);
+      }
+    }
+    samples.next(); // behind the last row: all streams of the page end where they should
+  }
+  return sums;
+}
+
+/** Hot: once per sample. */
+function addSamples(sums: ExactSums, { length, stack, values }: PageRows, type: number): void {
+  const { lo, hi } = values[type]!;
+  for (let i = 0; i < length; i++) sums.add(stack[i]!, lo[i]!, hi === undefined ? 0 : hi[i]!);
 }
 
 /** The pages that `runAverageStacks` reads of a dataset whose rows are at hand. Roll-ups are of no use: they sum all series. */

@@ -227,6 +227,26 @@ describe('a merge', { timeout: 60_000 }, () => {
     expect(names(second!)).not.toMatch(/most|some|rare/);
   });
 
+  test('sorts rows by hour, then by series, then by time', () => {
+    const profile = (timeMs: number, pod: string): PlainProfile => ({
+      service: 'api',
+      name: 'cpu',
+      types: ['cpu'],
+      timeMs,
+      groups: [{ labels: { pod }, samples: [{ stack: [], values: [1n] }], spans: [] }],
+    });
+    const pods = ['b', 'a'];
+    const times = [2 * HOUR, HOUR + 5, HOUR, HOUR - 1, 0];
+    const sent = pods.flatMap((pod, i) =>
+      times.map((timeMs, j) => ({ id: i * 10 + j, profile: profile(timeMs, pod) })),
+    );
+    const [day] = [...mergeDatasets(sourcesOf([sent], 3), every(24 * HOUR), 7, codecs).windows.values()];
+    const { series, rows } = day!;
+    const lies = Array.from(rows.timeMs, (timeMs, row) => `${labelsOf(series[rows.series[row]!]!)['pod']} ${timeMs}`);
+    const hour = (from: readonly number[]): string[] => ['a', 'b'].flatMap((pod) => from.map((ms) => `${pod} ${ms}`));
+    expect(lies).toEqual([...hour([0, HOUR - 1]), ...hour([HOUR, HOUR + 5]), ...hour([2 * HOUR])]);
+  });
+
   test('of value types in another order puts each value where its type is', () => {
     const profile = (types: string[], values: bigint[], timeMs: number): PlainProfile => ({
       service: 'api',
@@ -297,12 +317,17 @@ describe('a block', () => {
 
   test('with rows out of order, or a copy, does not verify', () => {
     const rows = { ...source!.rows, offset: undefined };
+    const twice = { ...source!, maxMs: HOUR, series: [...source!.series, ...source!.series] };
     const problems = (changed: typeof rows): string[] =>
       verifyObject(
-        writeBlock({ level: 2, blockId, tenant, datasets: [{ ...source!, rows: changed }] }, codecs).bytes,
+        writeBlock({ level: 2, blockId, tenant, datasets: [{ ...twice, rows: changed }] }, codecs).bytes,
         codecs,
       ).map(({ found: problem }) => problem);
     expect(problems(rows)).toEqual(['row 1 belongs before row 0']);
+    // By hour before by series.
+    const series = Uint32Array.of(1, 0);
+    expect(problems({ ...rows, series, timeMs: Float64Array.of(1, HOUR) })).toEqual([]);
+    expect(problems({ ...rows, series, timeMs: Float64Array.of(1, HOUR - 1) })).toEqual(['row 1 belongs before row 0']);
     const timeMs = Float64Array.of(3, 3);
     expect(problems({ ...rows, timeMs })).toEqual([]);
     expect(problems({ ...rows, timeMs, id: new Uint8Array(16) })).toEqual(['row 1 is a copy of row 0']);

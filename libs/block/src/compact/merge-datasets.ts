@@ -21,7 +21,7 @@ export interface MergedDatasets {
 /**
  * Merges datasets of one (tenant, service, `__name__`, set of value types) and splits the rows by windows of profile time (design: engine.md §7).
  *
- * - Rows of a window are sorted by (series, time, id) and have no log offset; series are sorted. A row that equals another one in series, time,
+ * - Rows of a window are sorted by (hour, series, time, id) and have no log offset; series are sorted. A row that equals another one in series, time,
  *   id and totals is a copy, and one of them is kept. An id alone does not make a copy: see `MergedRows`.
  * - Symbols are interned anew, only those that the kept rows use. The most used stack gets number 0, because small numbers are small ids in
  *   pages. Totals and values are carried over as they are; spans stay with their rows.

@@ -1,4 +1,5 @@
 import { labelSetKey, type LabelSet } from '@kiln/model';
+import { hourOf } from '../row-order.ts';
 import type { DatasetTables } from '../tables.ts';
 
 /** The rows of one window of time: entries from .. to of `MergedRows.order`. */
@@ -9,8 +10,8 @@ export interface RowWindow {
 }
 
 /**
- * The rows of several datasets of one key, without their samples: numbered source by source, sorted by (window, series, time, id, totals), copies
- * dropped.
+ * The rows of several datasets of one key, without their samples: numbered source by source, sorted by (window, hour, series, time, id,
+ * totals), copies dropped.
  *
  * What is a copy: a profile's id says which content it has, and a profile is split by labels into series, so (series, time, id) names one row. Two
  * rows of that name with the same totals are one row that was written twice, and one counts. With other totals they are not the same content: the
@@ -52,6 +53,7 @@ export class MergedRows {
     this.timeMs = new Float64Array(length);
     this.#id = new Uint32Array(length * 2);
     const window = new Float64Array(length);
+    const hour = new Float64Array(length);
     let at = 0;
     for (const [s, { rows }] of sources.entries()) {
       this.#firsts.push(at);
@@ -64,10 +66,18 @@ export class MergedRows {
         this.#id[at * 2] = ids.getUint32(row * 8);
         this.#id[at * 2 + 1] = ids.getUint32(row * 8 + 4);
         window[at] = windowOf(rows.timeMs[row]!);
+        hour[at] = hourOf(rows.timeMs[row]!);
       }
     }
     const sorted = Uint32Array.from({ length }, (_, row) => row);
-    sorted.sort((a, b) => window[a]! - window[b]! || this.#compareNames(a, b) || this.#compareTotals(a, b) || a - b);
+    sorted.sort(
+      (a, b) =>
+        window[a]! - window[b]! ||
+        hour[a]! - hour[b]! ||
+        this.#compareNames(a, b) ||
+        this.#compareTotals(a, b) ||
+        a - b,
+    );
     let kept = 0;
     let conflicts = 0;
     this.#kept = new Uint8Array(length);
@@ -103,7 +113,7 @@ export class MergedRows {
     return this.#kept[row] !== 0;
   }
 
-  /** Rows of equal series and time lie in one window. */
+  /** Rows of equal series and time lie in one window and hour. */
   #compareNames(a: number, b: number): number {
     const id = this.#id;
     return (

@@ -104,15 +104,12 @@ function countUses(uses: Uint32Array, stacks: Uint32Array, { stack, length }: Pa
 
 /** Series keep their order; those without rows are left out. @returns also their numbers by those of the merge. */
 function usedSeries({ rows }: MergeJob, order: Uint32Array): { series: LabelSet[]; numbers: Uint32Array } {
+  const used = new Uint8Array(rows.series.length);
+  for (let i = 0; i < order.length; i++) used[rows.seriesOf[order[i]!]!] = 1;
   const numbers = new Uint32Array(rows.series.length);
   const series: LabelSet[] = [];
-  let last = -1;
-  for (let i = 0; i < order.length; i++) {
-    const number = rows.seriesOf[order[i]!]!; // rows are sorted by it
-    if (number === last) continue;
-    last = number;
-    numbers[number] = series.push(rows.series[number]!) - 1;
-  }
+  for (let number = 0; number < used.length; number++)
+    if (used[number] !== 0) numbers[number] = series.push(rows.series[number]!) - 1;
   return { series, numbers };
 }
 
