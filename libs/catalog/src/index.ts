@@ -1,3 +1,4 @@
+export { decodeAdHocObject, encodeAdHocObject } from './ad-hoc-object.ts';
 export type { Patience } from './attempts.ts';
 export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
@@ -15,6 +16,7 @@ export {
   clusterKey,
   damagedPartKey,
   manifestKey,
+  keptPrefixes,
   quarantineKey,
   segmentKey,
   tenantIndexKey,

@@ -79,14 +79,17 @@ export function keyRev(tenant: TenantId, key: string): number | undefined {
   return found === null ? undefined : Number(found[1]);
 }
 
-/** What tools keep for a tenant. Not below `tenantsPrefix`: who keeps settings need not have profiles. */
+/** What people and tools keep. Not below `tenantsPrefix`: who keeps settings need not have profiles. */
+export const keptPrefixes = { settings: 'settings/', adHoc: 'adhoc/' } as const;
+
+/** What tools keep for a tenant. */
 export function settingsKey(tenant: TenantId): string {
-  return `settings/${tenantPathSegment(tenant)}`;
+  return keptPrefixes.settings + tenantPathSegment(tenant);
 }
 
 /** Where the ad hoc profiles of a tenant lie. */
 export function adHocPrefix(tenant: TenantId): string {
-  return `adhoc/${tenantPathSegment(tenant)}/`;
+  return `${keptPrefixes.adHoc}${tenantPathSegment(tenant)}/`;
 }
 
 function whole(value: number, least: number): number {

@@ -1,7 +1,14 @@
 import { readDirectory, verifyObject, type Codecs, type TenantEntry } from '@kiln/block';
-import { readChain, type CommittedPart, type LiveBlock } from '@kiln/catalog';
+import {
+  decodeAdHocObject,
+  keptPrefixes,
+  readChain,
+  readSettings,
+  type CommittedPart,
+  type LiveBlock,
+} from '@kiln/catalog';
 import { realDisk } from '@kiln/disk';
-import { KilnError, type LogId } from '@kiln/model';
+import { KilnError, parseTenantSegment, type LogId } from '@kiln/model';
 import { inspectFileLog } from '@kiln/partition-log';
 import { allKeys, type DataReader } from './data-dir/data-reader.ts';
 import { surveyCatalog, type Survey } from './data-dir/catalog-survey.ts';
@@ -27,11 +34,13 @@ export interface Verified {
 }
 
 const FROM_BACKUP = 'put it back from a backup; until then answers that touch it are flagged as partial';
+const KEPT_FROM_BACKUP =
+  'put it back from a backup or delete it; until then Kiln refuses to read it, and no profile that was pushed is concerned';
 const NO_START = 'Kiln does not start on it: put the directory back from a backup';
 
 /**
  * Checks every byte of a data directory: each manifest follows the one before, each index names what is there, each object is what the one that names
- * it says, every checksum, count and total in it, and every record of the logs. Reads only; a server may run meanwhile, and what it deletes while
+ * it says, every checksum, count and total in it, what people and tools keep, and every record of the logs. Reads only; a server may run meanwhile, and what it deletes while
  * this runs is no finding.
  * @param progress is told what is looked at.
  */
@@ -66,9 +75,45 @@ export async function verifyDirectory(
       findings.push({ where: key, found: problem, advice: FROM_BACKUP });
   }
   await verifyContained(reader, stored, findings);
+  for await (const { key, size, problem } of keptObjects(reader)) {
+    progress(`object ${++objects}: ${key}`);
+    bytes += size;
+    if (problem !== undefined) findings.push({ where: key, found: problem, advice: KEPT_FROM_BACKUP });
+  }
   const loose = faults.length > 0 ? 0 : stray.length;
   const records = await verifyLogs(reader, stored, findings, progress);
   return { findings, objects, bytes, records, loose };
+}
+
+/** What people and tools keep for tenants: their settings, and the profiles that they uploaded to look at. */
+async function* keptObjects(
+  reader: DataReader,
+): AsyncGenerator<{ readonly key: string; readonly size: number; readonly problem: string | undefined }> {
+  for (const prefix of Object.values(keptPrefixes)) {
+    for (const key of await allKeys(reader, prefix)) {
+      const stored = await reader.objects.get(key);
+      if (stored === undefined) continue;
+      const problem = await problemOf(async () => {
+        if (prefix === keptPrefixes.adHoc) {
+          decodeAdHocObject(reader.crc32, key, stored.bytes);
+          return;
+        }
+        const tenant = parseTenantSegment(key.slice(prefix.length));
+        if (tenant === undefined) throw new KilnError('data_loss', 'is named by no tenant');
+        await readSettings(reader, tenant);
+      });
+      yield { key, size: stored.bytes.length, problem };
+    }
+  }
+}
+
+async function problemOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return KilnError.from(error).message;
+  }
 }
 
 /** Segments and blocks. */

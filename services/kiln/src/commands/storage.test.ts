@@ -116,6 +116,39 @@ test('verify goes on behind a damaged manifest and index: it names every fault, 
   expect(out).toMatch(/\n2 objects of \d+ bytes and 2 records of the logs checked: 3 problems\n$/);
 });
 
+test('damaged settings and ad hoc profiles are named by verify, and nothing else is harmed', async () => {
+  const { kiln, url, before } = await compacted();
+  const call = async (method: string, body: object): Promise<{ status: number; message?: string }> => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${url}/${method}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { status: answer.status, ...((await answer.json()) as object) };
+  };
+  const profile = Buffer.from(exampleProfile()).toString('base64');
+  expect(await call('settings.v1.SettingsService/Set', { setting: { name: 'a', value: 'b' } })).toMatchObject({
+    status: 200,
+  });
+  const uploaded = await call('adhocprofiles.v1.AdHocProfileService/Upload', { name: 'cpu', profile });
+  expect(uploaded).toMatchObject({ status: 200 });
+  expect((await run('verify', '--data-dir', dataDir())).out).toMatch(/^4 objects of .*: all is well\n$/);
+  const objects = join(dataDir(), 'objects');
+  const [file] = await readdir(join(objects, 'adhoc/anonymous'));
+  for (const kept of [join(objects, 'settings/anonymous'), join(objects, 'adhoc/anonymous', file!)]) {
+    const bytes = await readFile(kept);
+    bytes[bytes.length - 12]! ^= 1;
+    await writeFile(kept, bytes);
+  }
+  const { code, out } = await run('verify', '--data-dir', dataDir());
+  expect(code).toBe(1);
+  expect(out).toMatch(/^settings\/anonymous: corrupt .*\n  put it back/);
+  expect(out).toMatch(/\nadhoc\/anonymous\/\S+-cpu: corrupt .*CRC-32[^]*: 2 problems\n$/);
+  expect(await call('adhocprofiles.v1.AdHocProfileService/Get', { id: file })).toMatchObject({
+    status: 500,
+    message: expect.stringMatching(/^corrupt adhoc/) as string,
+  });
+  expect((await asked(url)).out).toBe(before);
+  await kiln.stop();
+});
+
 test('a log that ends before its manifests, or begins after them, is named by verify', async () => {
   const { kiln } = await compacted();
   await kiln.stop();

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@kiln/async';
-import { adHocPrefix, type Catalog } from '@kiln/catalog';
+import { adHocPrefix, decodeAdHocObject, encodeAdHocObject, type Catalog } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 
 /** A profile that somebody uploaded to look at. */
@@ -14,7 +14,7 @@ export interface AdHocFile {
 const MAX_FILES = 200;
 const MAX_NAME = 200;
 
-/** Ad hoc profiles by tenant: one object each, the file as it was uploaded. */
+/** Ad hoc profiles by tenant: one object each. */
 export class AdHocFiles {
   readonly #catalog: Catalog;
 
@@ -23,17 +23,17 @@ export class AdHocFiles {
   }
 
   async put(tenant: TenantId, name: string, bytes: Uint8Array): Promise<AdHocFile> {
-    const { objects, clock, random } = this.#catalog;
+    const { objects, clock, random, crc32 } = this.#catalog;
     const uploadedMs = clock.nowMs();
     const kept = name.replaceAll(/[^a-zA-Z0-9._-]/g, '_').slice(0, MAX_NAME);
     const id = `${newUlid(clock, random)}-${kept}`;
-    await objects.put(adHocPrefix(tenant) + id, bytes);
+    await objects.put(adHocPrefix(tenant) + id, encodeAdHocObject(crc32, bytes));
     const files = await this.list(tenant);
     await Promise.all(files.slice(MAX_FILES).map((old) => objects.delete(adHocPrefix(tenant) + old.id)));
     return { id, name: kept, uploadedMs };
   }
 
-  /** @throws KilnError `invalid_argument` for an id that is none, `not_found`. */
+  /** @throws KilnError `invalid_argument` for an id that is none, `not_found`; CorruptDataError for a damaged file. */
   async get(tenant: TenantId, id: string): Promise<AdHocFile & { readonly bytes: Uint8Array }> {
     const file = fileOf(id);
     if (file === undefined) {
@@ -42,9 +42,10 @@ export class AdHocFiles {
         `id ${JSON.stringify(id.slice(0, 300))} is none of an ad hoc profile: want one as List gives it`,
       );
     }
-    const stored = await this.#catalog.objects.get(adHocPrefix(tenant) + id);
+    const key = adHocPrefix(tenant) + id;
+    const stored = await this.#catalog.objects.get(key);
     if (stored === undefined) throw new KilnError('not_found', `there is no ad hoc profile ${id}`);
-    return { ...file, bytes: stored.bytes };
+    return { ...file, bytes: decodeAdHocObject(this.#catalog.crc32, key, stored.bytes) };
   }
 
   /** The newest first. */
