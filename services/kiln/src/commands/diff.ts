@@ -6,6 +6,7 @@ import { diffPprof } from '../diff/diff-pprof.ts';
 import { diffTree, functionChanges, type DiffJson, type DiffNode } from '../diff/diff-tree.ts';
 import { clipped } from '../clipped.ts';
 import { flameSvg } from '../flame/svg.ts';
+import { tellSummed } from '../query/aggregation.ts';
 import { chosenOf, chosenSettings } from '../query/chosen.ts';
 import { mergedPprof } from '../query/merged-pprof.ts';
 import { jsonText, limitSetting, maxNodesSetting } from '../query/output.ts';
@@ -89,6 +90,7 @@ async function diff(argv: readonly string[], terminal: Terminal): Promise<number
   const now = await selectionOf(rest.slice(-1), 'diff', asker, range);
   const base = rest.length === 2 ? await selectionOf(rest.slice(0, 1), 'diff', asker, baseRange) : now;
   const output = outputOf(wanted);
+  tellSummed(now, '', terminal, 'ranges');
   if (output === 'pprof') {
     const left = await mergedPprof(asker, base, baseRange, chosen);
     const right = await mergedPprof(asker, now, range, chosen);

@@ -249,6 +249,18 @@ describe('of a running Kiln', () => {
     expect(await profile('--output=pprof')).toMatchObject({ code: 2, err: expect.stringContaining('whole numbers') });
     expect((await profile('--call-site=main')).err).toContain('of whole profiles');
     expect((await query('profile', heap, '-o', join(folder, 'heap.svg'))).err).toMatch(/^note: a sum of all/);
+    const steps = ['series', heap, '--step=2h'];
+    const csv = await query(...steps, '--output=csv');
+    expect(csv.out).toMatch(/,3003\n$/);
+    expect(csv.err).toMatch(/^note: a sum of all profiles of a step in each point; inuse_space/);
+    expect(await query(...steps, '--output=csv', '--aggregation=average')).toMatchObject({
+      out: expect.stringMatching(/^time,value\n2\S+,1001\n$/) as string,
+      err: '',
+    });
+    expect((await query(...steps, '--aggregation=average')).out).toMatch(/smallest.*largest.*last\n.* 1,001 bytes\n$/);
+    expect((await diff(heap, '--base-from=now-2h', '--base-to=now-1h')).err).toMatch(
+      /^note: a sum of all profiles of each range; inuse_space/,
+    );
   });
 
   test('series sums by label, as lines where they fit, as points where not, as plain numbers', async () => {

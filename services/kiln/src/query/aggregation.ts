@@ -19,13 +19,27 @@ export const aggregationSetting: Setting<'string'> = setting({
 /** What suits values that are held at an instant, as the page and GET /api/v1/top take them. */
 const HELD = /^(inuse_|goroutines?$)/;
 
+/** What was summed, and what tells more. */
+const SUMMED = {
+  range: ['all profiles in the range', '--aggregation average tells how much, as the page does'],
+  step: ['all profiles of a step in each point', '--aggregation average is their mean, of each series with --by'],
+  ranges: [
+    'all profiles of each range',
+    'longer ranges and more profiles have more of it; Compare on the page takes means',
+  ],
+} as const;
+
 /** Tells on stderr that a sum was taken, which nobody asked for, of what is held at an instant: memory in use, goroutines. */
-export function tellSummed({ profileType }: Selection, aggregation: string, terminal: Terminal): void {
+export function tellSummed(
+  { profileType }: Selection,
+  aggregation: string,
+  terminal: Terminal,
+  of: keyof typeof SUMMED = 'range',
+): void {
   const { type } = parseProfileTypeId(profileType);
   if (aggregation !== '' || !HELD.test(type)) return;
-  terminal.err(
-    `note: a sum of all profiles in the range; ${type} is held at an instant: --aggregation average tells how much, as the page does\n`,
-  );
+  const [summed, advice] = SUMMED[of];
+  terminal.err(`note: a sum of ${summed}; ${type} is held at an instant: ${advice}\n`);
 }
 
 /**

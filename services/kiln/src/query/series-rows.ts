@@ -22,39 +22,43 @@ export function pointRows(lines: readonly Line[], by: readonly string[], show: S
   return [[...by, 'time', 'value'], ...rows];
 }
 
-/** What `sparklineRows` is told of all lines. */
-export interface SparklineOptions {
+/** How lines are written. */
+export interface LineOptions {
   readonly by: readonly string[];
   readonly show: Show;
+  /** Whether points are means: those are not added up. */
+  readonly isMean: boolean;
+}
+
+/** What `sparklineRows` is told of all lines. */
+export interface SparklineOptions extends LineOptions {
   readonly steps: Steps;
   /** Characters of a sparkline at most. */
   readonly cells: number;
 }
 
-/** A row for each series: labels, a sparkline, the sum of its points, the largest and the last one. */
-export function sparklineRows(lines: readonly Line[], { by, show, steps, cells }: SparklineOptions): string[][] {
-  return rowsWith(lines, by, show, (line) => sparkline(byStep(line, steps), steps.count, cells));
+/** A row for each series: labels, a sparkline, the sum of its points (of means the smallest), the largest and the last one. */
+export function sparklineRows(lines: readonly Line[], options: SparklineOptions): string[][] {
+  const { steps, cells } = options;
+  return rowsWith(lines, options, (line) => sparkline(byStep(line, steps), steps.count, cells));
 }
 
 /** How many of so many columns are left for a sparkline. */
-export function sparklineRoom(lines: readonly Line[], by: readonly string[], show: Show, columns: number): number {
-  const [head = ''] = tableText(rowsWith(lines, by, show, () => '')).split('\n', 1);
+export function sparklineRoom(lines: readonly Line[], options: LineOptions, columns: number): number {
+  const [head = ''] = tableText(rowsWith(lines, options, () => '')).split('\n', 1);
   return columns - head.length + SPARKLINE.length;
 }
 
 const SPARKLINE = 'over time';
 
-function rowsWith(lines: readonly Line[], by: readonly string[], show: Show, draw: (line: Line) => string): string[][] {
+function rowsWith(lines: readonly Line[], { by, show, isMean }: LineOptions, draw: (line: Line) => string): string[][] {
   const rows = lines.map((line) => {
-    let sum = 0;
-    let largest = 0;
-    for (const { value } of line.points) {
-      sum += value;
-      largest = Math.max(largest, value);
-    }
-    return [...line.labels, draw(line), show(sum), show(largest), show(line.points.at(-1)?.value ?? 0)];
+    const values = line.points.map(({ value }) => value);
+    const first = isMean ? values.reduce((a, b) => Math.min(a, b), values[0] ?? 0) : values.reduce((a, b) => a + b, 0);
+    const largest = values.reduce((a, b) => Math.max(a, b), 0);
+    return [...line.labels, draw(line), show(first), show(largest), show(values.at(-1) ?? 0)];
   });
-  return [[...by, SPARKLINE, 'sum', 'largest', 'last'], ...rows];
+  return [[...by, SPARKLINE, isMean ? 'smallest' : 'sum', 'largest', 'last'], ...rows];
 }
 
 function byStep({ points }: Line, steps: Steps): [step: number, value: number][] {

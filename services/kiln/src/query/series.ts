@@ -2,6 +2,7 @@ import { formatDuration, helpText, loadConfig, parseFlags, setting, type Setting
 import { amountText } from '@kiln/model';
 import { tableText } from '../table-text.ts';
 import type { Command, Terminal } from '../terminal.ts';
+import { tellSummed } from './aggregation.ts';
 import { csvText, jsonText, tableFileSetting, tableOutputOf, type TableOutput } from './output.ts';
 import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
@@ -13,6 +14,7 @@ import { selectionHelp, selectionOf, tellEmpty } from './selection.ts';
 interface SeriesFlags extends TableOutput {
   readonly by: readonly string[];
   readonly stepMs: number;
+  readonly aggregation: string;
 }
 
 const settings: SettingsFor<SeriesFlags> = {
@@ -29,6 +31,15 @@ const settings: SettingsFor<SeriesFlags> = {
     type: 'duration',
     default: 0,
     meaning: 'Time between two points; 0 = at most 60 points',
+  }),
+  aggregation: setting({
+    key: 'aggregation',
+    yaml: null,
+    type: 'string',
+    default: '',
+    choices: ['', 'sum', 'average'],
+    meaning:
+      'A point is the sum, or the mean, of the profiles of its step. Empty is sum, and tells on stderr where the mean says more',
   }),
   output: setting({
     key: 'output',
@@ -47,11 +58,11 @@ const schema = { series: settings, range: rangeSettings, remote: queryRemoteSett
 export const seriesAction: Command = {
   name: 'series',
   synopsis:
-    "'<type>{selector}' [--by label,…] [--step 1m] [--from now-1h] [--to now] [--output sparkline|table|json|csv] [-o FILE.csv]",
+    "'<type>{selector}' [--by label,…] [--step 1m] [--aggregation sum|average] [--from now-1h] [--to now] [--output sparkline|table|json|csv] [-o FILE.csv]",
   summary: 'show how much over time, split by labels',
   example: "query series 'process_cpu:cpu:nanoseconds:cpu:nanoseconds{}' --by service_name",
   help: () =>
-    `A point is the sum of the step that ends at its time; the last step ends at --to.\n\n${selectionHelp}${helpText(schema)}`,
+    `A point is of the step that ends at its time; the last step ends at --to.\n\n${selectionHelp}${helpText(schema)}`,
   run: series,
 };
 
@@ -79,19 +90,22 @@ async function series(argv: readonly string[], screen: Terminal): Promise<number
     end: range.endMs,
     step: stepSeconds(steps),
     groupBy: wanted.by,
+    ...(wanted.aggregation === 'average' ? { aggregation: 'TIME_SERIES_AGGREGATION_TYPE_AVERAGE' } : {}),
   });
   const lines = linesOf(answer, wanted.by);
   if (lines.length === 0) tellEmpty(selection, range, terminal);
+  else tellSummed(selection, wanted.aggregation, terminal, 'step');
   const { by } = wanted;
   if (output === 'json') terminal.out(jsonText({ series: answer.series ?? [] }));
   else if (output === 'csv') terminal.out(csvText(pointRows(lines, by, String)));
   else if (lines.length > 0) {
     const show = (value: number): string => amountText(value, selection.unit);
-    const room = sparklineRoom(lines, by, show, terminal.columns);
+    const options = { by, show, isMean: wanted.aggregation === 'average' };
+    const room = sparklineRoom(lines, options, terminal.columns);
     if (output === 'table' || (output === '' && room < MIN_CELLS)) terminal.out(tableText(pointRows(lines, by, show)));
     else {
       terminal.out(`${rangeText(range)}, ${formatDuration(steps.stepMs)} a point\n`);
-      terminal.out(tableText(sparklineRows(lines, { by, show, steps, cells: Math.max(room, MIN_CELLS) })));
+      terminal.out(tableText(sparklineRows(lines, { ...options, steps, cells: Math.max(room, MIN_CELLS) })));
     }
   }
   return 0;
