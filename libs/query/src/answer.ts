@@ -1,4 +1,5 @@
-import type { QueryMerge } from './query-merge.ts';
+import type { DatasetTables } from '@kiln/block';
+import type { Query } from './query.ts';
 import type { RunStats } from './run-stats.ts';
 
 /** A piece that an answer may lack, and why. */
@@ -16,6 +17,18 @@ export interface LogGap {
 export interface ObjectGap {
   readonly object: string;
   readonly reason: string;
+}
+
+/** The partial of one query as it grows by disjoint rows. What is read in one thread is added and finished in place; bytes are for borders between threads. */
+export interface QueryMerge {
+  /** Adds what the query selects of datasets of one tenant: all of it, or, when it throws CorruptDataError, nothing. */
+  addDatasets(datasets: Iterable<DatasetTables>): void;
+  /** @throws CorruptDataError for a damaged partial: the merge is then of no use. */
+  addPartial(partial: Uint8Array): void;
+  /** As `runQuery` and `mergePartials` give it. */
+  toPartial(): Uint8Array;
+  /** As `finishQuery` makes it of `toPartial()`. @param query the one that was merged, or another that differs in its range alone. */
+  finish(query: Query): unknown;
 }
 
 /** A partial where it grew, or as bytes. */

@@ -1,11 +1,11 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { exactToBigInt, type Label } from '@kiln/model';
+import type { QueryMerge } from './answer.ts';
 import { collectValues, idsOf } from './collect-values.ts';
 import { isLarger, rightEdge, toExemplar, type Exemplar } from './exemplars.ts';
 import { compareLabelLists, readLabelLists, writeLabelLists } from './label-codec.ts';
 import type { QueryLimits } from './limits.ts';
-import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type HeatmapQuery } from './query.ts';
 import { rowTotals } from './row-totals.ts';
 import { compileProfileSelection, matchSeries, matchTypes, type Selection } from './selection.ts';

@@ -7,6 +7,7 @@ export {
   type LogGap,
   type Merged,
   type ObjectGap,
+  type QueryMerge,
 } from './answer.ts';
 export { AVERAGE_SCALE } from './average-stacks.ts';
 export { diffGraph, type DiffGraph, type DiffSide } from './diff-graph.ts';
@@ -42,7 +43,7 @@ export {
   type StacktracesQuery,
   type ValuesOf,
 } from './query.ts';
-export { newQueryMerge, type QueryMerge } from './query-merge.ts';
+export { newQueryMerge } from './query-merge.ts';
 export { readsOf, type Reads } from './reads.ts';
 export { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
 export type { RunStats } from './run-stats.ts';

@@ -1,23 +1,12 @@
 import type { DatasetTables } from '@kiln/block';
+import type { QueryMerge } from './answer.ts';
 import { HeatmapMerge } from './heatmap.ts';
 import type { QueryLimits } from './limits.ts';
 import { checkQuery, type Query } from './query.ts';
 import type { RunStats } from './run-stats.ts';
-import { finishQuery, mergePartials, runQuery, type ResultOf } from './run.ts';
+import { finishQuery, mergePartials, runQuery } from './run.ts';
 import { SelectSeriesMerge } from './select-series.ts';
 import { StacktracesMerge } from './stacktraces.ts';
-
-/** The partial of one query as it grows by disjoint rows. What is read in one thread is added and finished in place; bytes are for borders between threads. */
-export interface QueryMerge {
-  /** Adds what the query selects of datasets of one tenant: all of it, or, when it throws CorruptDataError, nothing. */
-  addDatasets(datasets: Iterable<DatasetTables>): void;
-  /** @throws CorruptDataError for a damaged partial: the merge is then of no use. */
-  addPartial(partial: Uint8Array): void;
-  /** As `runQuery` and `mergePartials` give it. */
-  toPartial(): Uint8Array;
-  /** As `finishQuery` makes it of `toPartial()`. @param query the one that was merged, or another that differs in its range alone. */
-  finish(query: Query): ResultOf[Query['kind']];
-}
 
 /**
  * An empty partial to add to.
@@ -62,7 +51,7 @@ class FoldedPartials implements QueryMerge {
     return mergePartials(this.#query, this.#partials, this.#limits);
   }
 
-  finish(query: Query): ResultOf[Query['kind']] {
+  finish(query: Query): unknown {
     return finishQuery(query, this.toPartial());
   }
 }

@@ -1,12 +1,12 @@
 import type { DatasetTables, RowColumns } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
 import { markOf, type ExactColumn } from '@kiln/model';
+import type { QueryMerge } from './answer.ts';
 import { readHigh, readLow, writeHigh } from './exact-codec.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import type { QueryLimits } from './limits.ts';
 import { PointAnnotations } from './point-annotations.ts';
 import { type CHUNK, NO_GROUP, PointTable, UNKNOWN_GROUP } from './point-table.ts';
-import type { QueryMerge } from './query-merge.ts';
 import { rowRange, type SelectSeriesQuery } from './query.ts';
 import { rowTotals } from './row-totals.ts';
 import { compileProfileSelection, matchSeries, matchTypes, type Selection } from './selection.ts';

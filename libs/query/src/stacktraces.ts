@@ -1,13 +1,12 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
-import { partialBytes, type Merged } from './answer.ts';
+import { partialBytes, type Merged, type QueryMerge } from './answer.ts';
 import { dotText } from './dot.ts';
 import { flameGraph, type FlameGraph } from './flame-graph.ts';
 import { FunctionTree, type FunctionTreeColumns } from './function-tree.ts';
 import type { QueryLimits } from './limits.ts';
 import { NameTable, readNames } from './name-table.ts';
 import type { StacktracesQuery } from './query.ts';
-import type { QueryMerge } from './query-merge.ts';
 import type { RunStats } from './run-stats.ts';
 import { compileProfileSelection, type Selection } from './selection.ts';
 import { addStacks } from './stack-frames.ts';

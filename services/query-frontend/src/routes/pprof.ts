@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { formatSelector, KilnError, parseProfileTypeId, parseSelector, type Matcher } from '@kiln/model';
-import { finishQuery } from '@kiln/query';
+import { finishQuery, type PprofResult } from '@kiln/query';
 import { ask, selectRange, type QueryContext } from '../ask.ts';
 import { mergedPprof } from '../merged-pprof.ts';
 import { rangeOf } from '../requests.ts';
@@ -21,15 +21,25 @@ export function pprofRoute(frontend: QueryFrontend): Route {
     const types = range === undefined ? [] : await typesOf(frontend, context, { metric, labelSelector, range });
     const query = { kind: 'pprofTypes', ...range!, profileTypes: types, selector: labelSelector } as const;
     const results = types.length === 0 ? [] : finishQuery(query, (await ask(frontend, context, query)).partial);
-    const found = results.filter(({ symbols }) => symbols.stacks.length > 0);
-    if (found.length === 0) {
+    const found = results.find(hasValues);
+    if (found === undefined) {
       const when = `${new Date(asked.startMs).toISOString()} to ${new Date(asked.endMs).toISOString()}`;
       throw new KilnError('not_found', `no profiles of ${metric}${labelSelector} from ${when}`);
     }
-    const body = gzipSync(mergedPprof(found, range!.endMs));
+    // A type whose values are all 0 stays, so that the others keep their numbers.
+    const kept = results.filter((result) => hasValues(result) || isOfPeriod(result, found));
+    const body = gzipSync(mergedPprof(kept, range!.endMs));
     const fileName = `${metric.replaceAll(/[^\w.-]+/g, '_').slice(0, 100)}.pb.gz`;
     return { contentType: BINARY, body, fileName };
   };
+}
+
+function hasValues({ symbols }: PprofResult): boolean {
+  return symbols.stacks.length > 0;
+}
+
+function isOfPeriod({ type: { periodType, periodUnit } }: PprofResult, { type }: PprofResult): boolean {
+  return periodType === type.periodType && periodUnit === type.periodUnit;
 }
 
 /** The profile type that is named, or all of that name, in the order of Go's own profiles. */

@@ -19,6 +19,10 @@ describe('a time of an address', () => {
     expect(readTime('20261129', NOW)).toBe(Date.UTC(2026, 10, 29));
     expect(readTime('12', NOW)).toBe(12_000);
     expect(readTime('now+1h', NOW)).toBe(NOW + 3_600_000);
+    expect(readTime('now-1hour30minutes', NOW)).toBe(NOW - 5_400_000);
+    expect(readTime('now-2months', NOW)).toBe(NOW - 2 * 2_592_000_000);
+    expect(readTime('now-2M1min', NOW)).toBe(NOW - 2 * 2_592_000_000 - 60_000);
+    expect(readTime('now-1fortnight', NOW)).toBeUndefined();
   });
 
   it('is nothing else', () => {

@@ -28,12 +28,17 @@ const MOST_STEPS = 180;
 export function readTime(text: string, nowMs: number): number | undefined {
   const trimmed = text.trim();
   if (DIGITS.test(trimmed)) return fromDigits(trimmed);
-  const [, sign, offset] = /^now(?:([-+])((?:-?\d{1,9}[smhdwMy])+))?$/.exec(trimmed) ?? [];
+  const [, sign, offset] = OFFSET.exec(trimmed) ?? [];
   if (sign === undefined) return trimmed === 'now' ? nowMs : undefined;
   let ms = 0;
-  for (const [, count, unit] of offset!.matchAll(/(\d+)([smhdwMy])/g)) ms += Number(count) * UNITS[unit!]!;
+  for (const [, count, unit] of offset!.matchAll(/(\d+)([a-z]+)/gi))
+    ms += Number(count) * UNITS[unit!.startsWith('mon') ? 'M' : unit!.charAt(0)]!;
   return sign === '-' ? nowMs - ms : nowMs + ms;
 }
+
+/** Units are told by a letter or by name. */
+const OFFSET =
+  /^now(?:([-+])((?:-?\d{1,9}(?:s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?|M|mon(?:ths?)?|y(?:ears?)?))+))?$/;
 
 const DIGITS = /^(\d{1,13}|\d{16}|\d{19})$/;
 
