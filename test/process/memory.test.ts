@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { query } from '../support/http-client.ts';
-import { kilnIsBuilt, kilnMain, startKiln, type RunningKiln } from '../support/kiln-process.ts';
+import { kilnIsBuilt, kilnMain, kilnNode, startKiln, type RunningKiln } from '../support/kiln-process.ts';
 import { long, requireService } from '../support/services.ts';
 import type { LoadOutcome, LoadPlan } from './push-load.worker.ts';
 
@@ -15,6 +15,7 @@ import type { LoadOutcome, LoadPlan } from './push-load.worker.ts';
  * counts it, stays within 200 MB of the ceiling, what is refused is refused by name, and what was acknowledged is there. Five minutes by `--long`. In seconds
  * heads do not reach what a ceiling leaves them: there they get less, and the load ends with the first cut that memory makes.
  */
+const repository = join(import.meta.dirname, '../..');
 const built = requireService('kiln', kilnIsBuilt(), `${kilnMain} is not built`);
 const MIB = 1024 * 1024;
 const CEILING_MIB = 512;
@@ -53,7 +54,6 @@ describe.skipIf(!built)('a process with a memory ceiling', () => {
       const kiln = await startKiln({
         dataDir: join(dir, shape),
         flags,
-        env: { MALLOC_ARENA_MAX: '2' },
         timeoutMs: PATIENCE_MS,
       });
       try {
@@ -92,6 +92,12 @@ describe.skipIf(!built)('a process with a memory ceiling', () => {
       }
     },
   );
+});
+
+test('Node is started here as `./kiln` starts it', () => {
+  const script = readFileSync(join(repository, 'kiln'), 'utf8');
+  expect(script).toContain(`exec node ${kilnNode.flags.join(' ')} "$root/services/kiln/bundle/main.js"`);
+  for (const [name, value] of Object.entries(kilnNode.env)) expect(script).toContain(`${name}=\${${name}:-${value}}`);
 });
 
 /** Pushes from a process of its own, so that nothing of it is in the way. */

@@ -32,6 +32,9 @@ const repository = resolve(import.meta.dirname, '../..');
 /** The built command line; `KILN_MAIN` names another. */
 export const kilnMain: string = process.env['KILN_MAIN'] ?? resolve(repository, 'services/kiln/bundle/main.js');
 
+/** How `./kiln` starts it. */
+export const kilnNode = { flags: ['--max-semi-space-size=16'], env: { MALLOC_ARENA_MAX: '2' } } as const;
+
 /** Whether the command line was built. @throws Error when something was compiled after it: what is tested would be what was */
 export function kilnIsBuilt(): boolean {
   if (!existsSync(kilnMain)) return false;
@@ -53,11 +56,11 @@ export async function startKiln({
 }: StartKilnOptions): Promise<RunningKiln> {
   // Tests count what they push, and nothing else.
   const self = flags.some((flag) => flag.startsWith('--self-profiling.')) ? [] : ['--self-profiling.enabled=false'];
-  const args = [kilnMain, 'start', '--port', '0', '--data-dir', dataDir, ...self, ...flags];
+  const args = [...kilnNode.flags, kilnMain, 'start', '--port', '0', '--data-dir', dataDir, ...self, ...flags];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: repository,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...kilnNode.env, ...env },
   });
   let output = '';
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));

@@ -44,8 +44,8 @@ const ROOMY_BYTES = 2 * 2 ** 30;
 /**
  * How V8 collects, in this process and its worker threads. What a push leaves behind is mostly buffers outside the heap. V8 counts them, but by itself lets
  * only a tenth of the heap, 8 MB at least, gather before it marks the whole heap anew: once in 35 pushes, a third of all CPU. So they may gather to twice what
- * is held, or half with a small ceiling. There the young part of each thread's heap is small too, which else grows to three times 16 MiB whatever the thread
- * does.
+ * is held, or half with a small ceiling. There the young part of each worker's heap is small too; of the main heap, which is there already, `./kiln` says how
+ * large it may become, or it would be 128 MiB.
  */
 function setCollector(ceilingBytes: number): void {
   const isRoomy = ceilingBytes >= ROOMY_BYTES;
