@@ -225,6 +225,13 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${catalog}/tenant-index.test.ts`,
   },
   {
+    name: 'gap that T has passed not copied to the index',
+    file: 'services/compactor/src/plan.ts',
+    from: '...trimmed.filter(({ upTo }) => upTo > from),',
+    to: '...(trimmed.length > 1e9 ? trimmed : []),',
+    noticedBy: 'services/compactor/src/plan.test.ts',
+  },
+  {
     name: 'sweep without floor',
     file: `${catalog}/sweep-tenant.ts`,
     from: 'if (rev === undefined || rev >= index.floor || named.has(key)) continue;',

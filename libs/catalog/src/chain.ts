@@ -3,7 +3,7 @@ import { CorruptDataError } from '@kiln/bytes';
 import { KilnError, type LogId } from '@kiln/model';
 import type { CatalogReader } from './catalog.ts';
 import { manifestKey, manifestPrefix } from './keys.ts';
-import { readTrim, registeredLog, type RegisteredLog } from './log-trim.ts';
+import { readTrim, registeredLog, type RegisteredLog, type TrimmedGap } from './log-trim.ts';
 import { decodeManifest, type Manifest } from './manifest.ts';
 
 /** What is committed of a log. A snapshot. */
@@ -20,9 +20,11 @@ export interface Chain {
   readonly E: number;
   /** What every tenant's index contains, -1 for nothing: see `log/trim`. */
   readonly T: number;
+  /** The gaps of this log that T has passed: their manifests may be deleted. */
+  readonly trimmed: readonly TrimmedGap[];
   /** Where the log was closed; absent while it is open. */
   readonly closed: number | undefined;
-  /** The revision of `log/trim` that `T` is from. */
+  /** The revision of `log/trim` that `T` and `trimmed` are from. */
   readonly trimRev: number;
 }
 
@@ -79,6 +81,7 @@ export async function readChain(catalog: CatalogReader, log: LogId, known?: Chai
       tip,
       E: tip?.end ?? -1,
       T: now.T,
+      trimmed: trim.gaps.filter((gap) => gap.log === log),
       closed: now.closed,
       trimRev: trim.rev,
     };

@@ -30,7 +30,7 @@ export interface Compacted {
   readonly taken: readonly Taken[];
   readonly blocks: readonly LiveBlock[];
   readonly quarantine: readonly QuarantinedPart[];
-  /** Those of the manifests in (from, end]. */
+  /** Those of the logs in (from, end], also where T has passed them. */
   readonly gaps: readonly TrimmedGap[];
   /** Logs that the index named and a later `log/trim` did not: they never come back, and their W is forgotten. */
   readonly goneLogs: ReadonlySet<LogId>;

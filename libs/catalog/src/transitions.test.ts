@@ -146,6 +146,7 @@ describe('chain', () => {
       tip: undefined,
       E: -1,
       T: -1,
+      trimmed: [],
       closed: undefined,
       partition: 2,
       trimRev: 1,

@@ -350,6 +350,11 @@ describe('letting go', () => {
     await world.cut();
     await compactor.round();
     expect((await readTrim(world.catalog)).gaps).toMatchObject([{ upTo: 0, reason: 'lost' }]);
+    // Also of who comes later: its index alone says so to a reader whose register is older.
+    world.push(row(b));
+    await world.cut();
+    await compactor.round({ now: true });
+    expect((await readTenantIndex(world.catalog, b)).gaps).toMatchObject([{ upTo: 0, reason: 'lost' }]);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Chain, LiveBlock, Manifest, TenantIndex } from '@kiln/catalog';
+import type { Chain, LiveBlock, Manifest, TenantIndex, TrimmedGap } from '@kiln/catalog';
 import { makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { describe, expect, test } from 'vitest';
 import { compactorDefaults } from './config.ts';
@@ -33,7 +33,8 @@ function chain(log: LogId, ages: readonly number[], bytes = 2 * MIB, T = -1): Ch
     prevDigest: '',
   }));
   const E = manifests.at(-1)?.end ?? -1;
-  return { log, partition: 0, manifests, fresh: [], tip: manifests.at(-1), E, T, closed: undefined, trimRev: 1 };
+  const tip = manifests.at(-1);
+  return { log, partition: 0, manifests, fresh: [], tip, E, T, trimmed: [], closed: undefined, trimRev: 1 };
 }
 
 function index(more: Partial<TenantIndex> = {}): TenantIndex {
@@ -81,6 +82,23 @@ describe('segments are compacted', () => {
     const trimmed = compact([chain(a, [30 * MIN, 20 * MIN], 2 * MIB, 9)])!;
     expect(trimmed.commit.taken).toEqual([{ log: a, from: -1, end: 19 }]);
     expect(trimmed.sources).toHaveLength(1);
+  });
+
+  test('with every gap above W, those that T has passed too: their manifests may be gone', () => {
+    const lost = (after: number): TrimmedGap => ({
+      log: a,
+      partition: 0,
+      after,
+      upTo: after + 1,
+      reason: 'lost',
+      fromMs: 0,
+      toMs: 0,
+    });
+    const passed = { ...chain(a, [30 * MIN, 20 * MIN], 2 * MIB, 9), trimmed: [lost(0), lost(5)] };
+    const gaps = (contained: TenantIndex['contained']): unknown => compact([passed], index({ contained }))?.commit.gaps;
+    expect(gaps([])).toEqual([lost(0), lost(5)]);
+    expect(gaps([{ log: a, upTo: 3 }])).toEqual([lost(5)]);
+    expect(gaps([{ log: a, upTo: 9 }])).toEqual([]);
   });
 
   test('up to a bound of bytes, so that what is left of each log is whole', () => {

@@ -1,4 +1,11 @@
-import { containedUpTo, type Chain, type Compacted, type LiveBlock, type TenantIndex } from '@kiln/catalog';
+import {
+  containedUpTo,
+  type Chain,
+  type Compacted,
+  type LiveBlock,
+  type TenantIndex,
+  type TrimmedGap,
+} from '@kiln/catalog';
 import type { LogId, TenantId } from '@kiln/model';
 import type { CompactorConfig } from './config.ts';
 import { LATE_MS, windowsAt, windowStart, type Windows } from './windows.ts';
@@ -94,11 +101,7 @@ export function planCompaction(
     .map(({ log, E }) => ({ log, from: containedUpTo(index, log), end: whole ? E : last.get(log)! }));
   const gaps = chains.flatMap((chain) => {
     const mine = taken.find(({ log }) => log === chain.log);
-    if (mine === undefined) return [];
-    const passed = chain.manifests.filter(({ end }) => end > Math.max(mine.from, chain.T) && end <= mine.end);
-    return passed.flatMap((manifest) =>
-      manifest.gaps.map((gap) => ({ log: chain.log, partition: chain.partition, ...gap })),
-    );
+    return mine === undefined ? [] : gapsBetween(chain, mine.from, mine.end);
   });
   return {
     kind: 'compact',
@@ -107,6 +110,18 @@ export function planCompaction(
     windows: windowsAt(config, nowMs),
     commit: { rev: index.rev, taken, gaps, goneLogs },
   };
+}
+
+/**
+ * The gaps in (from, end] of a log: below T those of `log/trim`, as the manifests there may be gone. A reader whose `log/trim` is older than the index has
+ * them from the index alone.
+ */
+function gapsBetween({ log, partition, T, trimmed, manifests }: Chain, from: number, end: number): TrimmedGap[] {
+  const passed = manifests.filter((manifest) => manifest.end > Math.max(from, T) && manifest.end <= end);
+  return [
+    ...trimmed.filter(({ upTo }) => upTo > from),
+    ...passed.flatMap(({ gaps }) => gaps.map((gap) => ({ log, partition, ...gap }))),
+  ];
 }
 
 /** The tenant's parts in manifests above max(W, T), oldest append first; those of one log stay in order. */
