@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import { connect as connectHttp2, constants, type ClientHttp2Session } from 'node:http2';
 import { connect, Socket } from 'node:net';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -123,15 +123,21 @@ describe.skipIf(!built)('a hostile client', { timeout: 120_000 }, () => {
     const head = `POST ${PUSH} HTTP/1.1\r\nHost: x\r\n${ORG_LINE}Content-Type: application/proto\r\nContent-Length: 100000000\r\n\r\n`;
     const dialled = Array.from({ length: 150 * times }, () => dial(head));
     for (const { socket } of dialled) drip(socket);
+    const codes = new Set<number>();
     const streams = Array.from({ length: 10 * times }, session).flatMap((one) =>
       Array.from({ length: 20 }, () => {
         const stream = one.request({ ':method': 'POST', ':path': PUSH, ...ORG, 'content-type': 'application/grpc' });
         stream.on('error', () => undefined).resume();
         const timer = setInterval(() => stream.write('x'), 250);
-        return new Promise<void>((resolve) => stream.once('close', () => resolve())).then(() => clearInterval(timer));
+        return new Promise<void>((resolve) => stream.once('close', () => resolve())).then(() => {
+          clearInterval(timer);
+          codes.add(stream.rstCode);
+        });
       }),
     );
     expect(await within(CUT_MS + 5_000, [...dialled.map(({ closed }) => closed), ...streams])).toBe(true);
+    // Without an error a reset would say that the answer was whole.
+    expect([...codes]).toEqual([constants.NGHTTP2_CANCEL]);
     await unharmed(150);
   });
 

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2ServerRequest } from 'node:http2';
 import type { DynamicModule, LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -262,7 +263,7 @@ class Requests {
     if (request.httpVersionMajor > 1) {
       // Node does this itself for HTTP/1.1.
       const isLate = requestTimeoutMs > 0 && !request.complete && nowMs - startMs >= requestTimeoutMs;
-      if (isLate) response.destroy();
+      if (isLate) cut(response, request);
     } else if (request.socket.destroyed) {
       // An answer that waits behind another on its connection is not told when that breaks.
       response.emit('close');
@@ -309,10 +310,15 @@ class Requests {
   }
 }
 
-/** Of HTTP/1.1 the whole connection: answers that wait behind this one would go on waiting. */
+/**
+ * Of HTTP/1.1 the whole connection: answers that wait behind this one would go on waiting. Of HTTP/2 the stream, as an error: a reset without one says that the
+ * answer was whole (RFC 9113 §8.1), and a client that still sends would wait for more.
+ */
 function cut(response: ServerResponse, request: IncomingMessage): void {
-  if (request.httpVersionMajor > 1) response.destroy();
-  else request.socket.destroy();
+  if (request.httpVersionMajor > 1) {
+    (request as unknown as Http2ServerRequest).stream.close(constants.NGHTTP2_CANCEL);
+    response.destroy();
+  } else request.socket.destroy();
 }
 
 function report(log: Logger, request: IncomingMessage, error: KilnError): void {
