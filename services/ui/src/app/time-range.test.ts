@@ -76,7 +76,7 @@ describe('a range', () => {
   });
 
   it('is told by its usual name', () => {
-    expect(rangeText('now-1h', 'now')).toBe('Last 1 hour');
+    for (const hour of ['now-1h', 'now-60m', 'now-1hour']) expect(rangeText(hour, 'now')).toBe('Last 1 hour');
     expect(rangeText('now-90m', 'now')).toBe('Last 90m');
     expect(rangeText(String(NOW - 1000), String(NOW))).toBe(`${stamp(NOW - 1000)} – ${stamp(NOW)}`);
     expect(rangeText('20261329', 'now+1h')).toBe('20261329 – now+1h');

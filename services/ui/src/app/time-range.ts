@@ -98,7 +98,9 @@ export function readStamp(text: string): number | undefined {
 
 /** What a picker shows of a range: `Last 1 hour`, or its two ends. */
 export function rangeText(from: string, until: string): string {
-  const known = QUICK_RANGES.find((range) => range.from === from && until === 'now');
+  // However it is written: an hour is `now-1h`, `now-60m` or Grafana's `now-1hour`.
+  const length = until === 'now' && from.startsWith('now-') ? readTime(from, 0) : undefined;
+  const known = length === undefined ? undefined : QUICK_RANGES.find((range) => readTime(range.from, 0) === length);
   if (known !== undefined) return known.text;
   if (until === 'now' && from.startsWith('now-')) return `Last ${from.slice(4)}`;
   return `${shownTime(from)} – ${shownTime(until)}`;
