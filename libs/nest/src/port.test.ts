@@ -126,6 +126,33 @@ describe('one port', () => {
     expect(await http1(number, new Uint8Array(2))).toBe('1.1 POST /one 2');
   }, 30_000);
 
+  test('connections of HTTP/2 that come at once begin in turns of their own, so that others have theirs between them', async () => {
+    let turn = 0;
+    let isOver = false;
+    const count = (): void => {
+      turn++;
+      if (!isOver) setImmediate(count);
+    };
+    const turns: number[] = [];
+    const port = new Port((_, response) => {
+      turns.push(turn);
+      response.end();
+    }, options);
+    ports.push(port);
+    await new Promise<void>((resolve) => port.server.listen(0, '127.0.0.1', resolve));
+    const { port: number } = port.server.address() as AddressInfo;
+    let accepted = 0;
+    port.server.on('connection', () => accepted++);
+    const sockets = Array.from({ length: 20 }, () => connect(number, '127.0.0.1'));
+    await expect.poll(() => accepted).toBe(20);
+    count();
+    for (const socket of sockets) socket.write(ONE_REQUEST);
+    await expect.poll(() => turns.length).toBe(20);
+    isOver = true;
+    expect(new Set(turns).size).toBe(20);
+    for (const socket of sockets) socket.destroy();
+  });
+
   test('a client that leaves HTTP/2 in the middle of a request leaves nothing behind', async () => {
     let left = 0;
     const port = new Port((request, response) => {
@@ -204,3 +231,10 @@ function selfSigned(): { cert: string; key: string } {
     rmSync(folder, { recursive: true });
   }
 }
+
+/** A connection of HTTP/2 with one request (RFC 9113 §4.1, RFC 7541 §6): `GET http://x/`. */
+const ONE_REQUEST = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+  Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86, 0x41, 0x01, 0x78]),
+]);

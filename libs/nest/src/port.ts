@@ -47,7 +47,9 @@ export class Port {
   readonly server: Server;
   readonly #http2: Http2Server;
   readonly #options: PortOptions;
+  /** Sockets that belong to neither protocol yet. */
   readonly #undecided = new Set<Socket>();
+  readonly #gate = new Gate();
   readonly #sessions = new Set<ServerHttp2Session>();
 
   constructor(answer: Answerer, options: PortOptions) {
@@ -70,13 +72,8 @@ export class Port {
     const [http1] = this.server.listeners(event) as ((socket: Socket) => void)[];
     this.server.removeAllListeners(event);
     const take = (socket: Socket, isHttp2: boolean): void => {
-      if (!isHttp2) {
-        http1!.call(this.server, socket);
-        return;
-      }
-      // Sockets of Node's HTTP/1.1 server stay open when the client closes its side; a session would then live on until it is idle for long.
-      socket.allowHalfOpen = false;
-      this.#http2.emit('connection', socket);
+      if (isHttp2) this.#beginSession(socket);
+      else http1!.call(this.server, socket);
     };
     if (tls === undefined) this.server.on('connection', (socket) => this.#sniff(socket, take));
     else this.server.on('secureConnection', (socket: TLSSocket) => take(socket, socket.alpnProtocol === 'h2'));
@@ -134,6 +131,19 @@ export class Port {
     return http2;
   }
 
+  /** Many that begin at once, each with all it may send before it is shown the door, leave every other connection its turn between two of them. */
+  #beginSession(socket: Socket): void {
+    this.#undecided.add(socket.on('error', ignore));
+    this.#gate.enter(() => {
+      this.#undecided.delete(socket.off('error', ignore));
+      if (socket.destroyed) return;
+      // Sockets of Node's HTTP/1.1 server stay open when the client closes its side; a session would then live on until it is idle for long.
+      socket.allowHalfOpen = false;
+      this.#http2.emit('connection', socket);
+      if (socket.isPaused()) process.nextTick(() => socket.resume());
+    });
+  }
+
   /** Reads until the protocol is known, then gives everything back to the socket. */
   #sniff(socket: Socket, take: (socket: Socket, isHttp2: boolean) => void): void {
     let seen: Buffer = Buffer.alloc(0);
@@ -155,7 +165,7 @@ export class Port {
       socket.pause();
       socket.unshift(seen);
       take(socket, isPreface);
-      process.nextTick(() => socket.resume());
+      if (!isPreface) process.nextTick(() => socket.resume());
     };
     this.#undecided.add(socket);
     socket.setTimeout(this.#options.headersTimeoutMs);
@@ -165,6 +175,22 @@ export class Port {
 
 function ignore(): void {
   // A connection that breaks before it said anything concerns nobody.
+}
+
+/** Lets one through in each turn of the event loop. */
+class Gate {
+  readonly #waiting: (() => void)[] = [];
+
+  enter(task: () => void): void {
+    if (this.#waiting.push(task) === 1) setImmediate(() => this.#next());
+  }
+
+  #next(): void {
+    const task = this.#waiting[0]!;
+    if (this.#waiting.length > 1) setImmediate(() => this.#next());
+    this.#waiting.shift();
+    task();
+  }
 }
 
 /** One turn of the event loop, in which a whole read of each session is heard. */
