@@ -216,7 +216,9 @@ async function verifyLogs(
         findings.push({
           where,
           found: `ends at offset ${found.endOffset}, its manifests reach ${E}`,
-          advice: `the log directory is older than the objects: put the right one back, or run: kiln log close ${found.logId}`,
+          advice:
+            'the log directory is older than the objects, and Kiln does not start on it: put the right one back, or move it away, which gives up what is in ' +
+            'no object, and the next start names the logs for kiln log close',
         });
     }
   } catch (error) {
