@@ -173,6 +173,23 @@ describe('what is damaged', () => {
     expect(world.lines.join('\n')).toContain('rows of a segment cannot be read');
   });
 
+  test('of a segment in many datasets is kept once', async () => {
+    const services = Array.from({ length: 9 }, (_, i) => `service ${i}`);
+    world.push(...services.map((service) => row(a, 0, service)));
+    await world.cut();
+    const [segment] = await world.keys('/s/');
+    const bytes = (await world.objects.get(segment!))!.bytes.slice();
+    const [{ off, len } = { off: 0, len: 0 }] = world.chain.manifests.flatMap(({ tenants }) => tenants);
+    bytes.fill(0, off, off + Math.floor(len / 3));
+    await world.objects.put(segment!, bytes);
+    await world.compactor().round({ now: true });
+    const { quarantine } = await readTenantIndex(world.catalog, a);
+    expect(quarantine.length).toBeGreaterThan(1);
+    expect((await world.values(a)).length).toBe(services.length - quarantine.length);
+    expect(await world.keys('/q/')).toHaveLength(1);
+    expect(new Set(quarantine.map(({ object }) => object))).toEqual(new Set(await world.keys('/q/')));
+  });
+
   test('of a segment as a whole, and one that is gone, stop nobody', async () => {
     world.push(row(a));
     await world.cut();
