@@ -342,6 +342,29 @@ describe('letting go', () => {
     expect(world.lines.join()).toContain('storage is full');
   });
 
+  test('when the disk is full, what was merged or deleted already goes before any block, and it may be enough', async () => {
+    for (const rows of [[row(a, 2 * DAY)], [row(b)], [row(b)]]) {
+      world.push(...rows);
+      await world.cut();
+      await world.compactor().round({ now: true });
+    }
+    await world.after(2 * HOUR);
+    await world.compactor().round();
+    expect(await blocks(b)).toHaveLength(1);
+    world.usedBytes = 901;
+    world.whenFull = 'oldest-goes';
+    const objects: ObjectStore = {
+      ...bound(world.objects),
+      delete: async (key) => {
+        world.usedBytes = 899;
+        await world.objects.delete(key);
+      },
+    };
+    await world.compactor({}, undefined, { ...world.catalog, objects }).round();
+    expect([await world.values(a), await world.values(b)]).toEqual([[1], [2, 3]]);
+    expect(await world.keys('/b/')).toHaveLength(2);
+  });
+
   test('a tenant above its own limit loses its oldest, and nobody else does', async () => {
     for (const rows of [[row(b, 3 * DAY)], [row(a, 2 * DAY)], [row(a, DAY)], [row(a)]]) {
       world.push(...rows);
