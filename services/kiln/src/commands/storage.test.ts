@@ -211,10 +211,15 @@ test('an index that holds more of a log than its manifests is named by verify', 
   );
 });
 
-test('compact without --now, and words that verify and tenants do not take, are refused with a sentence', async () => {
+test('compact without --now, words that verify and tenants do not take, and a folder for a journal are refused with a sentence', async () => {
   expect(await run('compact')).toMatchObject({ code: 2, err: expect.stringContaining('--now') });
   expect(await run('verify', 'x')).toMatchObject({ code: 2 });
   expect(await run('tenants', 'x')).toMatchObject({ code: 2 });
+  await writeFile(join(folder, 'a.pb'), exampleProfile());
+  expect(await run('import', join(folder, 'a.pb'), '--journal', folder)).toMatchObject({
+    code: 1,
+    err: `kiln import: ${folder} is a folder, not a file\n`,
+  });
   expect(await run('compact', '--now', '--url', 'http://127.0.0.1:9')).toMatchObject({
     code: 1,
     err: expect.stringContaining('is Kiln running there'),
