@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -18,6 +18,18 @@ function kiln(...args: string[]): { code: number | null; output: string } {
     timeout: 30_000,
   });
   return { code: status, output: stdout + stderr };
+}
+
+/** What an answer of a tenant over all times says that it may lack; '' = nothing. */
+async function missing(url: string, tenant: string): Promise<string> {
+  const body = { start: '1', end: String(Date.now() + 86_400_000), labelNames: ['service_name'] };
+  const answer = await fetch(`${url}/querier.v1.QuerierService/Series`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-scope-orgid': tenant },
+    body: JSON.stringify(body),
+  });
+  expect(answer.status).toBe(200);
+  return answer.headers.get('x-kiln-partial') ?? '';
 }
 
 describe.skipIf(!built)('a directory whose log is lost', { timeout: 120_000 }, () => {
@@ -46,10 +58,38 @@ describe.skipIf(!built)('a directory whose log is lost', { timeout: 120_000 }, (
     // Two rounds of the fixture were cut, each to this service; the third, to the other one, was only in the log.
     expect(sums['search process_cpu:wall:nanoseconds:wall:nanoseconds']).toMatch(/^60000000 over/);
     expect(sums['checkout process_cpu:wall:nanoseconds:wall:nanoseconds']).toBeUndefined();
+    // Which is no answer to be taken for whole.
+    expect(await missing(server.url, 'alpha')).toContain('went with the files of the log');
     const neighbours = new MarkedTenants(dataDir);
     await neighbours.push(server.url);
     await neighbours.look(server);
     expect(await server.stop()).toBe(0);
     await neighbours.lookAround(server.output());
+  });
+
+  test('row 16: or older than the objects, is refused before a push could be acknowledged that nobody would read', async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kiln-older-'));
+    const dataDir = join(folder, 'data');
+    await cp(join(frozenV1, 'data'), dataDir, { recursive: true });
+    const log = (await readdir(join(dataDir, 'objects/log'))).find((name) => name.endsWith('-1'))!;
+    await rm(join(dataDir, 'log/1'), { recursive: true });
+    await mkdir(join(dataDir, 'log/1'));
+    await writeFile(join(dataDir, 'log/1/0000000000000010.log'), '');
+
+    const { code, output } = kiln('start', '--port', '0', '--data-dir', dataDir);
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`log ${log} ends at offset 9, but its manifests reach 43: .*move it away`)),
+    ]);
+    expect(kiln('verify', '--data-dir', dataDir).output).toMatch(
+      /ends at offset 9, its manifests reach 43\n.*move it away/,
+    );
+    expect(kiln('log', 'close', log, '--data-dir', dataDir)).toEqual({
+      code: 1,
+      output: expect.stringMatching(/ends at offset 9, its manifests reach 43: .*move this one away/),
+    });
+
+    await rm(join(dataDir, 'log'), { recursive: true });
+    expect(kiln('start', '--port', '0', '--data-dir', dataDir).output).toContain('kiln log close');
   });
 });

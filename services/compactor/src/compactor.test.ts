@@ -173,6 +173,23 @@ describe('what is damaged', () => {
     expect(world.lines.join('\n')).toContain('rows of a segment cannot be read');
   });
 
+  test('of a segment in many datasets is kept once', async () => {
+    const services = Array.from({ length: 9 }, (_, i) => `service ${i}`);
+    world.push(...services.map((service) => row(a, 0, service)));
+    await world.cut();
+    const [segment] = await world.keys('/s/');
+    const bytes = (await world.objects.get(segment!))!.bytes.slice();
+    const [{ off, len } = { off: 0, len: 0 }] = world.chain.manifests.flatMap(({ tenants }) => tenants);
+    bytes.fill(0, off, off + Math.floor(len / 3));
+    await world.objects.put(segment!, bytes);
+    await world.compactor().round({ now: true });
+    const { quarantine } = await readTenantIndex(world.catalog, a);
+    expect(quarantine.length).toBeGreaterThan(1);
+    expect((await world.values(a)).length).toBe(services.length - quarantine.length);
+    expect(await world.keys('/q/')).toHaveLength(1);
+    expect(new Set(quarantine.map(({ object }) => object))).toEqual(new Set(await world.keys('/q/')));
+  });
+
   test('of a segment as a whole, and one that is gone, stop nobody', async () => {
     world.push(row(a));
     await world.cut();
@@ -323,6 +340,29 @@ describe('letting go', () => {
     expect([...(await world.values(a)), ...(await world.values(b))]).toEqual([1, 3, 4]);
     expect(await world.keys('/b/')).toHaveLength(3);
     expect(world.lines.join()).toContain('storage is full');
+  });
+
+  test('when the disk is full, what was merged or deleted already goes before any block, and it may be enough', async () => {
+    for (const rows of [[row(a, 2 * DAY)], [row(b)], [row(b)]]) {
+      world.push(...rows);
+      await world.cut();
+      await world.compactor().round({ now: true });
+    }
+    await world.after(2 * HOUR);
+    await world.compactor().round();
+    expect(await blocks(b)).toHaveLength(1);
+    world.usedBytes = 901;
+    world.whenFull = 'oldest-goes';
+    const objects: ObjectStore = {
+      ...bound(world.objects),
+      delete: async (key) => {
+        world.usedBytes = 899;
+        await world.objects.delete(key);
+      },
+    };
+    await world.compactor({}, undefined, { ...world.catalog, objects }).round();
+    expect([await world.values(a), await world.values(b)]).toEqual([[1], [2, 3]]);
+    expect(await world.keys('/b/')).toHaveLength(2);
   });
 
   test('a tenant above its own limit loses its oldest, and nobody else does', async () => {

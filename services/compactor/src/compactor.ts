@@ -189,9 +189,12 @@ export class Compactor {
     const built = await this.#build(job, nonce);
     if (built === undefined) return undefined;
     const quarantine: QuarantinedPart[] = [];
-    for (const [number, { source, rows, minMs, maxMs, reason }] of built.damage.entries()) {
-      const object = damagedPartKey(tenant, commit.rev, numbered(nonce, number));
-      const len = await this.#keepDamaged(object, job.sources[source]!);
+    const kept = new Map<number, number>();
+    for (const { source, rows, minMs, maxMs, reason } of built.damage) {
+      const object = damagedPartKey(tenant, commit.rev, numbered(nonce, source));
+      // Once for all datasets that are damaged in it: a part may have thousands.
+      const len = kept.get(source) ?? (await this.#keepDamaged(object, job.sources[source]!));
+      kept.set(source, len);
       quarantine.push({ object, off: 0, len, rows, minMs, maxMs, reason, sinceMs: this.#ports.clock.nowMs() });
     }
     const blocks = await this.#putBlocks(tenant, commit.rev, built.blocks);

@@ -76,10 +76,15 @@ export class Janitor {
     return deleted;
   }
 
-  /** With `oldest-goes`: the oldest blocks go at once, a tenant's own above its limit, anybody's above that of the disk. */
+  /** With `oldest-goes`: tombstones and then the oldest blocks go at once, a tenant's own above its limit, anybody's above that of the disk. */
   async #makeRoom({ chains, tenants }: Pick<Overview, 'chains' | 'tenants'>, troubles: string[]): Promise<number> {
     const { room, telemetry } = this.#ports;
     await room.look();
+    let deleted = 0;
+    if (room.surplus() > 0) {
+      deleted += await this.#hurryTombstones(tenants, troubles);
+      await room.look();
+    }
     const going = new Map<TenantId, LiveBlock[]>();
     const all: { readonly tenant: TenantId; readonly block: LiveBlock }[] = [];
     for (const [tenant, view] of tenants) {
@@ -94,7 +99,6 @@ export class Janitor {
     all.sort((a, b) => a.block.maxMs - b.block.maxMs);
     for (const { tenant, block } of firstBytes(all, (one) => one.block.size, room.surplus()))
       if (!going.get(tenant)!.includes(block)) going.get(tenant)!.push(block);
-    let deleted = 0;
     for (const [tenant, blocks] of going) {
       if (blocks.length === 0) continue;
       try {
@@ -104,6 +108,20 @@ export class Janitor {
           blocks: blocks.length,
           upTo: new Date(toMs).toISOString(),
         });
+      } catch (error) {
+        troubles.push(`tenant ${tenant}, making room: ${KilnError.from(error).message}`);
+      }
+    }
+    return deleted;
+  }
+
+  /** What nobody counts any more goes before what somebody may ask for. It also needs no room: objects are deleted before that is written down. */
+  async #hurryTombstones(tenants: Overview['tenants'], troubles: string[]): Promise<number> {
+    let deleted = 0;
+    for (const [tenant, { index }] of tenants) {
+      if (index.tombstones.length === 0) continue;
+      try {
+        deleted += await deleteTombstones(this.#ports.catalog, tenant, 0);
       } catch (error) {
         troubles.push(`tenant ${tenant}, making room: ${KilnError.from(error).message}`);
       }

@@ -64,6 +64,12 @@ describe('segments are compacted', () => {
     expect(compact([chain(a, [])], index(), compactorDefaults, true)).toBeUndefined();
   });
 
+  test('also while the stamps of the log lie ahead of a clock that was set back: by the time of the log', () => {
+    expect(compact([chain(a, [-DAY, -DAY - 59 * MIN], 1)])).toBeUndefined();
+    expect(compact([chain(a, [-DAY, -DAY - 60 * MIN], 1)])).toBeDefined();
+    expect(compact([chain(a, [-DAY], 64 * MIB)])).toBeDefined();
+  });
+
   test('of all logs together, oldest first, from where the tenant is contained', () => {
     const job = compact([chain(a, [30 * MIN, 10 * MIN]), chain(b, [20 * MIN])])!;
     expect(job.sources.map(({ object }) => object.slice(4, 6))).toEqual(['aa', 'bb', 'aa']);

@@ -90,7 +90,9 @@ export function planCompaction(
   const bytes = segments.reduce((sum, { len }) => sum + len, 0);
   const oldest = segments[0];
   if (oldest === undefined) return undefined;
-  const ageMs = nowMs - oldest.appendMs;
+  // After a clock was set back, stamps lie ahead of it for as long as it had been ahead: then the log's own time tells how old they are.
+  const { tip } = chains.find(({ log }) => log === oldest.log)!;
+  const ageMs = Math.max(nowMs, tip!.aMax) - oldest.appendMs;
   if (!now && !DUE.some((due) => bytes >= Math.min(due.bytes, config.maxJobBytes) && ageMs >= due.ageMs))
     return undefined;
   const sources = withinBytes(segments, config.maxJobBytes);

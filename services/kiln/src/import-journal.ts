@@ -23,13 +23,10 @@ export class ImportJournal {
 
   /** Opens or makes it. A last line that was cut short is not believed. */
   static async open(path: string): Promise<ImportJournal> {
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
-      throw error;
-    });
-    const lines = text.split('\n');
-    const torn = lines.pop() !== '';
+    // Before it is read: it may be new, and of a folder only opening it says which.
     const file = await open(path, 'a');
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    const torn = lines.pop() !== '';
     if (torn) await file.appendFile('\n');
     return new ImportJournal(new Set(lines), file);
   }

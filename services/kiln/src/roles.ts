@@ -1,14 +1,14 @@
 import { hostname } from 'node:os';
 import { MEMORY_SHARES, MemoryLedger, type Clock, type Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
-import { openCluster, registerLog, type Catalog } from '@kiln/catalog';
+import { openCluster, readChain, registerLog, type Catalog } from '@kiln/catalog';
 import { Compactor, Room } from '@kiln/compactor';
 import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
 import { ActiveSeries, Distributor, writeLimits } from '@kiln/distributor';
 import { distributorModule } from '@kiln/distributor/module';
 import { Ingester } from '@kiln/ingester';
-import type { TenantId } from '@kiln/model';
+import { KilnError, type TenantId } from '@kiln/model';
 import type { DynamicModule, ReadyCheck } from '@kiln/nest';
 import { openDirectoryStore } from '@kiln/objstore';
 import { openFileLog, type OpenLog } from '@kiln/partition-log';
@@ -80,6 +80,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     // Before the first record is acknowledged on them.
     for (const one of logs)
       await registerLog(catalog, { log: one.id, partition: one.partition, end: await one.endOffset() });
+    for (const one of logs) await refuseOlder(catalog, one, directory);
 
     const writer = `${hostname()}/${process.pid}`;
     const telemetry = { log: log.with({ role: 'ingester' }), metrics };
@@ -193,6 +194,25 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     await partitionLog[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * A log that ends before its manifests would give offsets to new records that count as read, and nobody would ever read them. A chain that cannot be read
+ * is told by its partition, which knows of no offset then.
+ * @throws KilnError `failed_precondition` with what to do.
+ */
+async function refuseOlder(catalog: Catalog, log: OpenLog, directory: DataDirectory): Promise<void> {
+  const chain = await readChain(catalog, log.id).catch((error: unknown) => {
+    if (['data_loss', 'failed_precondition'].includes(KilnError.from(error).code)) return undefined;
+    throw error;
+  });
+  const end = await log.endOffset();
+  if (chain === undefined || end >= chain.E) return;
+  throw new KilnError(
+    'failed_precondition',
+    `log ${log.id} ends at offset ${end}, but its manifests reach ${chain.E}: ${directory.log} is older than the objects, or was replaced; put the right ` +
+      `one back, or give up what it has lost: move it away, and the next start names the logs for kiln log close`,
+  );
 }
 
 /** What is being built is given up: the next start plans it anew. */

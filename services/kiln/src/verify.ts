@@ -10,6 +10,7 @@ import {
 import { realDisk } from '@kiln/disk';
 import { KilnError, parseTenantSegment, type LogId } from '@kiln/model';
 import { inspectFileLog } from '@kiln/partition-log';
+import { counted } from './counted.ts';
 import { allKeys, type DataReader } from './data-dir/data-reader.ts';
 import { surveyCatalog, type Survey } from './data-dir/catalog-survey.ts';
 import { namedObjects, type Stored } from './data-dir/stored.ts';
@@ -36,6 +37,8 @@ export interface Verified {
 const FROM_BACKUP = 'put it back from a backup; until then answers that touch it are flagged as partial';
 const KEPT_FROM_BACKUP =
   'put it back from a backup or delete it; until then Kiln refuses to read it, and no profile that was pushed is concerned';
+const LOST_ROWS =
+  'nothing brings them back but a push or an import of the same profiles; answers of that time are flagged until it is past retention';
 const NO_START = 'Kiln does not start on it: put the directory back from a backup';
 
 /**
@@ -75,6 +78,13 @@ export async function verifyDirectory(
       findings.push({ where: key, found: problem, advice: FROM_BACKUP });
   }
   await verifyContained(reader, stored, findings);
+  for (const [tenant, { quarantine }] of stored.indexes)
+    for (const { object, rows, reason } of quarantine)
+      findings.push({
+        where: object,
+        found: `${counted(rows, 'row')} of tenant ${tenant} could not be read when compacted: ${reason}`,
+        advice: LOST_ROWS,
+      });
   for await (const { key, size, problem } of keptObjects(reader)) {
     progress(`object ${++objects}: ${key}`);
     bytes += size;
@@ -216,7 +226,9 @@ async function verifyLogs(
         findings.push({
           where,
           found: `ends at offset ${found.endOffset}, its manifests reach ${E}`,
-          advice: `the log directory is older than the objects: put the right one back, or run: kiln log close ${found.logId}`,
+          advice:
+            'the log directory is older than the objects, and Kiln does not start on it: put the right one back, or move it away, which gives up what is in ' +
+            'no object, and the next start names the logs for kiln log close',
         });
     }
   } catch (error) {

@@ -52,25 +52,37 @@ async function close(dataDir: string, log: LogId, terminal: Terminal): Promise<n
   const reader = await readDataDirectory({ dataDir });
   const clock = systemClock();
   await using lock = await lockDirectory(reader.directory.root, { clock, onLost: () => undefined });
-  await refuseIfThere(reader, log);
+  const chain = await readChain(reader, log);
+  const E = chain?.E ?? -1;
+  await refuseIfThere(reader, log, E);
   const objects = await openDirectoryStore({ disk: lockedDisk(realDisk(), lock), root: reader.directory.objects });
   const catalog = { ...reader, objects, clock, random: Math.random };
-  const end = await closeLog(catalog, { log, writer: `${hostname()}/${process.pid}` });
+  // How much there was nobody can say any more: one offset stands for all of it, and answers of that time are flagged.
+  const sinceMs = chain?.tip?.aMax ?? 0;
+  const lost = {
+    upTo: E + 1,
+    reason: `what came after offset ${E} and was in no object went with the files of the log`,
+    fromMs: sinceMs,
+    toMs: Math.max(sinceMs, clock.nowMs()),
+  };
+  await closeLog(catalog, { log, writer: `${hostname()}/${process.pid}`, lost });
   terminal.out(
-    `log ${log} is closed at offset ${end}: what came after it and was not cut is lost, the rest stays readable\n`,
+    `log ${log} is closed at offset ${E}: what came after it and was not cut is lost, and answers of that time say so; the rest stays readable\n`,
   );
   return 0;
 }
 
-async function refuseIfThere(reader: DataReader, log: LogId): Promise<void> {
+/** @param E up to where objects hold the log. */
+async function refuseIfThere(reader: DataReader, log: LogId, E: number): Promise<void> {
   const held = inspectFileLog({ disk: realDisk(), root: reader.directory.log, crc32: reader.crc32 });
   try {
-    for await (const { logId } of held) {
+    for await (const { logId, endOffset } of held) {
       if (logId !== log) continue;
-      throw new KilnError(
-        'failed_precondition',
-        `log ${log} is here, in ${reader.directory.log}: nothing is lost, start Kiln as it is`,
-      );
+      const what =
+        endOffset < E
+          ? `and ends at offset ${endOffset}, its manifests reach ${E}: put the right one back, or move this one away first`
+          : 'and nothing is lost: start Kiln as it is';
+      throw new KilnError('failed_precondition', `log ${log} is here, in ${reader.directory.log}, ${what}`);
     }
   } catch (error) {
     // Without a log directory no log is here.

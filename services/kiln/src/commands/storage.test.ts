@@ -82,6 +82,29 @@ test('a block that is gone is named by verify, and an answer that needs it says 
   await kiln.stop();
 });
 
+test('rows that were damaged when they were compacted are named by verify, also when nothing is left of their segment', async () => {
+  const first = await start();
+  expect((await run('push', '--example', '--url', first.url)).code).toBe(0);
+  await first.kiln.stop();
+  const objects = join(dataDir(), 'objects');
+  const [segment] = (await readdir(objects, { recursive: true })).filter((name) => /\/s\/\S+$/.test(name));
+  const whole = await readFile(join(objects, segment!));
+  const damaged = Buffer.from(whole);
+  damaged[100]! ^= 1;
+  await writeFile(join(objects, segment!), damaged);
+  const { kiln, url } = await start('--compactor.interval=1h');
+  expect((await run('compact', '--now', '--url', url)).code).toBe(0);
+  // As if it had been trimmed: what is said is not of the segment.
+  await writeFile(join(objects, segment!), whole);
+  const { code, out } = await run('verify', '--data-dir', dataDir());
+  expect(out).toMatch(
+    /^tenants\/anonymous\/q\/\S+: 1 row of tenant anonymous could not be read when compacted: log\/.*\n  nothing brings them back[^]*: 1 problem\n/,
+  );
+  expect(code).toBe(1);
+  expect((await asked(url)).err).toContain('1 rows cannot be read');
+  await kiln.stop();
+});
+
 test('a damaged index is named by verify with what to do, and a query that needs it fails by its name', async () => {
   const { kiln, url } = await compacted();
   await writeFile(join(dataDir(), 'objects/tenants/anonymous/index'), 'x');
@@ -188,10 +211,15 @@ test('an index that holds more of a log than its manifests is named by verify', 
   );
 });
 
-test('compact without --now, and words that verify and tenants do not take, are refused with a sentence', async () => {
+test('compact without --now, words that verify and tenants do not take, and a folder for a journal are refused with a sentence', async () => {
   expect(await run('compact')).toMatchObject({ code: 2, err: expect.stringContaining('--now') });
   expect(await run('verify', 'x')).toMatchObject({ code: 2 });
   expect(await run('tenants', 'x')).toMatchObject({ code: 2 });
+  await writeFile(join(folder, 'a.pb'), exampleProfile());
+  expect(await run('import', join(folder, 'a.pb'), '--journal', folder)).toMatchObject({
+    code: 1,
+    err: `kiln import: ${folder} is a folder, not a file\n`,
+  });
   expect(await run('compact', '--now', '--url', 'http://127.0.0.1:9')).toMatchObject({
     code: 1,
     err: expect.stringContaining('is Kiln running there'),
