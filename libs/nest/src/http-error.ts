@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { maxHeaderSize, STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Random } from '@kiln/async';
 import { KilnError, type Code } from '@kiln/model';
 import { grpcErrorAnswer, isGrpc, mediaType } from '@kiln/rpc';
@@ -71,6 +72,36 @@ export function sendError(
   response.writeHead(inTrailers ? 200 : status, { ...headers, 'Content-Length': String(body.length) });
   endWhenSent(request, response, body);
   return error;
+}
+
+/** Answers what HTTP/1.1 cannot read, so that there is no request and no response, in the form of every other refusal, and ends the connection. */
+export function sendUnreadable(found: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writable && found.code !== 'ECONNRESET') {
+    const error = unreadable(found);
+    const { status, code } = httpStatusOf(error);
+    const { headers, body } = jsonAnswer(`${JSON.stringify({ code, message: error.message })}\n`);
+    const fields = { ...headers, 'Content-Length': String(body.length), Connection: 'close' };
+    const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`);
+    socket.write(body);
+  }
+  socket.destroy(found);
+}
+
+function unreadable(found: NodeJS.ErrnoException): KilnError {
+  if (found.code === 'HPE_HEADER_OVERFLOW')
+    return new KilnError(
+      'resource_exhausted',
+      `the head of the request has more than ${maxHeaderSize} bytes: send a shorter address, or fewer and shorter headers`,
+      { httpStatus: 431 },
+    );
+  if (found.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new KilnError(
+      'deadline_exceeded',
+      'the request was not in whole when its time was over (server.http-headers-timeout, server.http-read-timeout)',
+      { httpStatus: 408 },
+    );
+  return new KilnError('invalid_argument', `the request is not HTTP/1.1: ${found.message}`);
 }
 
 /** Seconds that are added at most. */

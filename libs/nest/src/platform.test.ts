@@ -217,12 +217,41 @@ describe('refusals', () => {
     expect((await fetch(`${url}/ready`)).status).toBe(200);
   });
 
-  test('garbage instead of HTTP is 400', async () => {
-    const answer = await new Promise<string>((resolve, reject) => {
-      const socket = connect(platform.port, '127.0.0.1', () => socket.write('nonsense\r\n\r\n'));
-      socket.on('data', (data) => resolve(data.toString())).on('error', reject);
-    });
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  /** What comes back, to the end of the connection, for bytes as they are. */
+  async function answered(bytes: string): Promise<[string, unknown]> {
+    const socket = connect(platform.port, '127.0.0.1', () => socket.write(bytes));
+    const [head = '', body = ''] = (await textOf(socket)).split('\r\n\r\n');
+    return [head.split('\r\n', 1)[0]!, JSON.parse(body)];
+  }
+
+  test('garbage instead of HTTP is 400, in the form of every refusal', async () => {
+    expect(await answered('nonsense\r\n\r\n')).toEqual([
+      'HTTP/1.1 400 Bad Request',
+      { code: 'invalid_argument', message: expect.stringMatching(/^the request is not HTTP\/1\.1: ./) },
+    ]);
+  });
+
+  test('a head that is too long is 431 and says how long it may be', async () => {
+    expect(await answered(`GET /ready HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)).toEqual([
+      'HTTP/1.1 431 Request Header Fields Too Large',
+      { code: 'resource_exhausted', message: expect.stringMatching(/more than 16384 bytes/) },
+    ]);
+  });
+
+  test.each(['*', '/%zz', '/ingest%ff', 'http://kiln', 'ftp://kiln/ready'])(
+    '%s is no path of ours: 404 like every other, and no fault',
+    async (target) => {
+      expect(await answered(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toEqual([
+        'HTTP/1.1 404 Not Found',
+        { code: 'unimplemented', message: expect.stringContaining(`nothing is served under ${target}:`) },
+      ]);
+    },
+  );
+
+  test('an address with scheme and host is that of its path', async () => {
+    const request = `POST http://kiln.example:4040//ingest?a=http://b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n`;
+    const socket = connect(platform.port, '127.0.0.1', () => socket.write(`${request}Connection: close\r\n\r\n`));
+    expect(await textOf(socket)).toMatch(/^HTTP\/1\.1 200 OK[^]*\/ingest\?a=http:\/\/b/);
   });
 });
 
@@ -258,6 +287,8 @@ describe('over gRPC', () => {
     };
     for (const name of ['', 'pyroscope.segment-writer']) expect(await json(name)).toEqual([200, { status: 'SERVING' }]);
     expect(await json('other')).toMatchObject([404, { code: 'not_found' }]);
+    const unencoded = { method: 'POST', headers: { 'content-type': 'application/json', 'content-encoding': '' } };
+    expect((await fetch(`${url}/grpc.health.v1.Health/Check`, { ...unencoded, body: '{}' })).status).toBe(200);
     const empty = new Uint8Array(5);
     const grpc = await check('application/grpc', empty);
     expect(grpc.body.toString('hex')).toBe('00000000020801');

@@ -12,7 +12,7 @@ import { traceIdOf } from '@kiln/rpc';
 import type { CounterMetric, HistogramMetric, Logger, MetricsRegistry } from '@kiln/telemetry';
 import { DebugHttp } from './debug.http.ts';
 import { HealthHttp } from './health.http.ts';
-import { isFault, pathOf, sendError } from './http-error.ts';
+import { isFault, pathOf, sendError, sendUnreadable } from './http-error.ts';
 import { OPERATIONS, OperationsHttp, type BuildInfo, type ConfigPages, type Operations } from './operations.http.ts';
 import { Port, type Answerer, type TlsKeys } from './port.ts';
 import { RAW } from './raw-route.ts';
@@ -93,7 +93,9 @@ export async function runPlatform(options: PlatformOptions): Promise<Platform> {
   const adapter = new FastifyAdapter({
     skipMiddie: true,
     // One duplicate slash is enough to miss a route, and clients that append "/ingest" to "http://host/" send one.
-    rewriteUrl: (request: IncomingMessage) => belowPrefix(collapseSlashes(request.url ?? '/'), http.pathPrefix),
+    rewriteUrl: (request: IncomingMessage) =>
+      belowPrefix(collapseSlashes(ownAddress(request.url ?? '/')), http.pathPrefix),
+    clientErrorHandler: sendUnreadable,
     serverFactory: (answer: Answerer) => (port = new Port(answer, http)).server,
     return503OnClosing: false,
   });
@@ -327,6 +329,26 @@ function report(log: Logger, request: IncomingMessage, error: KilnError): void {
   log.error('request failed', { method, path: pathOf(request), traceId: traceIdOf(request), code: error.code, error });
 }
 
+/**
+ * `http://host/ingest?x`, as proxies ask, → `/ingest?x` (RFC 9112 §3.2.2). What is no path, or cannot be decoded, becomes a path that no route has: the
+ * framework would answer it in a form of its own.
+ */
+function ownAddress(url: string): string {
+  const own = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*(?=\/)/i, '');
+  const [path] = own.split(/[?#]/, 1);
+  return own.startsWith('/') && isDecodable(path!) ? own : NOWHERE;
+}
+
+function isDecodable(path: string): boolean {
+  if (!path.includes('%')) return true;
+  try {
+    decodeURI(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `//ingest?x=//` → `/ingest?x=//`. */
 function collapseSlashes(url: string): string {
   const query = url.indexOf('?');
@@ -337,13 +359,13 @@ function collapseSlashes(url: string): string {
 /** What routes know: the part below the prefix. What is not below it becomes a path that no route has. */
 function belowPrefix(url: string, prefix: string): string {
   if (prefix === '') return url;
-  if (!url.startsWith(prefix)) return OUTSIDE;
+  if (!url.startsWith(prefix)) return NOWHERE;
   const below = url.slice(prefix.length);
   if (below === '' || below.startsWith('?')) return `/${below}`;
-  return below.startsWith('/') ? below : OUTSIDE;
+  return below.startsWith('/') ? below : NOWHERE;
 }
 
-const OUTSIDE = '/ outside the prefix';
+const NOWHERE = '/ no route';
 
 /** What the framework has to say. Its errors are thrown too, and told by whoever catches them. */
 function frameworkLogger(log: Logger): LoggerService {

@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { readFile, readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { KilnError } from '@kiln/model';
+import { takesCoding } from '@kiln/rpc';
 
 /** A file of the page as it was built, and compressed where the build found that worth while. */
 interface PageFile {
@@ -86,13 +87,10 @@ function send(request: IncomingMessage, response: ServerResponse, file: PageFile
   response.writeHead(200, { ...all, ...encoded, 'Content-Length': bytes.byteLength }).end(bytes);
 }
 
-/** The smallest form of a file that the client takes (RFC 9110 §12.5.3); a coding with `q=0` is one that it refuses. */
+/** The smallest form of a file that the client takes. */
 function codingFor(accepted: string, file: PageFile): Coding {
-  const codings = accepted.split(',').map((one) => one.trim().toLowerCase());
-  const takes = (coding: string): boolean =>
-    codings.some((one) => one.split(';', 1)[0]!.trim() === coding && !/;\s*q=0(\.0*)?$/.test(one));
-  if (file.br !== undefined && takes('br')) return 'br';
-  return file.gzip !== undefined && takes('gzip') ? 'gzip' : 'plain';
+  if (file.br !== undefined && takesCoding(accepted, 'br')) return 'br';
+  return file.gzip !== undefined && takesCoding(accepted, 'gzip') ? 'gzip' : 'plain';
 }
 
 /** Proxies that compress by themselves make a tag weak. */

@@ -23,7 +23,6 @@ export interface InFlightOptions {
 }
 
 /**
-/**
  * Bounds what all requests of a kind together hold in memory until they are answered (design: distributed.md §1.6, Back-pressure). Large requests share
  * the limit; small ones have a quarter beside it, so that a few large bodies do not shut out every other client. A request that is alone in its share
  * always fits: its own bound is another limit, such as that of its tenant. None fits while the process is at its ceiling: by then the largest heads are

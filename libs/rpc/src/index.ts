@@ -4,6 +4,7 @@ export { collectBody } from './collect-body.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
 export { InFlight, type Held } from './in-flight.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';
+export { takesCoding } from './takes-coding.ts';
 export { traceIdOf } from './trace-id.ts';
 export { mediaType, UnaryCall, type Body } from './unary-call.ts';
 export { unaryService, type UnaryContext, type UnaryMethods, type UnaryService } from './unary-service.ts';

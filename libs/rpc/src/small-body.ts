@@ -17,7 +17,7 @@ const gunzipAsync = promisify(gunzip);
  * the client left.
  */
 export async function readSmallBody(request: IncomingMessage, maxBytes: number, held: Held = UNCOUNTED): Promise<Body> {
-  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  const encoding = (request.headers['content-encoding'] || 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && encoding !== 'gzip')
     throw new KilnError(
       'unimplemented',

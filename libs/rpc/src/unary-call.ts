@@ -3,6 +3,7 @@ import { TimeoutError, withTimeout, type Clock } from '@kiln/async';
 import { KilnError } from '@kiln/model';
 import { COMPRESSED_FRAME, frame, TRAILER_FRAME, unframe } from './envelope.ts';
 import { grpcTrailers, isGrpc, isGrpcWeb } from './grpc-error.ts';
+import { takesCoding } from './takes-coding.ts';
 
 /** The content types of a unary call, by protocol; `; charset=utf-8` may follow those of JSON. */
 const unaryTypes: readonly string[] = [
@@ -66,9 +67,7 @@ export class UnaryCall {
     this.#type = unaryType(request, response);
     this.isJson = this.#type.endsWith('json');
     const grpc = isGrpc(this.#type);
-    this.acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(
-      headerOf(request, grpc ? 'grpc-accept-encoding' : 'accept-encoding') ?? '',
-    );
+    this.acceptsGzip = takesCoding(headerOf(request, grpc ? 'grpc-accept-encoding' : 'accept-encoding') ?? '', 'gzip');
     this.timeoutMs = timeoutOf(headerOf(request, grpc ? 'grpc-timeout' : 'connect-timeout-ms'));
   }
 

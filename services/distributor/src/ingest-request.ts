@@ -32,16 +32,19 @@ const unread = new Set(['trie', 'tree', 'lines', 'jfr', 'speedscope', 'groups'])
  * @throws KilnError `invalid_argument` for the name; status 415 for a format that is not read.
  */
 export function readIngestRequest(url: string, contentType: string, nowNanos: bigint): IngestRequest {
-  const query = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '');
+  const search = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
+  const query = new URLSearchParams(search);
   const name = query.get('name');
   if (name === null || name === '') {
     throw new KilnError('invalid_argument', 'the parameter name is missing: send name=app{key=value}', {
       reason: 'missing_labels',
     });
   }
+  const spy = query.get('spyName') || 'unknown';
+  if (/\uFFFD/.test(name + spy)) checkEncoding(search);
   const source = {
     ...parseIngestName(name),
-    spy: query.get('spyName') || 'unknown',
+    spy,
     fromNanos: parseTimeParam(query.get('from') ?? undefined, nowNanos),
   };
   const isMultipart = contentType.toLowerCase().includes('multipart/form-data');
@@ -57,6 +60,17 @@ export function readIngestRequest(url: string, contentType: string, nowNanos: bi
     source,
     read: (body) => (isMultipart && looksMultipart(body) ? readForm(body, contentType) : readWhole(body)),
   };
+}
+
+/** That nothing was mended when the query was decoded: labels that differ in bytes which are no UTF-8 would become one. */
+function checkEncoding(search: string): void {
+  try {
+    decodeURIComponent(search);
+  } catch {
+    throw new KilnError('invalid_argument', 'name and spyName are not UTF-8: send them percent-encoded in UTF-8', {
+      reason: 'invalid_labels',
+    });
+  }
 }
 
 /** The format as the client said it, or did not. */

@@ -107,6 +107,21 @@ describe('a push', () => {
     expect(new Set(found).size).toBe(4);
   });
 
+  test('in JSON that is not UTF-8 is refused, never mended', async () => {
+    const { whole, records } = await harness();
+    const named = (service: Uint8Array): Buffer =>
+      Buffer.concat([
+        Buffer.from('{"series":[{"labels":[{"name":"__name__","value":"x"},{"name":"service_name","value":"'),
+        service,
+        Buffer.from(`"}],"samples":[{"rawProfile":"${Buffer.from(profile(1n)).toString('base64')}"}]}]}`),
+      ]);
+    const write = (bytes: Uint8Array) =>
+      whole.write({ tenant, body: { bytes, isGzip: false }, form: { kind: 'push', isJson: true } });
+    expect(await write(named(Buffer.from('ü')))).toHaveLength(1);
+    await expect(write(named(Uint8Array.of(0x61, 0xff)))).rejects.toThrow(/not JSON .*: it is not UTF-8/);
+    expect(await records()).toHaveLength(1);
+  });
+
   test('of nothing is refused, of a profile without samples is not', async () => {
     const { intake, records } = await harness();
     await expect(intake.push(tenant, [])).rejects.toMatchObject({
@@ -227,6 +242,17 @@ describe('an /ingest request', () => {
     const [body, type] = form({ profile: profile(1n), prev_profile: profile(1n) });
     const previous = readIngestRequest('/ingest?name=a', type, nowNanos);
     await expect(previous.read(body)).rejects.toMatchObject({ httpStatus: 422 });
+  });
+
+  test('whose name or spy is not UTF-8 is refused, never mended', () => {
+    const read = (query: string) => readIngestRequest(`/ingest?format=pprof&${query}`, '', nowNanos).source;
+    expect(read('name=a%7Bx%3D%EF%BF%BD%7D&spyName=%C3%BC')).toMatchObject({
+      labels: [{ name: 'x', value: '\uFFFD' }],
+      spy: 'ü',
+    });
+    expect(read('name=a&x=%FF').app).toBe('a');
+    for (const query of ['name=a%7Bx%3D%FF%7D', 'name=a&spyName=%C3'])
+      expect(() => read(query)).toThrow(/not UTF-8: send them percent-encoded/);
   });
 
   test('whose form is broken or endless in parts is refused', async () => {

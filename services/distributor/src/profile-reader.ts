@@ -103,8 +103,18 @@ export class ProfileReader {
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Of JSON. Not mended: labels that differ in bytes which are no UTF-8 would become one. */
 function textOf(body: Uint8Array): string {
-  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+  try {
+    return utf8.decode(body);
+  } catch (error) {
+    throw new KilnError('invalid_argument', 'push request is not JSON of push.v1.PushRequest: it is not UTF-8', {
+      cause: error,
+      reason: 'malformed_profile',
+    });
+  }
 }
 
 /** On `/ingest` every other problem of the profile itself is 422. */

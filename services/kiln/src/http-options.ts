@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { ConfigError } from '@kiln/config';
 import type { HttpOptions, TlsKeys } from '@kiln/nest';
+import { readText } from './read-text.ts';
 import { sentenceOf } from './sentence.ts';
 import type { ServerConfig } from './settings.ts';
 
@@ -41,7 +41,7 @@ async function tlsKeys(certPath: string, keyPath: string): Promise<TlsKeys | und
 
 async function readPem(setting: string, path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readText(path);
   } catch (error) {
     throw new ConfigError(`${setting} cannot be read: ${sentenceOf(error)}`);
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '@kiln/async';
+import { ConfigError } from '@kiln/config';
 import { parseTenantId } from '@kiln/model';
 import { createLogger, createMetrics } from '@kiln/telemetry';
 import { defaultLimits, TenantLimits } from '@kiln/tenant';
@@ -105,6 +106,10 @@ describe('fault 50: the overrides file', () => {
   test('that cannot be used at start is a reason not to start', async () => {
     await expect(follow(join(folder, 'none.yaml'))).rejects.toThrow(
       `runtime-config.file cannot be read: there is no ${join(folder, 'none.yaml')}`,
+    );
+    // What Docker mounts where the file is not there.
+    await expect(follow(folder)).rejects.toThrow(
+      new ConfigError(`runtime-config.file cannot be read: ${folder} is a folder, not a file`),
     );
     await writeFile(join(folder, 'bad.yaml'), 'a: b: c');
     await expect(follow(join(folder, 'bad.yaml'))).rejects.toThrow('bad.yaml is not YAML');

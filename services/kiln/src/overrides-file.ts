@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import type { Clock } from '@kiln/async';
 import { ConfigError } from '@kiln/config';
+import { readText } from './read-text.ts';
 import { sentenceOf } from './sentence.ts';
 import type { Logger, Metrics } from '@kiln/telemetry';
 import { readOverrides, type Overrides, type TenantLimits } from '@kiln/tenant';
@@ -78,7 +78,7 @@ export async function followOverrides(
 async function readTexts(files: readonly string[]): Promise<string[]> {
   return Promise.all(
     files.map((file) =>
-      readFile(file, 'utf8').catch((error: unknown) => {
+      readText(file).catch((error: unknown) => {
         throw new ConfigError(`runtime-config.file cannot be read: ${sentenceOf(error)}`);
       }),
     ),

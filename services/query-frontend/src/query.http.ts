@@ -3,7 +3,16 @@ import { Controller, Inject } from '@nestjs/common';
 import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import { RawGet, RawPost } from '@kiln/nest';
-import { answeredFor, clientLeft, inflateSmall, readSmallBody, traceIdOf, UnaryCall, type InFlight } from '@kiln/rpc';
+import {
+  answeredFor,
+  clientLeft,
+  inflateSmall,
+  readSmallBody,
+  takesCoding,
+  traceIdOf,
+  UnaryCall,
+  type InFlight,
+} from '@kiln/rpc';
 import { silentLogger, type Logger } from '@kiln/telemetry';
 import type { QueryAnswerer } from './query-calls.ts';
 import { QueryLog } from './query-log.ts';
@@ -70,7 +79,7 @@ export class QueryHttp {
     const header = tenantHeader(request);
     const tenants = tenantsOf(header);
     const [path = '', ...search] = request.url!.split('?');
-    const acceptsGzip = /(^|,)\s*gzip\s*(;|,|$)/i.test(request.headers['accept-encoding'] ?? '');
+    const acceptsGzip = takesCoding(request.headers['accept-encoding'] ?? '', 'gzip');
     const headers = { accept: request.headers.accept ?? '' };
     const asked = { path, search: search.join('?'), acceptsGzip, tenants, headers };
     const reply = await this.#log.tell({ tenants, method: path, traceId: traceIdOf(request) }, () =>

@@ -238,6 +238,6 @@ test('the small services answer what tools look for', async () => {
   expect(await ofTenant.json()).toEqual({
     ingestion_rate: 4 * 1024 * 1024,
     ingestion_burst_size: 0,
-    max_global_series_per_user: 0,
+    max_global_series_per_user: 500,
   });
 });

@@ -30,6 +30,7 @@ export interface ToolLimits {
   readonly maxProfileSizeBytes: number;
   readonly ingestionRateMb: number;
   readonly ingestionBurstSizeMb: number;
+  readonly maxGlobalSeriesPerTenant: number;
 }
 
 export interface ToolsHttpPorts {
@@ -112,11 +113,13 @@ export class ToolsHttp {
 
   @RawGet('/api/v1/tenant_limits')
   tenantLimits(request: IncomingMessage, response: ServerResponse): void {
-    const { ingestionRateMb, ingestionBurstSizeMb } = this.#ports.limits(this.#tenant(request));
+    const { ingestionRateMb, ingestionBurstSizeMb, maxGlobalSeriesPerTenant } = this.#ports.limits(
+      this.#tenant(request),
+    );
     const limits = {
       ingestion_rate: ingestionRateMb * MB,
       ingestion_burst_size: ingestionBurstSizeMb * MB,
-      max_global_series_per_user: 0,
+      max_global_series_per_user: maxGlobalSeriesPerTenant,
     };
     const body = Buffer.from(JSON.stringify(limits));
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': String(body.length) }).end(body);

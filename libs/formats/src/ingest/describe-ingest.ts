@@ -1,4 +1,5 @@
 import type { Label } from '@kiln/model';
+import { checkSampleTypes } from '../pprof/check.ts';
 import { textOf, type Pprof } from '../pprof/pprof.ts';
 import type { FunctionNames } from '../symbol-resolver.ts';
 import type { IngestName } from './ingest-name.ts';
@@ -21,12 +22,16 @@ export interface IngestedPprof {
 
 const YEAR_1971_NANOS = 31_536_000_000_000_000n;
 
-/** Applies contract/pyroscope.md §3.3 to a decoded pprof: `__name__` from the sample types, series labels, the fixes by spy. */
+/**
+ * Applies contract/pyroscope.md §3.3 to a decoded pprof: `__name__` from the sample types, series labels, the fixes by spy.
+ * @throws KilnError `invalid_argument` for sample types that no name can be made from: the client sent none, so that is not what is missing.
+ */
 export function describeIngest(
   decoded: Pprof,
   source: IngestSource,
   config: SampleTypeConfig | undefined,
 ): IngestedPprof {
+  checkSampleTypes(decoded);
   const isDotnet = source.spy === 'dotnetspy' || (source.spy === 'unknown' && config?.has('inuse-space') === true);
   let pprof = decoded.timeNanos < YEAR_1971_NANOS ? { ...decoded, timeNanos: source.fromNanos } : decoded;
   if (isDotnet) pprof = mendDotnet(pprof);

@@ -123,6 +123,14 @@ describe('a pprof on /ingest', () => {
     expect(Object.values(stored(message, { spy: 'scripting' }))).toEqual([['main.x a;/abs/x.py b 1']]);
   });
 
+  test('without a sample type that can be read is refused for that, not for a label that the client never sends', () => {
+    const none = draw([], ['a']);
+    const astray = draw(['cpu/ns'], ['a 1']);
+    astray.sampleType![0]!.type = 99;
+    expect(() => stored(none)).toThrow(/^profile has no sample type/);
+    expect(() => stored(astray)).toThrow(/^sample type type string index out of range: found 99/);
+  });
+
   test('of .NET may lack function ids and have dashes in its types', () => {
     const message = draw(['inuse-space/bytes'], ['a 1']);
     message.function![0]!.id = 0;

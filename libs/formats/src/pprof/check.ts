@@ -10,7 +10,7 @@ import { malformed } from './wire.ts';
  * @throws KilnError `invalid_argument` with a reason of §4.3.
  */
 export function checkPprof(pprof: Pprof, view: DataView, limits: ProfileLimits, receivedMs: number): bigint {
-  if (pprof.sampleTypes.length === 0) throw malformed('profile has no sample type: at least one is needed');
+  checkHasTypes(pprof);
   const timeNanos = checkTime(pprof.timeNanos, limits, receivedMs);
   checkSizes(pprof, limits);
   checkIds(pprof.locations, 'location');
@@ -20,10 +20,7 @@ export function checkPprof(pprof: Pprof, view: DataView, limits: ProfileLimits, 
   if (pprof.strings.from[0] !== pprof.strings.to[0]) {
     throw malformed(`string 0 should be empty string: found ${JSON.stringify(show(pprof, 0))}`);
   }
-  for (const { type, unit } of pprof.sampleTypes) {
-    if (type < 0 || type >= strings) throw outOfRange('sample type type', type, strings);
-    if (unit < 0 || unit >= strings) throw outOfRange('sample type unit', unit, strings);
-  }
+  checkTypeRows(pprof);
   checkSampleLabels(pprof);
   const { functions: f, mappings: m } = pprof;
   // Where the reference reads a negative row as the empty string, so does Kiln.
@@ -39,6 +36,23 @@ export function checkPprof(pprof: Pprof, view: DataView, limits: ProfileLimits, 
       throw malformed(`sample type ${JSON.stringify(text.slice(0, 80))} contains "-", which is not allowed`);
   }
   return timeNanos;
+}
+
+/** That there are sample types which can be read. @throws KilnError as `checkPprof`. */
+export function checkSampleTypes(pprof: Pprof): void {
+  checkHasTypes(pprof);
+  checkTypeRows(pprof);
+}
+
+function checkHasTypes({ sampleTypes }: Pprof): void {
+  if (sampleTypes.length === 0) throw malformed('profile has no sample type: at least one is needed');
+}
+
+function checkTypeRows({ sampleTypes, strings: { length } }: Pprof): void {
+  for (const { type, unit } of sampleTypes) {
+    if (type < 0 || type >= length) throw outOfRange('sample type type', type, length);
+    if (unit < 0 || unit >= length) throw outOfRange('sample type unit', unit, length);
+  }
 }
 
 function checkTime(

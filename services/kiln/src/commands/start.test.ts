@@ -180,6 +180,7 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
   expect(await readdir(folder)).toEqual([]); // nothing is left behind of a start that was none
   const yaml = join(folder, 'kiln.yaml');
   await refused(`there is no ${yaml}`, '--config.file', yaml);
+  await refused(`${folder} is a folder, not a file`, '--config.file', folder);
   await writeFile(yaml, 'server: {http_listen_prot: 1}');
   await refused(
     `unknown key server.http_listen_prot in ${yaml}: did you mean server.http_listen_port?`,

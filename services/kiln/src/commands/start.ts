@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { parse as parseYaml } from 'yaml';
@@ -22,6 +21,7 @@ import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { httpOptions } from '../http-options.ts';
 import { followOverrides } from '../overrides-file.ts';
 import { withinMemory } from '../memory-plan.ts';
+import { readText } from '../read-text.ts';
 import { openRoles, type Roles } from '../roles.ts';
 import { ownProfile, startSelfProfiling } from '../self/self-profiling.ts';
 import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
@@ -241,7 +241,7 @@ function withOwnLimits(tree: unknown, file: string): unknown {
 }
 
 async function readYaml(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8');
+  const text = await readText(file);
   try {
     return parseYaml(text);
   } catch (error) {

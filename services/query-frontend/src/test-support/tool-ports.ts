@@ -11,7 +11,12 @@ export function toolPorts(): Pick<ToolsHttpPorts, 'catalog' | 'tenantOf' | 'limi
   return {
     catalog: { objects: memoryStore(), crc32, clock: new ManualClock(NOW), random: seededRandom(7) },
     tenantOf: parseTenantId,
-    limits: () => ({ maxProfileSizeBytes: 1000, ingestionRateMb: 4, ingestionBurstSizeMb: 0 }),
+    limits: () => ({
+      maxProfileSizeBytes: 1000,
+      ingestionRateMb: 4,
+      ingestionBurstSizeMb: 0,
+      maxGlobalSeriesPerTenant: 500,
+    }),
     admit: () => undefined,
   };
 }
