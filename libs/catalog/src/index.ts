@@ -2,7 +2,7 @@ export { decodeAdHocObject, encodeAdHocObject } from './ad-hoc-object.ts';
 export type { Patience } from './attempts.ts';
 export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
-export { readManifests, type ManifestsFound } from './read-manifests.ts';
+export { newestEnd, readManifests, type ManifestsFound } from './read-manifests.ts';
 export { closeLog, type Closing } from './close-log.ts';
 export { openCluster, readCluster, type Cluster } from './cluster.ts';
 export { commitBlocks, type Commit, type Compacted, type Taken } from './commit-blocks.ts';

@@ -12,6 +12,23 @@ export interface ManifestsFound {
 }
 
 /**
+ * Where the newest manifest of a log ends that a list shows, -1 without one: one object read, not the chain.
+ * @throws CorruptDataError when that manifest is damaged.
+ */
+export async function newestEnd(catalog: CatalogReader, log: LogId): Promise<number> {
+  const prefix = manifestPrefix(log);
+  let newest: string | undefined;
+  for (let startAfter = prefix; ; startAfter = newest!) {
+    const keys = await catalog.objects.list(prefix, { startAfter });
+    if (keys.length === 0) break;
+    newest = keys.at(-1);
+  }
+  const stored = newest === undefined ? undefined : await catalog.objects.get(newest);
+  if (stored === undefined) return -1;
+  return decodeManifest(catalog, log, Number(newest!.slice(prefix.length)), stored.bytes).end;
+}
+
+/**
  * Every manifest of a log that is there, for people who look at a log whose chain cannot be read: nothing may be answered from them, and where the log
  * is committed to is not known.
  */

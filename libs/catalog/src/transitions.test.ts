@@ -12,6 +12,7 @@ import { clusterKey, manifestKey, quarantineKey, trimKey } from './keys.ts';
 import { logTrim, readTrim, withLog } from './log-trim.ts';
 import { encodeManifest } from './manifest.ts';
 import { quarantineRecord } from './quarantine.ts';
+import { newestEnd } from './read-manifests.ts';
 import { registerLog } from './register-log.ts';
 import { raiseTrim } from './trim-log.ts';
 import { MapStore, testCatalog } from './test-support/store.ts';
@@ -173,6 +174,20 @@ describe('chain', () => {
     gets = 0;
     chain = await chainOf(chain);
     expect([gets, chain.fresh.length, chain.manifests.length]).toEqual([3, 0, 2000]);
+  });
+
+  test('where the newest manifest ends is one object read', async () => {
+    expect(await newestEnd(catalog, log)).toBe(-1);
+    const { E } = await cutTimes(3);
+    const gets: string[] = [];
+    const get = store.get.bind(store);
+    store.get = (key) => {
+      gets.push(key);
+      return get(key);
+    };
+    expect(await newestEnd(catalog, log)).toBe(E);
+    expect(gets).toEqual([manifestKey(log, 2)]);
+    expect(await newestEnd(catalog, other)).toBe(-1);
   });
 
   test('a list that shows nothing changes nothing', async () => {

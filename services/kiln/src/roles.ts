@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { MEMORY_SHARES, MemoryLedger, type Clock, type Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
-import { openCluster, readChain, registerLog, type Catalog } from '@kiln/catalog';
+import { newestEnd, openCluster, registerLog, type Catalog } from '@kiln/catalog';
 import { Compactor, Room } from '@kiln/compactor';
 import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
@@ -197,20 +197,20 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
 }
 
 /**
- * A log that ends before its manifests would give offsets to new records that count as read, and nobody would ever read them. A chain that cannot be read
- * is told by its partition, which knows of no offset then.
+ * A log that ends before its manifests would give offsets to new records that count as read, and nobody would ever read them. A manifest that cannot be
+ * read is told by its partition, which knows of no offset then.
  * @throws KilnError `failed_precondition` with what to do.
  */
 async function refuseOlder(catalog: Catalog, log: OpenLog, directory: DataDirectory): Promise<void> {
-  const chain = await readChain(catalog, log.id).catch((error: unknown) => {
-    if (['data_loss', 'failed_precondition'].includes(KilnError.from(error).code)) return undefined;
+  const reached = await newestEnd(catalog, log.id).catch((error: unknown) => {
+    if (['data_loss', 'failed_precondition'].includes(KilnError.from(error).code)) return -1;
     throw error;
   });
   const end = await log.endOffset();
-  if (chain === undefined || end >= chain.E) return;
+  if (end >= reached) return;
   throw new KilnError(
     'failed_precondition',
-    `log ${log.id} ends at offset ${end}, but its manifests reach ${chain.E}: ${directory.log} is older than the objects, or was replaced; put the right ` +
+    `log ${log.id} ends at offset ${end}, but its manifests reach ${reached}: ${directory.log} is older than the objects, or was replaced; put the right ` +
       `one back, or give up what it has lost: move it away, and the next start names the logs for kiln log close`,
   );
 }
