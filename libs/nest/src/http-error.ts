@@ -1,8 +1,9 @@
-import { maxHeaderSize, STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Random } from '@kiln/async';
 import { KilnError, type Code } from '@kiln/model';
 import { grpcErrorAnswer, isGrpc, mediaType } from '@kiln/rpc';
+import { MAX_HEAD_BYTES } from './port.ts';
 
 /** Connect's table of codes and statuses (contract/pyroscope.md §1.4). */
 const statusOfCode: Readonly<Record<Code, number>> = {
@@ -92,7 +93,7 @@ function unreadable(found: NodeJS.ErrnoException): KilnError {
   if (found.code === 'HPE_HEADER_OVERFLOW')
     return new KilnError(
       'resource_exhausted',
-      `the head of the request has more than ${maxHeaderSize} bytes: send a shorter address, or fewer and shorter headers`,
+      `the head of the request has more than ${MAX_HEAD_BYTES} bytes: send a shorter address, or fewer and shorter headers`,
       { httpStatus: 431 },
     );
   if (found.code === 'ERR_HTTP_REQUEST_TIMEOUT')

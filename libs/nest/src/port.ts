@@ -26,6 +26,11 @@ export interface PortOptions {
 /** What an HTTP/2 connection begins with when nobody negotiated it (RFC 9113 §3.4). */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
+/**
+ * The head of a request of HTTP/1.1, as much as nghttp2 takes in one of HTTP/2: `/ingest` has the labels in its address, and 30 of 2,048 bytes each are
+ * within a tenant's limits. Node's own bound is a quarter of it.
+ */
+export const MAX_HEAD_BYTES: number = 64 * 1024;
 const STREAMS_PER_CONNECTION = 250;
 /** So many streams of one read are answered as they come; the others when it is over, when those are known that were reset in it (rapid reset). */
 const STREAMS_AT_ONCE = 16;
@@ -60,6 +65,7 @@ export class Port {
       headersTimeout: requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs),
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: keepAliveMs,
+      maxHeaderSize: MAX_HEAD_BYTES,
       connectionsCheckingInterval: 5_000,
     };
     this.server =
