@@ -178,6 +178,7 @@ const rows: readonly Row[] = [
   good('AnalyzeQuery', 'a selector', { ...range, query: '{}' }),
   bad('AnalyzeQuery', 'a bad selector', { ...range, query: '{a' }, /selector at character/),
   { ...call('Nothing', 'a method that is not there', {}, 'unimplemented', /no method .*Nothing/), status: 404 },
+  { ...call('x/ProfileTypes', 'a path below one', {}, 'unimplemented', /no method .*x.ProfileTypes/), status: 404 },
   {
     what: 'a service that is not there',
     path: '/settings.v1.RecordingRulesService/ListRecordingRules',

@@ -92,6 +92,7 @@ describe('labels over a limit', () => {
 
   test('or without a name, a kind or valid text are refused', () => {
     expect(stored('service_name=s')).toBe('invalid_argument invalid_labels');
+    expect(stored('__name__=a:b,service_name=s')).toBe('invalid_argument invalid_labels');
     expect(stored('__name__=m,=x')).toBe('invalid_argument invalid_labels');
     expect(stored('__name__=m,a=\ud800')).toBe('invalid_argument invalid_labels');
   });

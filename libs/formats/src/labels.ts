@@ -161,6 +161,12 @@ function checkSet(
   }
   if (labels.get('__name__')?.includes(MARK_SIGN) === true)
     throw refuse('invalid_labels', 'label __name__ is not valid: it holds a zero byte, which is a sign of the storage');
+  if (labels.get('__name__')?.includes(':') === true) {
+    throw refuse(
+      'invalid_labels',
+      `label __name__ is ${show(labels.get('__name__')!)}: a colon is not allowed in it, because colons part it from the value type in the id of a profile type`,
+    );
+  }
   if (!labels.has('__name__')) {
     throw refuse('invalid_labels', 'label __name__ is missing: it names the kind of profile, for example process_cpu');
   }

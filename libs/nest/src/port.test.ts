@@ -127,30 +127,25 @@ describe('one port', () => {
   }, 30_000);
 
   test('connections of HTTP/2 that come at once begin in turns of their own, so that others have theirs between them', async () => {
-    let turn = 0;
-    let isOver = false;
-    const count = (): void => {
-      turn++;
-      if (!isOver) setImmediate(count);
-    };
-    const turns: number[] = [];
-    const port = new Port((_, response) => {
-      turns.push(turn);
-      response.end();
-    }, options);
-    ports.push(port);
-    await new Promise<void>((resolve) => port.server.listen(0, '127.0.0.1', resolve));
-    const { port: number } = port.server.address() as AddressInfo;
-    let accepted = 0;
-    port.server.on('connection', () => accepted++);
+    const { number, turns, accepted, end } = await countTurns();
     const sockets = Array.from({ length: 20 }, () => connect(number, '127.0.0.1'));
-    await expect.poll(() => accepted).toBe(20);
-    count();
-    for (const socket of sockets) socket.write(ONE_REQUEST);
+    await expect.poll(accepted).toBe(20);
+    for (const socket of sockets) socket.write(Buffer.concat([PREFACE, requestOf(1)]));
     await expect.poll(() => turns.length).toBe(20);
-    isOver = true;
+    end();
     expect(new Set(turns).size).toBe(20);
     for (const socket of sockets) socket.destroy();
+  });
+
+  test('of streams that come in one read a few are answered in a turn', async () => {
+    const { number, turns, end } = await countTurns();
+    const socket = connect(number, '127.0.0.1');
+    socket.write(Buffer.concat([PREFACE, ...Array.from({ length: 200 }, (_, i) => requestOf(2 * i + 1))]));
+    await expect.poll(() => turns.length).toBe(200);
+    end();
+    const perTurn = Map.groupBy(turns, (turn) => turn);
+    expect(Math.max(...Array.from(perTurn.values(), ({ length }) => length))).toBeLessThanOrEqual(2 * 16);
+    socket.destroy();
   });
 
   test('a client that leaves HTTP/2 in the middle of a request leaves nothing behind', async () => {
@@ -232,9 +227,42 @@ function selfSigned(): { cert: string; key: string } {
   }
 }
 
-/** A connection of HTTP/2 with one request (RFC 9113 §4.1, RFC 7541 §6): `GET http://x/`. */
-const ONE_REQUEST = Buffer.concat([
+/** A port that notes in which turn of the event loop each request is answered. */
+async function countTurns(): Promise<{
+  number: number;
+  turns: number[];
+  accepted: () => number;
+  end: () => void;
+}> {
+  const turns: number[] = [];
+  let turn = 0;
+  let isOver = false;
+  let accepted = 0;
+  const port = new Port((_, response) => {
+    turns.push(turn);
+    response.end();
+  }, options);
+  ports.push(port);
+  port.server.on('connection', () => accepted++);
+  await new Promise<void>((resolve) => port.server.listen(0, '127.0.0.1', resolve));
+  const count = (): void => {
+    turn++;
+    if (!isOver) setImmediate(count);
+  };
+  count();
+  const { port: number } = port.server.address() as AddressInfo;
+  return { number, turns, accepted: () => accepted, end: () => (isOver = true) };
+}
+
+/** How a connection of HTTP/2 begins (RFC 9113 §3.4), with empty settings. */
+const PREFACE = Buffer.concat([
   Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
-  Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86, 0x41, 0x01, 0x78]),
 ]);
+
+/** `GET http://x/` on a stream (RFC 9113 §6.2, RFC 7541 §6). */
+function requestOf(stream: number): Buffer {
+  const frame = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86, 0x41, 0x01, 0x78]);
+  frame.writeUInt32BE(stream, 5);
+  return frame;
+}

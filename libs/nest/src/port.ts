@@ -32,7 +32,10 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
  */
 export const MAX_HEAD_BYTES: number = 64 * 1024;
 const STREAMS_PER_CONNECTION = 250;
-/** So many streams of one read are answered as they come; the others when it is over, when those are known that were reset in it (rapid reset). */
+/**
+ * So many streams of one read are answered as they come; the others when it is over, when those are known that were reset in it (rapid reset), so many in
+ * a turn, that everybody else has theirs between them.
+ */
 const STREAMS_AT_ONCE = 16;
 /** Streams that a client may reset at once, and a second: each was a request that somebody worked for. */
 const RESETS_AT_ONCE = 250;
@@ -54,7 +57,7 @@ export class Port {
   readonly #options: PortOptions;
   /** Sockets that belong to neither protocol yet. */
   readonly #undecided = new Set<Socket>();
-  readonly #gate = new Gate();
+  readonly #sessionGate = new Gate(1);
   readonly #sessions = new Set<ServerHttp2Session>();
 
   constructor(answer: Answerer, options: PortOptions) {
@@ -114,6 +117,7 @@ export class Port {
       settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION, initialWindowSize: STREAM_WINDOW },
     });
     const turn = new Turn();
+    const gate = new Gate(STREAMS_AT_ONCE);
     http2.on('request', (request, response) => {
       const { stream } = request;
       const { session } = stream;
@@ -122,7 +126,7 @@ export class Port {
       if (session === undefined) return; // destroyed below, and the read goes on
       const opened = turn.opened(session);
       if (opened <= STREAMS_AT_ONCE) take();
-      else if (opened <= STREAMS_PER_CONNECTION) turn.after(() => stream.destroyed || take());
+      else if (opened <= STREAMS_PER_CONNECTION) gate.enter(() => stream.destroyed || take());
       // More than may be open came in one read: they were reset in the same breath, and Node's own limit looks only after the read.
       else session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
@@ -140,7 +144,7 @@ export class Port {
   /** Many that begin at once, each with all it may send before it is shown the door, leave every other connection its turn between two of them. */
   #beginSession(socket: Socket): void {
     this.#undecided.add(socket.on('error', ignore));
-    this.#gate.enter(() => {
+    this.#sessionGate.enter(() => {
       this.#undecided.delete(socket.off('error', ignore));
       if (socket.destroyed) return;
       // Sockets of Node's HTTP/1.1 server stay open when the client closes its side; a session would then live on until it is idle for long.
@@ -183,44 +187,34 @@ function ignore(): void {
   // A connection that breaks before it said anything concerns nobody.
 }
 
-/** Lets one through in each turn of the event loop. */
+/** Lets so many through in each turn of the event loop, from the next one on. */
 class Gate {
+  readonly #perTurn: number;
   readonly #waiting: (() => void)[] = [];
+
+  constructor(perTurn: number) {
+    this.#perTurn = perTurn;
+  }
 
   enter(task: () => void): void {
     if (this.#waiting.push(task) === 1) setImmediate(() => this.#next());
   }
 
   #next(): void {
-    const task = this.#waiting[0]!;
-    if (this.#waiting.length > 1) setImmediate(() => this.#next());
-    this.#waiting.shift();
-    task();
+    if (this.#waiting.length > this.#perTurn) setImmediate(() => this.#next());
+    for (const task of this.#waiting.splice(0, this.#perTurn)) task();
   }
 }
 
 /** One turn of the event loop, in which a whole read of each session is heard. */
 class Turn {
   readonly #opened = new Map<object, number>();
-  #waiting: (() => void)[] = [];
 
   /** How many streams this session opened in the turn, with this one. */
   opened(session: object): number {
-    if (this.#opened.size === 0) setImmediate(() => this.#end());
+    if (this.#opened.size === 0) setImmediate(() => this.#opened.clear());
     const count = (this.#opened.get(session) ?? 0) + 1;
     this.#opened.set(session, count);
     return count;
-  }
-
-  /** Does it when the reads are over. */
-  after(task: () => void): void {
-    this.#waiting.push(task);
-  }
-
-  #end(): void {
-    const tasks = this.#waiting;
-    this.#waiting = [];
-    this.#opened.clear();
-    for (const task of tasks) task();
   }
 }

@@ -11,13 +11,17 @@ export interface Imported {
   readonly digest: string;
 }
 
-/** What was imported already: a line of text each, written through to the disk before the next file is sent. */
+/**
+ * What was imported already, and what began to be: a line of text each, written through to the disk before a file is sent and when it was answered. Of a
+ * file that began and did not end nobody knows whether it is stored.
+ */
 export class ImportJournal {
-  readonly #known: Set<string>;
+  readonly #known = new Set<string>();
+  /** When the sending of those began that have not ended, Unix milliseconds. */
+  readonly #begun = new Map<string, number>();
   readonly #file: FileHandle;
 
-  private constructor(known: Set<string>, file: FileHandle) {
-    this.#known = known;
+  private constructor(file: FileHandle) {
     this.#file = file;
   }
 
@@ -28,24 +32,59 @@ export class ImportJournal {
     const lines = (await readFile(path, 'utf8')).split('\n');
     const torn = lines.pop() !== '';
     if (torn) await file.appendFile('\n');
-    return new ImportJournal(new Set(lines), file);
+    const journal = new ImportJournal(file);
+    for (const line of lines) journal.#learn(line);
+    return journal;
   }
 
   has(imported: Imported): boolean {
     return this.#known.has(lineOf(imported));
   }
 
+  /** Since when a file that did not end is being sent, Unix milliseconds; undefined when nothing of it was. */
+  begunMs(imported: Imported): number | undefined {
+    return this.#begun.get(lineOf(imported));
+  }
+
+  /** To be called before it is sent. */
+  async begin(imported: Imported, nowMs: number): Promise<void> {
+    if (!this.#begun.has(lineOf(imported))) await this.#write(`${BEGUN}${nowMs} ${lineOf(imported)}`);
+  }
+
+  /** The server has it. */
   async add(imported: Imported): Promise<void> {
-    const line = lineOf(imported);
+    await this.#write(lineOf(imported));
+  }
+
+  /** The server has not got it: it was refused, or nothing was sent. */
+  async drop(imported: Imported): Promise<void> {
+    await this.#write(`${DROPPED}${lineOf(imported)}`);
+  }
+
+  async #write(line: string): Promise<void> {
     await this.#file.appendFile(`${line}\n`);
     await this.#file.sync();
-    this.#known.add(line);
+    this.#learn(line);
+  }
+
+  #learn(line: string): void {
+    if (line.startsWith(BEGUN)) {
+      const [at] = line.slice(BEGUN.length).split(' ', 1);
+      this.#begun.set(line.slice(BEGUN.length + at!.length + 1), Number(at));
+    } else if (line.startsWith(DROPPED)) this.#begun.delete(line.slice(DROPPED.length));
+    else {
+      this.#known.add(line);
+      this.#begun.delete(line);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close();
   }
 }
+
+const BEGUN = 'begun ';
+const DROPPED = 'dropped ';
 
 /** The digest of what is imported. */
 export function digestOf(bytes: Uint8Array): string {

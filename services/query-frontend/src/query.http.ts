@@ -32,6 +32,7 @@ export interface QueryHttpPorts {
 
 export const QUERY_HTTP_PORTS = 'kiln.query-http-ports';
 
+const SERVICE = '/querier.v1.QuerierService/';
 /** Requests are small: selectors and ranges. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
@@ -46,7 +47,7 @@ export class QueryHttp {
     this.#log = new QueryLog(ports.log ?? silentLogger, ports.clock);
   }
 
-  @RawPost('/querier.v1.QuerierService/*')
+  @RawPost(`${SERVICE}*`)
   async query(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { answerer, queue, inFlight, tenantsOf, clock } = this.#ports;
     const left = clientLeft(response);
@@ -58,7 +59,7 @@ export class QueryHttp {
     try {
       const body = call.message(await readSmallBody(request, MAX_REQUEST_BYTES, held));
       const message = await inflateSmall(body, MAX_REQUEST_BYTES, held);
-      const method = request.url!.slice(request.url!.lastIndexOf('/') + 1).split('?', 1)[0]!;
+      const method = request.url!.split(SERVICE, 2)[1]!.split('?', 1)[0]!;
       const headers = { accept: request.headers.accept ?? '' };
       const asked = { method, isJson, acceptsGzip, message, tenants, headers };
       const reply = await this.#log.tell({ tenants, method, traceId: traceIdOf(request) }, () =>

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { systemClock } from '@kiln/async';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { KilnError, labelSetKey, type Label } from '@kiln/model';
 import { counted } from '../counted.ts';
@@ -34,8 +35,8 @@ export const importCommand: Command = {
   summary: 'backfill: send old pprof files at their own times, each once',
   example: 'import ./profiles --label service_name=my-app',
   help: () =>
-    `Reaches back as far as retention_period of the tenant. A file is sent again only when the journal does not know it, and the\n` +
-    `server drops a copy of what it has.\n\n${helpText(schema)}`,
+    `Reaches back as far as retention_period of the tenant. A file is sent again only when the journal does not know it. One whose\n` +
+    `answer was not seen is sent again while the server would drop a copy; later it is refused, because it could count twice.\n\n${helpText(schema)}`,
   run: importFiles,
 };
 
@@ -82,13 +83,41 @@ async function importOne(
   const digest = digestOf(source.bytes);
   const entry = { url: addressOf(remote), tenant: remote.tenant, labels: labelSetKey(labels), digest };
   if (journal.has(entry)) return 'known';
-  await callConnect(remote, 'push.v1.PusherService/Push', {
-    type: 'application/proto',
-    bytes: pushMessage(labels, gzipSync(source.bytes, { level: 1 }), digest),
-    headers: { 'X-Kiln-Backfill': 'true' },
-  });
+  const nowMs = systemClock().nowMs();
+  refuseUncertain(journal.begunMs(entry), nowMs);
+  await journal.begin(entry, nowMs);
+  try {
+    await callConnect(remote, 'push.v1.PusherService/Push', {
+      type: 'application/proto',
+      bytes: pushMessage(labels, gzipSync(source.bytes, { level: 1 }), digest),
+      headers: { 'X-Kiln-Backfill': 'true' },
+    });
+  } catch (error) {
+    if (!mayBeStored(KilnError.from(error))) await journal.drop(entry);
+    throw error;
+  }
   await journal.add(entry);
   return 'imported';
+}
+
+/** So long a server surely drops a copy at once: three quarters of its duplicate window. */
+const SURE_MS = 90 * 60_000;
+
+/** @throws KilnError `failed_precondition` when a second sending could count twice. */
+function refuseUncertain(begunMs: number | undefined, nowMs: number): void {
+  if (begunMs === undefined || nowMs - begunMs <= SURE_MS) return;
+  throw new KilnError(
+    'failed_precondition',
+    `was being sent at ${new Date(begunMs).toISOString()} when an import ended without its answer, too long ago for the server to know a copy: kiln query ` +
+      `series at the time of the profile tells whether it is stored; if it is not, take its line "begun …" out of the journal`,
+  );
+}
+
+/** Whether a server may have stored what it did not acknowledge. What was refused for a reason was not, nor what never left. */
+function mayBeStored({ code, cause }: KilnError): boolean {
+  const reason = cause instanceof Error ? (cause.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
+  if (reason !== undefined && /^(ECONNREFUSED|ENOTFOUND|EAI_|ERR_TLS_|ERR_SSL_|CERT_)/.test(reason)) return false;
+  return ['unavailable', 'unknown', 'internal', 'deadline_exceeded', 'canceled', 'aborted'].includes(code);
 }
 
 /** The files below a directory, in order, or the file itself. */

@@ -246,6 +246,21 @@ test('old files are imported at their own times, once each, as far back as the r
   const imported = await total();
   expect(imported).toContain('score 4280000000\n');
   expect((await run(...args, '--journal', journal)).out).toBe('0 files imported, 2 known already, 2 refused\n');
+  // What began and was not answered: sent again while a copy is dropped, refused when it could count twice.
+  const lines = (await readFile(journal, 'utf8')).split('\n');
+  const begun = lines.filter(
+    (line) =>
+      line.startsWith('begun ') && !lines.some((other) => other === `dropped ${line.split(' ').slice(2).join(' ')}`),
+  );
+  expect([begun.length, lines.filter((line) => line.startsWith('[')).length]).toEqual([2, 2]);
+  const died = join(folder, 'died');
+  await writeFile(died, `${begun.join('\n')}\n`);
+  expect((await run(...args, '--journal', died)).out).toMatch(/^2 files imported/);
+  await writeFile(died, `${begun.map((line) => line.replace(/\d+/, String(Date.now() - 2 * 3_600_000))).join('\n')}\n`);
+  const late = await run(...args, '--journal', died);
+  expect(late.out).toBe('0 files imported, 0 known already, 4 refused\n');
+  expect(late.err).toMatch(/a\.pb: was being sent at 20\S+Z when an import ended without its answer/);
+  expect(await total()).toBe(imported);
   // With another journal, or one that lost its last line, they are sent again, and dropped as copies: at once, and when blocks are merged.
   expect((await run(...args, '--journal', join(folder, 'other'))).out).toMatch(/^2 files imported/);
   expect(await total()).toBe(imported);
