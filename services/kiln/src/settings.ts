@@ -64,7 +64,7 @@ const processSettings: SettingsFor<ProcessConfig> = {
   shutdownDrainMs: setting({
     key: 'shutdown-drain',
     type: 'duration',
-    default: 30_000,
+    default: 10_000,
     meaning: 'After that: how long to wait for requests in flight',
   }),
 };
