@@ -311,6 +311,23 @@ describe('of a running Kiln', () => {
     expect((await query('types', ...range)).err).toMatch(/^no profiles at all from .*\n--from now-24h/);
     expect((await query('top', `${cpu}{service_name="none"}`, '--output=csv')).out).toBe('function,self,total\n');
   });
+
+  // Last, because it is of a type that the others do not count with.
+  test('and where what is selected has one only, whatever others have', async () => {
+    const counts = buildPprof({
+      types: [['samples', 'count']],
+      periodType: ['cpu', 'nanoseconds'],
+      samples: [{ frames: [{ name: 'main' }], values: [1n] }],
+    });
+    await writeFile(join(folder, 'counts.pb'), counts);
+    const labels = ['--label=service_name=other', '--label=__name__=process_cpu'];
+    expect((await runLine('push', join(folder, 'counts.pb'), ...labels, '--url', url)).code).toBe(0);
+    expect((await query('top', 'process_cpu{}')).err).toMatch(/process_cpu has 2 types, name one of them: .*, /);
+    expect(JSON.parse((await query('top', 'process_cpu{pod="a"}', '--output=json')).out)).toMatchObject({
+      profileType: cpu,
+    });
+    expect((await query('top', 'process_cpu{pod="none"}')).err).toContain('process_cpu has 2 types');
+  });
 });
 
 describe('of any server', () => {

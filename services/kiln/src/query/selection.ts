@@ -15,7 +15,7 @@ export interface Selection {
 /** How a selection is written, for help texts. */
 export const selectionHelp: string =
   `The type is name:sampleType:sampleUnit:periodType:periodUnit, as query types lists them; its name alone is enough where\n` +
-  `that is the only type of it. No selector means all:\n` +
+  `what the selector matches has one type of it. No selector means all:\n` +
   `  'process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name="my-app"}'\n\n`;
 
 /**
@@ -38,25 +38,31 @@ export async function selectionOf(
   const named = brace < 0 ? word : word.slice(0, brace);
   const selector = brace < 0 ? '{}' : word.slice(brace);
   parseSelector(selector);
-  const profileType = named.includes(':') || named === '' ? named : await onlyTypeOf(named, asker, range);
+  const profileType = named.includes(':') || named === '' ? named : await onlyTypeOf(named, selector, asker, range);
   return { profileType, selector, unit: unitOf(profileType) };
 }
 
-async function onlyTypeOf(name: string, asker: Asker, range: Range): Promise<string> {
-  const { profileTypes = [] } = await askQuerierJson<ProfileTypesJson>(asker, 'ProfileTypes', {
-    start: range.startMs,
-    end: range.endMs,
-  });
+async function onlyTypeOf(name: string, selector: string, asker: Asker, range: Range): Promise<string> {
+  const span = { start: range.startMs, end: range.endMs };
+  const { profileTypes = [] } = await askQuerierJson<ProfileTypesJson>(asker, 'ProfileTypes', span);
   const ids = profileTypes.flatMap(({ ID, name: own }) => (own === name && ID !== undefined ? [ID] : []));
-  const [only, ...more] = ids;
+  const [only] = ids;
   if (only === undefined)
     throw new KilnError(
       'not_found',
       `${name} is the name of no profile type from ${rangeText(range)}: query types lists those that there are`,
     );
-  if (more.length > 0)
-    throw new KilnError('invalid_argument', `${name} has ${ids.length} types, name one of them: ${ids.join(', ')}`);
-  return only;
+  if (ids.length === 1) return only;
+  // Other services may have other types of the name.
+  const { names = [] } = await askQuerierJson<{ names?: readonly string[] }>(asker, 'LabelValues', {
+    name: '__profile_type__',
+    matchers: [selector],
+    ...span,
+  });
+  const matched = ids.filter((id) => names.includes(id));
+  if (matched.length === 1) return matched[0]!;
+  const found = matched.length === 0 ? ids : matched;
+  throw new KilnError('invalid_argument', `${name} has ${found.length} types, name one of them: ${found.join(', ')}`);
 }
 
 function unitOf(profileType: string): string {
