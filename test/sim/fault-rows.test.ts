@@ -230,7 +230,10 @@ describe('bytes', () => {
     await stage.world.clock.advance(7 * HOUR);
     await stage.compact();
     expect(stage.keys('/b/')).toContain(key);
-    expect((await stage.ask()).some(({ flagged }) => flagged)).toBe(true);
+    // Exact where chance asks for what is not damaged: totals of rows.
+    const answers = [];
+    for (let times = 0; times < 8; times++) answers.push(...(await stage.ask()));
+    expect(answers.some(({ flagged }) => flagged)).toBe(true);
   });
 
   test('row 24: a list that never shows what is new changes no answer', async () => {

@@ -67,8 +67,11 @@ interface Member {
   readonly dataset: PartDataset;
 }
 
-/** Readings of a job that finds damage: bytes that were damaged on their way are whole the next time. */
-const READS = 3;
+/**
+ * Readings of a job that finds damage: bytes that were damaged on their way are whole the next time. What is damaged in all of them counts no more, so
+ * there are enough that a line which spoils one reading of a hundred does so to none of 10¹⁰ jobs.
+ */
+const READS = 5;
 
 /**
  * Reads the parts and makes one block per window of what can be read: equal datasets become one, symbols are interned anew, copies are dropped.
