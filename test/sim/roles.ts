@@ -86,6 +86,7 @@ export class CompactorNode {
       room: new Room({ highWater: 1, whenFull: 'refuse' }, { usage: async () => undefined, limits, clock }),
       builder: { build: (job) => buildBlocks({ objects: catalog.objects, codecs }, job) },
       limits,
+      longestRetentionMs: () => retentionPeriodMs,
       clock,
       random: world.fork(),
       telemetry: noTelemetry,

@@ -28,7 +28,7 @@ export type { LogFrom, OwnerAnswer } from './owner-answer.ts';
 export { partOf, partsAbove, type CommittedPart } from './parts.ts';
 export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Shards } from './placement.ts';
 export { quarantineRecord } from './quarantine.ts';
-export { markDamaged, mergeBlocks, type Merged } from './merge-blocks.ts';
+export { mergeBlocks, noteDamage, type Merged } from './merge-blocks.ts';
 export { registerLog } from './register-log.ts';
 export { retainBlocks } from './retain-blocks.ts';
 export { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';
@@ -41,5 +41,7 @@ export {
   type Tombstone,
 } from './tenant-index.ts';
 export { listTenants } from './list-tenants.ts';
+export { forgetGaps } from './forget-gaps.ts';
+export { sweepLogs } from './sweep-logs.ts';
 export { deleteTrimmed, raiseTrim } from './trim-log.ts';
 export { deleteSetting, putSetting, readSettings, type TenantSetting } from './tenant-settings.ts';

@@ -5,11 +5,22 @@ import { tenantPathSegment, type LogId, type TenantId } from '@kiln/model';
 /** Cluster id, P, layout version. */
 export const clusterKey = 'cluster';
 
+/** Everything of logs: what each has, and the register. */
+export const logsPrefix = 'log/';
+
+/** Sorts behind every key below a part of a key: `~` is the last character of keys. */
+export const BEHIND = '/~~';
+
 /** The register of logs, with T of each. */
 export const trimKey = 'log/trim';
 
+/** What a log has, or what it has of one kind. */
+export function logPrefix(log: LogId, kind: '' | 'm/' | 's/' | 'q/'): string {
+  return `${logsPrefix}${log}/${kind}`;
+}
+
 export function manifestPrefix(log: LogId): string {
-  return `log/${log}/m/`;
+  return logPrefix(log, 'm/');
 }
 
 /** @param seq from 0; 12 digits in the key, so that keys sort by it. */
@@ -24,7 +35,7 @@ export function segmentKey(log: LogId, start: number, end: number, nonce: string
 }
 
 export function segmentPrefix(log: LogId): string {
-  return `log/${log}/s/`;
+  return logPrefix(log, 's/');
 }
 
 /** The start in the key of a segment of this log; undefined for any other key. */
@@ -36,7 +47,15 @@ export function segmentStart(log: LogId, key: string): number | undefined {
 
 /** A record that could not be decoded. */
 export function quarantineKey(log: LogId, offset: number): string {
-  return `log/${log}/q/${whole(offset, 0)}`;
+  return `${logPrefix(log, 'q/')}${whole(offset, 0)}`;
+}
+
+/** The offset in the key of a quarantined record of this log; undefined for any other key. */
+export function quarantinedOffset(log: LogId, key: string): number | undefined {
+  const prefix = logPrefix(log, 'q/');
+  return key.startsWith(prefix) && /^\d{1,16}$/.test(key.slice(prefix.length))
+    ? Number(key.slice(prefix.length))
+    : undefined;
 }
 
 /** Everything that is kept of tenants one by one. */

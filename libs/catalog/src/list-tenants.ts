@@ -1,9 +1,6 @@
 import { parseTenantSegment, type TenantId } from '@kiln/model';
 import type { CatalogReader } from './catalog.ts';
-import { tenantsPrefix } from './keys.ts';
-
-/** Sorts behind every key below a segment: `~` is the last character of keys. */
-const BEHIND = '/~~';
+import { BEHIND, tenantsPrefix } from './keys.ts';
 
 /** The tenants that have an index, blocks or damaged parts, by the names of their keys. Lists are hints: one that is new may be missing. */
 export async function listTenants(catalog: CatalogReader): Promise<TenantId[]> {

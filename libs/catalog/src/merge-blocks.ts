@@ -3,7 +3,7 @@ import { BRIEFLY, type Patience } from './attempts.ts';
 import type { Catalog } from './catalog.ts';
 import type { Commit } from './commit-blocks.ts';
 import { compareAndSet } from './compare-and-set.ts';
-import { EMPTY_INDEX, inOrder, tenantIndex, type LiveBlock } from './tenant-index.ts';
+import { EMPTY_INDEX, inOrder, tenantIndex, type LiveBlock, type TenantIndex } from './tenant-index.ts';
 
 /** Blocks made of blocks, stored already. */
 export interface Merged {
@@ -46,18 +46,22 @@ export async function mergeBlocks(
   return { outcome, index };
 }
 
-/** Notes what is wrong with live blocks: they are merged no more, and answers that touch them are flagged. */
-export async function markDamaged(
+/** Notes what is wrong with live blocks: they are merged no more, and answers that touch them are flagged; or that they are whole again.
+ * @param damage by object; undefined = it was put back.
+ */
+export async function noteDamage(
   catalog: Catalog,
   tenant: TenantId,
-  damage: ReadonlyMap<string, string>,
+  damage: ReadonlyMap<string, string | undefined>,
   patience: Patience = BRIEFLY,
-): Promise<void> {
-  await compareAndSet(catalog, tenantIndex(tenant), patience, (current) => {
-    const isNew = (block: LiveBlock): boolean => block.damage === undefined && damage.has(block.object);
-    if (current === undefined || !current.blocks.some(isNew)) return undefined;
+): Promise<TenantIndex | undefined> {
+  return compareAndSet(catalog, tenantIndex(tenant), patience, (current) => {
+    // What a block was first found to have is what it has: only whether it has any changes.
+    const differs = ({ object, damage: known }: LiveBlock): boolean =>
+      damage.has(object) && (known === undefined) !== (damage.get(object) === undefined);
+    if (current === undefined || !current.blocks.some(differs)) return undefined;
     const blocks = current.blocks.map((block) =>
-      isNew(block) ? { ...block, damage: damage.get(block.object)! } : block,
+      differs(block) ? { ...block, damage: damage.get(block.object) } : block,
     );
     return { ...current, blocks };
   });

@@ -1,19 +1,22 @@
 import { ManualClock, seededRandom } from '@kiln/async';
 import { CorruptDataError } from '@kiln/bytes';
-import { makeLogId, type TenantId } from '@kiln/model';
+import { makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Catalog } from './catalog.ts';
 import { readChain, type Chain } from './chain.ts';
 import { closeLog } from './close-log.ts';
 import { commitBlocks, type Compacted } from './commit-blocks.ts';
 import { commitCut } from './cut.ts';
+import { forgetGaps } from './forget-gaps.ts';
 import { encodeJsonObject } from './json-object.ts';
-import { blockKey, damagedPartKey, manifestKey, tenantIndexKey } from './keys.ts';
+import { blockKey, damagedPartKey, manifestKey, quarantinedOffset, tenantIndexKey, trimKey } from './keys.ts';
 import { listTenants } from './list-tenants.ts';
 import { readTrim } from './log-trim.ts';
-import { markDamaged, mergeBlocks } from './merge-blocks.ts';
+import { mergeBlocks, noteDamage } from './merge-blocks.ts';
+import { quarantineRecord } from './quarantine.ts';
 import { registerLog } from './register-log.ts';
 import { retainBlocks } from './retain-blocks.ts';
+import { sweepLogs } from './sweep-logs.ts';
 import { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';
 import { containedUpTo, readTenantIndex, type LiveBlock } from './tenant-index.ts';
 import { MapStore, testCatalog, troubled } from './test-support/store.ts';
@@ -134,12 +137,17 @@ describe('a merge', () => {
     expect(await live()).toEqual([sources[1]!.object]);
   });
 
-  test('notes damage once and keeps the block', async () => {
+  test('notes damage once and keeps the block, and notes that it is whole again', async () => {
     const [bad, good] = [block(0), block(0)];
     await commitBlocks(catalog, team, job(0, -1, 9, { blocks: [bad, good] }));
-    await markDamaged(catalog, team, new Map([[bad.object, 'CRC']]));
-    await markDamaged(catalog, team, new Map([[bad.object, 'another']]));
+    await noteDamage(catalog, team, new Map([[bad.object, 'CRC']]));
+    await noteDamage(catalog, team, new Map([[bad.object, 'another']]));
     expect((await index()).blocks.map(({ damage }) => damage)).toEqual(['CRC', undefined]);
+    await noteDamage(catalog, team, new Map([[bad.object, undefined]]));
+    expect((await index()).blocks.map(({ damage }) => damage)).toEqual([undefined, undefined]);
+    const { rev } = await index();
+    await noteDamage(catalog, team, new Map([[bad.object, undefined]]));
+    expect((await index()).rev).toBe(rev);
   });
 });
 
@@ -276,6 +284,70 @@ describe('trim', () => {
     expect((await readTrim(catalog)).logs).toEqual([]);
     await deleteTrimmed(catalog, log);
     expect([...store.objects.keys()].filter((key) => key.startsWith(`log/${log}/`))).toEqual([]);
+  });
+
+  test('that dies after a closed log has left the register leaves objects, which a sweep of the logs deletes', async () => {
+    await registerLog(catalog, { log: other, partition: 1 });
+    await cuts(2);
+    await cuts(2, other);
+    await quarantineRecord(catalog, { log, offset: 7, record: new Uint8Array(1) });
+    await closeLog(catalog, { log, writer: 'me' });
+    await raiseTrim(catalog, log, () => true);
+    const left = (of: LogId): string[] => [...store.objects.keys()].filter((key) => key.startsWith(`log/${of}/`));
+    const others = left(other);
+    expect([left(log).length, others.length]).toEqual([6, 4]);
+    expect(await sweepLogs(catalog)).toBe(6);
+    expect([left(log), left(other)]).toEqual([[], others]);
+    expect(store.objects.has(trimKey)).toBe(true);
+  });
+
+  test('sweeps no log while the register is lost, and none that is registered while the sweep runs', async () => {
+    await cuts(2);
+    const before = [...store.objects.keys()].filter((key) => key.startsWith(`log/${log}/`));
+    const register = (await store.get(trimKey))!.bytes;
+    await store.delete(trimKey);
+    expect(await sweepLogs(catalog)).toBe(0);
+    await store.put(trimKey, register);
+    const list = store.list.bind(store);
+    let listed = 0;
+    store.list = async (...args) => {
+      const keys = await list(...args);
+      // After the logs were listed, before the register is read again.
+      if (++listed === 2) {
+        await registerLog(catalog, { log: other, partition: 1 });
+        await cuts(1, other);
+      }
+      return keys;
+    };
+    expect(await sweepLogs(catalog)).toBe(0);
+    expect([...store.objects.keys()].filter((key) => key.startsWith(`log/${log}/`))).toEqual(before);
+    expect(await cuts(1, other)).toMatchObject({ E: 19 });
+  });
+
+  test('gaps of times that nobody can ask for are forgotten, and with them the records that they passed', async () => {
+    const gaps = [5, 10, 0].map((hours, i) => {
+      const toMs = hours === 0 ? 0 : NOW - hours * HOUR;
+      return { after: 3 * i, upTo: 3 * i + 1, reason: 'lost', fromMs: 0, toMs };
+    });
+    for (const offset of [1, 4, 7, 11])
+      await quarantineRecord(catalog, { log, offset, record: new Uint8Array([offset]) });
+    const chain = (await readChain(catalog, log))!;
+    await commitCut(catalog, { chain, end: 9, aMax: NOW, segment: undefined, gaps, writer: 'me' });
+    const kept = (): number[] =>
+      [...store.objects.keys()].flatMap((key) => quarantinedOffset(log, key) ?? []).toSorted((a, b) => a - b);
+    await sweepLogs(catalog);
+    expect(kept()).toEqual([1, 4, 7, 11]);
+    await raiseTrim(catalog, log, () => true);
+    await forgetGaps(catalog, -Infinity);
+    await sweepLogs(catalog);
+    expect(kept()).toEqual([1, 4, 7, 11]);
+    await forgetGaps(catalog, NOW - 6 * HOUR);
+    expect((await readTrim(catalog)).gaps.map(({ after }) => after)).toEqual([0, 6]);
+    expect(await sweepLogs(catalog)).toBe(1);
+    expect(kept()).toEqual([1, 7, 11]);
+    const { rev } = await readTrim(catalog);
+    await forgetGaps(catalog, NOW - 6 * HOUR);
+    expect((await readTrim(catalog)).rev).toBe(rev);
   });
 
   test('deletes a segment that no manifest names, once no later cut can name it', async () => {

@@ -15,6 +15,8 @@ export interface LiveBlock extends Omit<CommittedPart, 'tenant'> {
   readonly size: number;
   /** What is wrong with it, once a merge found it damaged: it is merged no more, and answers that touch it are flagged. */
   readonly damage?: string | undefined;
+  /** When it was made, by the clock of who made it; absent in indexes that are older than this field. */
+  readonly madeMs?: number | undefined;
 }
 
 /** Rows that could not be read when they were compacted: they are in no block. `object` holds the bytes as they were found. */
@@ -100,6 +102,7 @@ function encode(catalog: CatalogReader, index: TenantIndex): Uint8Array {
       level: block.level,
       size: block.size,
       ...(block.damage === undefined ? {} : { damage: block.damage }),
+      ...(block.madeMs === undefined ? {} : { madeMs: block.madeMs }),
     })),
     quarantine: quarantine.map((part) => ({ ...placeFields(part), reason: part.reason, sinceMs: part.sinceMs })),
     tombstones: tombstones.map(({ object, sinceMs }) => ({ object, sinceMs })),
@@ -120,6 +123,7 @@ function decode(catalog: CatalogReader, tenant: TenantId, key: string, bytes: Ui
     level: entry.whole('level', 1),
     size: entry.whole('size', 1),
     damage: entry.has('damage') ? entry.text('damage') : undefined,
+    madeMs: entry.has('madeMs') ? entry.whole('madeMs') : undefined,
   }));
   for (const [i, { object }] of blocks.entries())
     if (!object.startsWith(blockPrefix(tenant)) || keyRev(tenant, object) === undefined)

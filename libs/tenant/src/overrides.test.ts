@@ -32,6 +32,17 @@ describe('overrides', () => {
     expect(limits.of(a)).toEqual(limits.of(b));
   });
 
+  test('say the longest retention of any tenant, of those that no file names too', () => {
+    const limits = new TenantLimits({ ...defaultLimits, retentionPeriodMs: 7_200_000 });
+    const longest = (tree: unknown): number => {
+      limits.replace(read(tree));
+      return limits.longestRetentionMs;
+    };
+    expect(longest({ overrides: { a: { retention_period: '1h' } } })).toBe(7_200_000);
+    expect(longest({ overrides: { a: { retention_period: '3h' }, b: {} } })).toBe(10_800_000);
+    expect(longest({ overrides: { a: { retention_period: '3h' }, b: { retention_period: 0 } } })).toBe(0);
+  });
+
   test('of parts of Pyroscope that Kiln does not have are passed over', () => {
     const tree = { overrides: { a: { compactor_split_groups: 2, write_path: 'combined', retention_period: '1d' } } };
     expect(read(tree).get(a)).toEqual({ retentionPeriodMs: 86_400_000 });

@@ -25,6 +25,12 @@ export class TenantLimits {
     return this.#overrides;
   }
 
+  /** The longest `retention_period` of any tenant, of those that nobody names too; 0 = for ever. */
+  get longestRetentionMs(): number {
+    const all = [this.#defaults, ...this.#byTenant.values()].map(({ retentionPeriodMs }) => retentionPeriodMs);
+    return all.includes(0) ? 0 : Math.max(...all);
+  }
+
   /** From now on exactly these hold. */
   replace(overrides: Overrides): void {
     this.#overrides = overrides;

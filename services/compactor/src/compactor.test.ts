@@ -1,4 +1,4 @@
-import { readTenantIndex, readTrim } from '@kiln/catalog';
+import { closeLog, raiseTrim, readTenantIndex, readTrim } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -94,6 +94,27 @@ describe('a round', () => {
     await compactor.round();
     expect(await world.values(a)).toEqual([1, 2]);
     expect(await world.metrics.text()).toContain('kiln_compactor_copies_dropped_total 1');
+  });
+
+  test('drops a copy that came after its day was merged, within a day', async () => {
+    const copy = row(a);
+    const compactor = world.compactor();
+    const pushed = async (...rows: ReturnType<typeof row>[]): Promise<void> => {
+      world.push(...rows);
+      await world.cut();
+      await compactor.round({ now: true });
+    };
+    await pushed(copy, ...Array.from({ length: 20 }, () => row(a)));
+    await pushed(row(a, HOUR));
+    await world.after(2 * DAY);
+    await compactor.round();
+    expect((await blocks(a)).map(({ level }) => level)).toEqual([2]);
+    await pushed(copy);
+    await compactor.round();
+    expect(await world.values(a)).toEqual([1, ...upTo(22)]);
+    await world.after(DAY);
+    await compactor.round();
+    expect(await world.values(a)).toEqual(upTo(22));
   });
 
   test('of three compactors at once compacts each row once', async () => {
@@ -226,6 +247,49 @@ describe('what is damaged', () => {
     expect(left.filter(({ damage }) => damage !== undefined)).toHaveLength(1);
     expect(left.map(({ rows }) => rows).toSorted((x, y) => x - y)).toEqual([1, 2]);
     expect(compactor.notes()).toEqual([expect.stringContaining(`block ${bad!.object} is damaged`)]);
+  });
+
+  test('of a block ends when it is put back: at once when somebody asks for a round, else within a day', async () => {
+    const compactor = world.compactor();
+    for (let i = 0; i < 2; i++) {
+      world.push(row(a));
+      await world.cut();
+      await compactor.round({ now: true });
+    }
+    const [{ object }] = (await blocks(a)) as [{ object: string }];
+    const flipByte = (): Promise<void> => flip(object, (bytes) => Math.floor(bytes.length / 2));
+    const damaged = async (): Promise<boolean> => (await blocks(a)).some(({ damage }) => damage !== undefined);
+    await flipByte();
+    await world.after(2 * HOUR);
+    for (let i = 0; i < 2; i++) await compactor.round();
+    expect([await damaged(), (await blocks(a)).length]).toEqual([true, 2]);
+    await flipByte();
+    await world.after(HOUR);
+    await compactor.round();
+    expect(await damaged()).toBe(true);
+    await compactor.round({ now: true });
+    expect([await damaged(), compactor.notes(), (await blocks(a)).length]).toEqual([false, [], 1]);
+    expect(await world.values(a)).toEqual([1, 2]);
+    expect(world.lines.join()).toContain('whole again');
+  });
+
+  test('of a block that is gone ends when it is put back, too', async () => {
+    const compactor = world.compactor();
+    for (let i = 0; i < 2; i++) {
+      world.push(row(a));
+      await world.cut();
+      await compactor.round({ now: true });
+    }
+    const [{ object }] = (await blocks(a)) as [{ object: string }];
+    const { bytes } = (await world.objects.get(object))!;
+    await world.objects.delete(object);
+    await world.after(2 * HOUR);
+    for (let i = 0; i < 3; i++) await compactor.round();
+    expect(compactor.notes()).toEqual([expect.stringContaining(`${object} is gone`)]);
+    await world.objects.put(object, bytes);
+    await world.after(DAY);
+    await compactor.round();
+    expect([compactor.notes(), await world.values(a)]).toEqual([[], [1, 2]]);
   });
 
   test('is read again first: a store that errs once loses nothing', async () => {
@@ -379,6 +443,34 @@ describe('letting go', () => {
     expect(await world.values(b)).toEqual([1]);
   });
 
+  test('a tenant above its own limit gives its oldest also when all it has is in segments that are not due', async () => {
+    for (const rows of [[row(a, 2 * DAY)], [row(a)]]) {
+      world.push(...rows);
+      await world.cut();
+    }
+    world.limits.set(a, { maxStoredBytes: 1 });
+    world.whenFull = 'oldest-goes';
+    const compactor = world.compactor();
+    await compactor.round();
+    expect(await world.values(a)).toEqual([1, 2]);
+    await compactor.round();
+    expect(await world.values(a)).toEqual([]);
+  });
+
+  test('a tenant above its own limit is refused where the oldest should go and nobody makes blocks that could', async () => {
+    for (let i = 0; i < 3; i++) {
+      world.push(row(a));
+      await world.cut();
+    }
+    world.limits.set(a, { maxStoredBytes: 100 });
+    world.whenFull = 'oldest-goes';
+    const room = world.room;
+    await world.compactor({ enabled: false }, undefined, undefined, room).round();
+    expect(() => room.check(a)).toThrow(/bytes stored, allowed are 100 .*not gone yet/);
+    room.check(b);
+    expect(await world.values(a)).toEqual([1, 2, 3]);
+  });
+
   test('gaps are kept in the index of whom they concern, and in the register', async () => {
     world.push(row(a));
     await world.cut([{ after: -1, upTo: 0, reason: 'lost', fromMs: NOON, toMs: NOON }]);
@@ -395,6 +487,27 @@ describe('letting go', () => {
     await world.cut();
     await compactor.round({ now: true });
     expect((await readTenantIndex(world.catalog, b)).gaps).toMatchObject([{ upTo: 0, reason: 'lost' }]);
+    // In the register until the longest retention of any tenant has passed, and an hour.
+    await world.after(world.longestRetentionMs - 3 * HOUR);
+    await compactor.round();
+    expect((await readTrim(world.catalog)).gaps).toHaveLength(1);
+    await world.after(DAY);
+    expect((await compactor.round()).troubles).toEqual([]);
+    expect((await readTrim(world.catalog)).gaps).toEqual([]);
+  });
+
+  test('what a janitor that died left of a closed log is deleted', async () => {
+    world.push(row(a));
+    await world.cut();
+    await world.compactor().round({ now: true });
+    await world.after(3 * HOUR);
+    await closeLog(world.catalog, { log: world.log, writer: 'world' });
+    await raiseTrim(world.catalog, world.log, () => true);
+    expect((await readTrim(world.catalog)).logs).toEqual([]);
+    expect(await world.keys(world.log)).toHaveLength(3);
+    expect((await world.compactor().round()).troubles).toEqual([]);
+    expect(await world.keys(world.log)).toEqual([]);
+    expect(await world.values(a)).toEqual([1]);
   });
 });
 

@@ -3,7 +3,7 @@ import {
   blockKey,
   commitBlocks,
   damagedPartKey,
-  markDamaged,
+  noteDamage,
   mergeBlocks,
   type Catalog,
   type Chain,
@@ -22,12 +22,15 @@ import { Janitor } from './janitor.ts';
 import { readOverview, type Overview, type TenantView } from './overview.ts';
 import type { Room } from './room.ts';
 import { planCompaction, planMerge, uncompacted, type CompactJob, type MergeJob } from './plan.ts';
+import { windowsAt } from './windows.ts';
 
 /** What a compactor stands on. */
 export interface CompactorPorts {
   readonly catalog: Catalog;
   readonly builder: Builder;
   readonly limits: LimitsOf;
+  /** The longest retention that any tenant has or may have; 0 = for ever. */
+  readonly longestRetentionMs: () => number;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
@@ -52,6 +55,8 @@ export interface Round {
  * what a job over a million stacks holds.
  */
 const MEMORY_PER_BYTE = 8;
+/** How often a damaged block is read again: people put it back, bytes do not mend. */
+const LOOK_AGAIN_MS = 24 * 3_600_000;
 
 /**
  * Makes blocks of segments and larger blocks of smaller ones, lets go of what is past its time, and deletes what nobody names any more (design:
@@ -68,6 +73,8 @@ export class Compactor {
   #running: Promise<void> | undefined;
   #round: Promise<Round> | undefined;
   #notes: readonly string[] = [];
+  /** When a damaged block was last read again. */
+  readonly #lookedMs = new Map<string, number>();
 
   constructor(config: CompactorConfig, ports: CompactorPorts) {
     this.#config = config;
@@ -136,15 +143,18 @@ export class Compactor {
     now: boolean,
     troubles: string[],
   ): Promise<{ readonly jobs: number; readonly blocks: number }> {
+    await this.#lookAgain(tenants, now, troubles);
     const waiting = new Map(tenants);
     let jobs = 0;
     let blocks = 0;
     while (waiting.size > 0) {
       for (const [tenant, view] of waiting) {
         if (this.#stopping.signal.aborted) return { jobs, blocks };
-        const { clock } = this.#ports;
+        const { clock, room } = this.#ports;
+        // Only blocks can leave a tenant that has too much: segments become some at once.
+        const atOnce = now || room.surplusOf(tenant) > 0;
         const job =
-          planCompaction({ chains, tenant, ...view }, this.#config, clock.nowMs(), now) ??
+          planCompaction({ chains, tenant, ...view }, this.#config, clock.nowMs(), atOnce) ??
           planMerge({ tenant, index: view.index }, this.#config, clock.nowMs());
         if (job === undefined) {
           waiting.delete(tenant);
@@ -168,11 +178,34 @@ export class Compactor {
     return { jobs, blocks };
   }
 
+  /** Reads blocks again that were found damaged: one that was put back counts as whole from then on. Every day, and when somebody asks for a round. */
+  async #lookAgain(tenants: Overview['tenants'], now: boolean, troubles: string[]): Promise<void> {
+    const { catalog, clock, builder, telemetry } = this.#ports;
+    for (const [tenant, view] of tenants) {
+      for (const block of view.index.blocks.filter(({ damage }) => damage !== undefined)) {
+        if (this.#stopping.signal.aborted) return;
+        const looked = this.#lookedMs.get(block.object);
+        if (!now && looked !== undefined && clock.nowMs() - looked < LOOK_AGAIN_MS) continue;
+        this.#lookedMs.set(block.object, clock.nowMs());
+        const job = { tenant, sources: [block], windows: windowsAt(this.#config, clock.nowMs()) };
+        try {
+          const built = await this.#counted(job, () => builder.build({ ...job, nonce: this.#nonce(), gone: [] }));
+          if (built.missing !== undefined || built.damage.length > 0) continue;
+          const whole = new Map([[block.object, undefined]]);
+          view.index = (await noteDamage(catalog, tenant, whole, this.#patience())) ?? view.index;
+          telemetry.log.info('a block that was damaged is whole again', { object: block.object });
+        } catch (error) {
+          troubles.push(`tenant ${tenant}, damaged block: ${KilnError.from(error).message}`);
+        }
+      }
+    }
+  }
+
   /**
    * Works while the ledger holds what the job may take. A job is never refused, or a process at its ceiling would keep segments for ever: it is small by
    * `maxJobBytes`, and heads are cut to make room for it.
    */
-  async #counted<T>({ sources }: CompactJob | MergeJob, work: () => Promise<T>): Promise<T> {
+  async #counted<T>({ sources }: Pick<BuildJob, 'sources'>, work: () => Promise<T>): Promise<T> {
     const bytes = MEMORY_PER_BYTE * sources.reduce((sum, { len }) => sum + len, 0);
     this.#ledger.move('merges', 0, bytes);
     try {
@@ -215,7 +248,7 @@ export class Compactor {
       const damage = new Map(built.damage.map(({ source, reason }) => [sources[source]!.object, reason]));
       for (const reason of damage.values())
         telemetry.log.error('a block is damaged and will not be merged', { reason });
-      await markDamaged(catalog, tenant, damage, this.#patience());
+      await noteDamage(catalog, tenant, damage, this.#patience());
       return undefined;
     }
     const blocks = await this.#putBlocks(tenant, rev, built.blocks);
@@ -254,13 +287,13 @@ export class Compactor {
   }
 
   async #putBlocks(tenant: TenantId, rev: number, built: readonly BuiltBlock[]): Promise<LiveBlock[]> {
-    const { catalog, killPoint } = this.#ports;
+    const { catalog, clock, killPoint } = this.#ports;
     await killPoint?.('before-blocks');
     const blocks: LiveBlock[] = [];
     for (const { blockId, bytes, level, off, len, rows, minMs, maxMs } of built) {
       const object = blockKey(tenant, rev, blockId);
       await catalog.objects.put(object, bytes);
-      blocks.push({ object, off, len, rows, minMs, maxMs, level, size: bytes.length });
+      blocks.push({ object, off, len, rows, minMs, maxMs, level, size: bytes.length, madeMs: clock.nowMs() });
       await killPoint?.('after-block');
     }
     await killPoint?.('after-blocks');

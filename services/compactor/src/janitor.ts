@@ -3,10 +3,12 @@ import {
   containedUpTo,
   deleteTombstones,
   deleteTrimmed,
+  forgetGaps,
   MAX_DUPLICATE_WINDOW_MS,
   raiseTrim,
   retainBlocks,
   sweepBlocks,
+  sweepLogs,
   type Catalog,
   type Chain,
   type KillPoint,
@@ -23,6 +25,8 @@ import type { Room } from './room.ts';
 export interface JanitorPorts {
   readonly catalog: Catalog;
   readonly limits: LimitsOf;
+  /** The longest retention that any tenant has or may have, known or not; 0 = for ever. */
+  readonly longestRetentionMs: () => number;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly room: Room;
@@ -38,6 +42,7 @@ const SWEEP_MS = 24 * 3_600_000;
 export class Janitor {
   readonly #ports: JanitorPorts;
   readonly #sweptMs = new Map<TenantId, number>();
+  #logsSweptMs = -Infinity;
   /** Up to where each log's objects were deleted, and when: where T stands still there is nothing but what a lost race left behind. */
   readonly #deleted = new Map<LogId, { readonly T: number; readonly atMs: number }>();
   readonly #lastRetention: GaugeMetric;
@@ -73,6 +78,20 @@ export class Janitor {
         troubles.push(`log ${log}, trim: ${KilnError.from(error).message}`);
       }
     }
+    try {
+      deleted += await this.#sweepLogs();
+    } catch (error) {
+      troubles.push(`logs, sweep: ${KilnError.from(error).message}`);
+    }
+    return deleted;
+  }
+
+  async #sweepLogs(): Promise<number> {
+    const { catalog, clock, longestRetentionMs } = this.#ports;
+    if (clock.nowMs() - this.#logsSweptMs < SWEEP_MS) return 0;
+    await forgetGaps(catalog, this.#pastMs(longestRetentionMs()));
+    const deleted = await sweepLogs(catalog);
+    this.#logsSweptMs = clock.nowMs();
     return deleted;
   }
 
@@ -102,7 +121,9 @@ export class Janitor {
     for (const [tenant, blocks] of going) {
       if (blocks.length === 0) continue;
       try {
-        deleted += await this.#dropNow(tenant, tenants.get(tenant)!, blocks);
+        const view = tenants.get(tenant)!;
+        deleted += await this.#dropNow(tenant, view, blocks);
+        room.note(tenant, storedBytes(chains, tenant, view.index));
         const toMs = Math.max(...blocks.map(({ maxMs }) => maxMs));
         telemetry.log.warn('storage is full: the oldest blocks of a tenant were deleted', {
           blocks: blocks.length,
@@ -159,7 +180,11 @@ export class Janitor {
 
   /** Rows that are older may be deleted. */
   #oldestMs(tenant: TenantId): number {
-    const { retentionPeriodMs } = this.#ports.limits(tenant);
+    return this.#pastMs(this.#ports.limits(tenant).retentionPeriodMs);
+  }
+
+  /** Before it everything is past this retention, and the grace. */
+  #pastMs(retentionPeriodMs: number): number {
     return retentionPeriodMs === 0 ? -Infinity : this.#ports.clock.nowMs() - retentionPeriodMs - RETENTION_GRACE_MS;
   }
 

@@ -142,9 +142,19 @@ describe('blocks are merged', () => {
 
   test('with what came late once it is a tenth of the rows, or eight blocks', () => {
     const day = block(yesterday, 2, 1000);
-    expect(merge([day, block(yesterday, 2, 99)])).toBeUndefined();
-    expect(merge([day, block(yesterday, 2, 100)])).toHaveLength(2);
-    expect(merge([day, ...Array.from({ length: 8 }, () => block(yesterday, 2, 1))])).toHaveLength(9);
+    const late = (rows: number): LiveBlock => ({ ...block(yesterday, 2, rows), madeMs: NOW });
+    expect(merge([day, late(99)])).toBeUndefined();
+    expect(merge([day, late(100)])).toHaveLength(2);
+    expect(merge([day, ...Array.from({ length: 8 }, () => late(1))])).toHaveLength(9);
+  });
+
+  test('with what came late once it has waited for a day, so that copies among it do not count for ever', () => {
+    const day = block(yesterday, 2, 1000);
+    const late = (ageMs: number): LiveBlock => ({ ...block(yesterday, 2, 1), madeMs: NOW - ageMs });
+    expect(merge([day, late(DAY - 1)])).toBeUndefined();
+    expect(merge([day, late(0), late(DAY)])).toHaveLength(3);
+    expect(merge([{ ...day, madeMs: NOW - 3 * DAY }])).toBeUndefined();
+    expect(merge([day, block(yesterday, 2, 1)])).toHaveLength(2); // of an index that does not say when
   });
 
   test('never beyond a bound of bytes, smallest first, and then no more', () => {

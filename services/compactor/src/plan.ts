@@ -47,7 +47,10 @@ const DUE = [
 ];
 /** Blocks of an hour that is not over yet, at which they are merged all the same. */
 const MANY_BLOCKS = 8;
-/** Late blocks are merged into the block of their day when they have this share of its rows, or there are MANY_BLOCKS of them. */
+/**
+ * Late blocks are merged into the block of their day when they have this share of its rows, when there are MANY_BLOCKS of them, or when one waits for
+ * the length of a day window: so copies among them count no longer than that, and no day is written more than once a day for what came late.
+ */
 const LATE_SHARE = 0.1;
 
 /** What a tenant's segments hold above W. */
@@ -165,19 +168,24 @@ export function planMerge(
   const healthy = index.blocks.filter(({ damage }) => damage === undefined);
   const days = Map.groupBy(healthy, ({ minMs }) => windowStart(minMs, config.dayMs));
   for (const [day, blocks] of [...days].toSorted(([a], [b]) => a - b)) {
-    const found = day < windows.daysBeforeMs ? dueOfDay(blocks, config) : dueOfHours(blocks, config, nowMs);
+    const found = day < windows.daysBeforeMs ? dueOfDay(blocks, config, nowMs) : dueOfHours(blocks, config, nowMs);
     if (found.length > 1) return { kind: 'merge', tenant, sources: found, windows, rev: index.rev };
   }
   return undefined;
 }
 
 /** A day that is over becomes one block; what comes late waits until it is worth the work. */
-function dueOfDay(blocks: readonly LiveBlock[], { maxJobBytes }: CompactorConfig): readonly LiveBlock[] {
+function dueOfDay(
+  blocks: readonly LiveBlock[],
+  { dayMs, maxJobBytes }: CompactorConfig,
+  nowMs: number,
+): readonly LiveBlock[] {
   const main = blocks.filter(({ level }) => level > 1).toSorted((a, b) => b.rows - a.rows)[0];
   if (main !== undefined) {
     const late = blocks.filter((block) => block !== main);
     const rows = late.reduce((sum, block) => sum + block.rows, 0);
-    if (rows < LATE_SHARE * main.rows && late.length < MANY_BLOCKS) return [];
+    const waits = late.every(({ madeMs }) => madeMs !== undefined && nowMs - madeMs < dayMs);
+    if (rows < LATE_SHARE * main.rows && late.length < MANY_BLOCKS && waits) return [];
   }
   return smallest(blocks, maxJobBytes);
 }

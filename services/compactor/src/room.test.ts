@@ -71,8 +71,10 @@ test('a tenant above its own limit is refused, or gives its oldest, and no other
   expect(() => room.check(tenant)).toThrow(/has 100 bytes stored, allowed are 100 \(max_stored_bytes/);
   room.check('b' as TenantId);
   const giving = await roomOf(10, 'oldest-goes', 100);
-  giving.note(tenant, 150);
+  giving.note(tenant, 109);
   giving.check(tenant);
-  expect(giving.surplusOf(tenant)).toBeCloseTo(52);
+  expect(giving.surplusOf(tenant)).toBeCloseTo(11);
+  giving.note(tenant, 111);
+  expect(() => giving.check(tenant)).toThrow(/has 111 bytes stored, allowed are 100 .* not gone yet/);
   expect(giving.surplusOf('b' as TenantId)).toBe(0);
 });

@@ -31,6 +31,8 @@ const LOOK_MS = 5_000;
 const RETRY_SECONDS = 60;
 /** What is freed at once below a mark, so that the mark is not reached again at the next push. */
 const SLACK = 0.02;
+/** What a tenant may have of its limit while its oldest data goes: above it deleting is too slow, or nobody makes blocks that could go. */
+const LAST_SHARE = 1.1;
 
 /** Knows how much may still be stored: below the high-water mark of the disk, and below each tenant's own limit. */
 export class Room {
@@ -82,18 +84,21 @@ export class Room {
 
   /**
    * @throws KilnError `unavailable` when a push of the tenant would be too much: when the setting says that the oldest data goes instead, only while
-   * the disk is as good as full.
+   * the disk is as good as full, or the tenant a tenth above its limit.
    */
   check(tenant: TenantId): void {
     const { whenFull } = this.#config;
     const full = this.#refusal();
-    if (full !== undefined) throw refused(full, whenFull);
+    if (full !== undefined) throw refused(full, whenFull === 'refuse' ? SHORTEN : `${NOT_YET}: make room`);
     const { maxStoredBytes } = this.#ports.limits(tenant);
     const stored = this.#stored.get(tenant) ?? 0;
-    if (whenFull !== 'refuse' || maxStoredBytes === 0 || stored < maxStoredBytes) return;
+    const most = whenFull === 'refuse' ? maxStoredBytes : maxStoredBytes * LAST_SHARE;
+    if (maxStoredBytes === 0 || stored < most) return;
     throw refused(
       `the tenant has ${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`,
-      whenFull,
+      whenFull === 'refuse'
+        ? SHORTEN
+        : `${NOT_YET}: raise it, and see that compactor.enabled is true, because only blocks can go`,
     );
   }
 
@@ -136,10 +141,9 @@ export class Room {
   }
 }
 
-function refused(why: string, whenFull: WhenFull): KilnError {
-  const way =
-    whenFull === 'refuse'
-      ? 'shorten retention_period, make room, or set --storage.when-full=oldest-goes'
-      : 'and the oldest data is not gone yet: make room';
-  return new KilnError('unavailable', `${why}: ${way}`, { reason: 'storage_full', retryAfterSeconds: RETRY_SECONDS });
+const SHORTEN = ': shorten retention_period, make room, or set --storage.when-full=oldest-goes';
+const NOT_YET = ', and the oldest data is not gone yet';
+
+function refused(why: string, way: string): KilnError {
+  return new KilnError('unavailable', why + way, { reason: 'storage_full', retryAfterSeconds: RETRY_SECONDS });
 }

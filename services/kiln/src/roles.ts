@@ -36,6 +36,8 @@ export interface RoleContext {
   readonly metrics: MetricsRegistry;
   readonly tenants: TenantResolver;
   readonly limitsOf: LimitsOf;
+  /** Of all tenants; 0 = for ever. */
+  readonly longestRetentionMs: () => number;
   /** For tests of crashes: the step of a cut at which the process kills itself. */
   readonly dieAt: string | undefined;
 }
@@ -136,6 +138,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       catalog,
       builder,
       limits: limitsOf,
+      longestRetentionMs: context.longestRetentionMs,
       clock,
       random,
       telemetry: { log: log.with({ role: 'compactor' }), metrics },

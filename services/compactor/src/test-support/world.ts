@@ -46,6 +46,7 @@ export class World {
   /** How full the disk is, in bytes of 1,000. */
   usedBytes = 0;
   whenFull: WhenFull = 'refuse';
+  longestRetentionMs: number = defaultLimits.retentionPeriodMs;
   /** Lines that compactors logged. */
   readonly lines: string[] = [];
   chain!: Chain;
@@ -103,7 +104,12 @@ export class World {
     this.chain = (await commitCut(this.catalog, cut)).chain!;
   }
 
-  compactor(config: Partial<CompactorConfig> = {}, killPoint?: KillPoint, catalog: Catalog = this.catalog): Compactor {
+  compactor(
+    config: Partial<CompactorConfig> = {},
+    killPoint?: KillPoint,
+    catalog: Catalog = this.catalog,
+    room: Room = this.room,
+  ): Compactor {
     const { clock, limits, metrics } = this;
     const log = createLogger({ level: 'info', write: (line) => this.lines.push(line), nowMs: () => clock.nowMs() });
     return new Compactor(
@@ -118,9 +124,10 @@ export class World {
           },
         },
         limits: (tenant) => ({ ...defaultLimits, ...limits.get(tenant) }),
+        longestRetentionMs: () => this.longestRetentionMs,
         clock,
         random: seededRandom(++this.#seeds),
-        room: this.room,
+        room,
         telemetry: { log, metrics: this.#seeds === 1 ? metrics : createMetrics({ ofProcess: false }) },
         killPoint,
       },

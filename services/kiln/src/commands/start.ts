@@ -120,6 +120,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     metrics,
     tenants,
     limitsOf: (tenant: TenantId) => limits.of(tenant),
+    longestRetentionMs: () => limits.longestRetentionMs,
     dieAt,
   };
   let running: Roles | undefined;
