@@ -64,12 +64,14 @@ export interface Builder {
 
 interface Member {
   readonly source: number;
+  /** Of the datasets of the source. */
+  readonly number: number;
   readonly dataset: PartDataset;
 }
 
 /**
- * Readings of a job that finds damage: bytes that were damaged on their way are whole the next time. What is damaged in all of them counts no more, so
- * there are enough that a line which spoils one reading of a hundred does so to none of 10¹⁰ jobs.
+ * Readings of a part, or of one dataset in it, that is found damaged: bytes that were damaged on their way are whole the next time. What is damaged in
+ * all of them counts no more, so there are enough that a line which spoils one reading of a hundred does so to one part of 10¹⁰.
  */
 const READS = 5;
 
@@ -79,16 +81,6 @@ const READS = 5;
  * Every row of the sources is in a block, is a copy of one that is, or is named as damaged: its bytes were then found damaged each time.
  */
 export async function buildBlocks(ports: BuildPorts, job: BuildJob): Promise<Built> {
-  let best: Built | undefined;
-  for (let reads = 1; ; reads++) {
-    const built = await buildOnce(ports, job);
-    if (built.missing !== undefined) return built;
-    if (best === undefined || built.damage.length < best.damage.length) best = built;
-    if (best.damage.length <= job.gone.length || reads === READS) return best;
-  }
-}
-
-async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promise<Built> {
   const damage: Damage[] = [];
   const groups = new Map<string, Member[]>();
   for (const [source, place] of job.sources.entries()) {
@@ -97,29 +89,31 @@ async function buildOnce({ objects, codecs }: BuildPorts, job: BuildJob): Promis
       damage.push({ source, rows, minMs, maxMs, reason: `object ${place.object} is gone` });
       continue;
     }
-    const datasets = await readDatasets(objects, codecs, job.tenant, place);
+    let datasets = await readDatasets(ports, job, source);
+    for (let reads = 1; typeof datasets === 'string' && reads < READS; reads++)
+      datasets = await readDatasets(ports, job, source);
     if (datasets === undefined) return { blocks: [], damage: [], copies: 0, conflicts: 0, missing: place.object };
     if (typeof datasets === 'string') {
       damage.push({ source, rows, minMs, maxMs, reason: datasets });
       continue;
     }
-    for (const dataset of datasets) {
+    for (const [number, dataset] of datasets.entries()) {
       const key = datasetKey(dataset);
       const group = groups.get(key);
-      if (group === undefined) groups.set(key, [{ source, dataset }]);
-      else group.push({ source, dataset });
+      if (group === undefined) groups.set(key, [{ source, number, dataset }]);
+      else group.push({ source, number, dataset });
     }
   }
   const windows = new Map<number, OpenBlock>();
   let copies = 0;
   let conflicts = 0;
   for (const group of groups.values()) {
-    const merged = mergeGroup(group, job, codecs, damage);
+    const merged = await mergeGroup(ports, group, job, damage);
     copies += merged.copies;
     conflicts += merged.conflicts;
     for (const [window, tables] of merged.windows) {
       let block = windows.get(window);
-      if (block === undefined) windows.set(window, (block = openBlock(job, window, windows.size, codecs)));
+      if (block === undefined) windows.set(window, (block = openBlock(job, window, windows.size, ports.codecs)));
       block.writer.add(tables);
     }
   }
@@ -135,13 +129,13 @@ function datasetKey({ service, name, types }: PartDataset): string {
   return JSON.stringify([service, name, set.toSorted()]);
 }
 
-/** The datasets of a part, undefined when its object is missing, or what is wrong with it. */
+/** The datasets of a source as they are read now, undefined when its object is missing, or what is wrong with it. */
 async function readDatasets(
-  objects: BuildPorts['objects'],
-  codecs: Codecs,
-  tenant: TenantId,
-  { object, off, len }: Source,
+  { objects, codecs }: BuildPorts,
+  { tenant, sources }: BuildJob,
+  source: number,
 ): Promise<readonly PartDataset[] | string | undefined> {
+  const { object, off, len } = sources[source]!;
   const bytes = await objects.getRange(object, off, len);
   if (bytes === undefined) return undefined;
   try {
@@ -158,40 +152,61 @@ async function readDatasets(
   }
 }
 
+/** The dataset if it is whole, read again as often as it takes; or what was wrong with it each time. */
+async function readWhole(
+  ports: BuildPorts,
+  job: BuildJob,
+  { source, number, dataset }: Member,
+): Promise<PartDataset | string> {
+  let found = verifyDataset(dataset);
+  for (let reads = 1; found !== undefined && reads < READS; reads++) {
+    const again = await readDatasets(ports, job, source);
+    if (again === undefined || typeof again === 'string') continue;
+    dataset = again[number]!;
+    found = verifyDataset(dataset);
+  }
+  return found ?? dataset;
+}
+
 interface MergedGroup {
   readonly windows: ReadonlyMap<number, DatasetTables>;
   readonly copies: number;
   readonly conflicts: number;
 }
 
-/** Merges what can be read. When something cannot, each dataset is checked by itself, and the damaged ones are left out and named. */
-function mergeGroup(group: readonly Member[], job: BuildJob, codecs: Codecs, damage: Damage[]): MergedGroup {
+/** Merges what can be read. When something cannot, each dataset is checked by itself, and those that stay damaged are left out and named. */
+async function mergeGroup(
+  ports: BuildPorts,
+  group: readonly Member[],
+  job: BuildJob,
+  damage: Damage[],
+): Promise<MergedGroup> {
   const seed = Number.parseInt(job.nonce.slice(0, 8), 16);
-  const merge = (members: readonly Member[]): MergedGroup =>
+  const merge = (datasets: readonly PartDataset[]): MergedGroup =>
     mergeDatasets(
-      members.map(({ dataset }) => dataset.tables()),
+      datasets.map((dataset) => dataset.tables()),
       (timeMs) => windowOf(job.windows, timeMs),
       seed,
-      codecs,
+      ports.codecs,
     );
   try {
-    return merge(group);
+    return merge(group.map(({ dataset }) => dataset));
   } catch (error) {
     if (!(error instanceof CorruptDataError)) throw error;
-    const sound: Member[] = [];
+    const whole: PartDataset[] = [];
     for (const member of group) {
-      const { dataset, source } = member;
-      const found = verifyDataset(dataset);
-      if (found === undefined) {
-        sound.push(member);
+      const found = await readWhole(ports, job, member);
+      if (typeof found !== 'string') {
+        whole.push(found);
         continue;
       }
+      const { source, dataset } = member;
       const { service, name, minMs, maxMs, counts } = dataset;
       const reason = `${job.sources[source]!.object}: dataset ${service}, ${name}: ${found}`;
       damage.push({ source, rows: counts.rows, minMs, maxMs, reason });
     }
-    if (sound.length === group.length) throw error;
-    return sound.length === 0 ? { windows: new Map(), copies: 0, conflicts: 0 } : merge(sound);
+    if (group.every(({ dataset }, i) => dataset === whole[i])) throw error;
+    return whole.length === 0 ? { windows: new Map(), copies: 0, conflicts: 0 } : merge(whole);
   }
 }
 

@@ -307,6 +307,30 @@ describe('what is damaged', () => {
     expect(reads).toBe(2);
     expect(await world.values(a)).toEqual([1]);
   });
+
+  test.each([
+    ['cut', (bytes: Uint8Array) => bytes.slice(0, 10)],
+    ['changed in a page', (bytes: Uint8Array) => bytes.with(Math.floor(bytes.length / 3), 0xee)],
+  ])(
+    'is read again part by part: a line on which every third reading is %s loses nothing of thirty',
+    async (_, spoil) => {
+      for (let i = 0; i < 30; i++) {
+        world.push(row(a), row(a, 0, 'other'));
+        await world.cut();
+      }
+      let reads = 0;
+      const flaky: ObjectStore = {
+        ...bound(world.objects),
+        getRange: async (key, off, len) => {
+          const bytes = (await world.objects.getRange(key, off, len))!;
+          return ++reads % 3 === 0 ? spoil(bytes) : bytes;
+        },
+      };
+      await world.compactor({}, undefined, { ...world.catalog, objects: flaky }).round({ now: true });
+      expect((await readTenantIndex(world.catalog, a)).quarantine).toEqual([]);
+      expect([await world.values(a), (await blocks(a)).length]).toEqual([upTo(60), 1]);
+    },
+  );
 });
 
 describe('letting go', () => {
