@@ -128,6 +128,7 @@ describe('a mistake is a sentence', () => {
   sentence(['--cut-max-age=1'], 'unknown flag --cut-max-age: did you mean --ingester.cut-max-age?');
   sentence(['--zzzzzzzz'], 'unknown flag --zzzzzzzz: see --help');
   sentence(['--port'], '--port needs a value: Port.');
+  sentence(['--port', '--port=1'], '--port needs a value, found --port=1 (if that is it: --port=--port=1): Port.');
   sentence(['--port=x'], '--server.http-listen-port is "x", must be a whole number');
   sentence(['--port=70000'], '--server.http-listen-port is 70000, must be at most 65535');
   sentence(['--port=-1'], '--server.http-listen-port is -1, must be at least 0');

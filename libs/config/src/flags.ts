@@ -12,9 +12,11 @@ export interface Flags {
   readonly help: boolean;
 }
 
+const FLAG = /^--?([a-zA-Z][^=]*)(?:=(.*))?$/s;
+
 /**
  * Sorts a command line: `--a.b=v`, `--a.b v`, and one dash as well as two. A flag of true or false may stand alone. `--` ends the flags.
- * @throws ConfigError for an unknown flag, with the nearest known one, and for a missing value.
+ * @throws ConfigError for an unknown flag, with the nearest known one, and for a missing value, also where the next flag stands in its place.
  */
 export function parseFlags(schema: Schema, argv: readonly string[]): Flags {
   const known = new Map<string, Setting>();
@@ -28,7 +30,7 @@ export function parseFlags(schema: Schema, argv: readonly string[]): Flags {
       rest.push(...argv.slice(i + 1));
       break;
     }
-    const match = /^--?([a-zA-Z][^=]*)(?:=(.*))?$/s.exec(word);
+    const match = FLAG.exec(word);
     if (match === null) {
       rest.push(word);
       continue;
@@ -45,6 +47,10 @@ export function parseFlags(schema: Schema, argv: readonly string[]): Flags {
       const next = argv[i + 1];
       if (one.type === 'bool' && next !== 'true' && next !== 'false') text = 'true';
       else if (next === undefined) throw new ConfigError(`--${name} needs a value: ${one.meaning}`);
+      else if (isFlag(next, known))
+        throw new ConfigError(
+          `--${name} needs a value, found ${next} (if that is it: --${name}=${next}): ${one.meaning}`,
+        );
       else {
         text = next;
         i++;
@@ -53,6 +59,12 @@ export function parseFlags(schema: Schema, argv: readonly string[]): Flags {
     given.set(one, [...(given.get(one) ?? []), text]);
   }
   return { given, rest, help };
+}
+
+/** Whether a word is a flag that is known. */
+function isFlag(word: string, known: ReadonlyMap<string, Setting>): boolean {
+  const name = FLAG.exec(word)?.[1];
+  return name !== undefined && known.has(name);
 }
 
 function unknownFlag(name: string, known: Iterable<string>): ConfigError {

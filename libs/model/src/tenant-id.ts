@@ -24,7 +24,7 @@ export function parseTenantId(header: string | undefined): TenantId {
   if (others.length > 0) {
     throw new KilnError(
       'invalid_argument',
-      `multiple org ids present: a write takes one tenant, found ${others.length + 1}`,
+      `multiple org ids present: one tenant is allowed here, found ${others.length + 1}`,
     );
   }
   return first!;

@@ -69,6 +69,8 @@ export interface Answer {
   readonly note: string;
   /** `Server-Timing`, as it came; '' = not told. */
   readonly timing: string;
+  /** `Retry-After`: seconds after which to try again; undefined = not told. */
+  readonly retryAfterSeconds: number | undefined;
 }
 
 /**
@@ -98,7 +100,10 @@ export async function ask(
     const missing = response.headers.get('x-kiln-partial') ?? '';
     const note = noteOf(tenant, response.headers);
     const timing = response.headers.get('server-timing') ?? '';
-    return { status: response.status, body: new Uint8Array(await response.arrayBuffer()), missing, note, timing };
+    const wait = /^\d{1,6}$/.exec(response.headers.get('retry-after') ?? '')?.[0];
+    const retryAfterSeconds = wait === undefined ? undefined : Number(wait);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { status: response.status, body: bytes, missing, note, timing, retryAfterSeconds };
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(error);
@@ -127,13 +132,17 @@ function noteOf(tenant: string, headers: Headers): string {
 }
 
 /** What a server answered instead, as an error with its code and its sentence. */
-export function errorOf(server: Server, { status, body }: Answer): KilnError {
+export function errorOf(server: Server, { status, body, retryAfterSeconds }: Answer): KilnError {
   const text = new TextDecoder().decode(body);
   try {
     const { code, message } = JSON.parse(text) as { code: Code; message: string };
     if (typeof code === 'string' && typeof message === 'string') {
       const hint = code === 'unauthenticated' ? ': the flag is --tenant NAME' : '';
-      return new KilnError(code, `${message} (${code})${hint}`);
+      return new KilnError(
+        code,
+        `${message} (${code})${hint}`,
+        retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
+      );
     }
   } catch {
     // Not Connect's form; below.
@@ -149,9 +158,9 @@ export function errorOf(server: Server, { status, body }: Answer): KilnError {
   );
 }
 
-/** The address without what proves who asks. */
+/** The address without what proves who asks, and without a `/` at its end. */
 export function addressOf({ url }: Pick<Server, 'url'>): string {
-  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, '$1');
+  return url.replace(/\/+$/, '').replace(/^([a-z]+:\/\/)[^/?#]*@/i, '$1');
 }
 
 /** What to do about a reason, as Node names it, for which nothing answers. */

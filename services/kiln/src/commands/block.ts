@@ -78,7 +78,7 @@ async function inspect(
 ): Promise<number> {
   const bytes = await readObject(reader, name);
   const codecs = nodeCodecs;
-  const directory = readDirectory(bytes, codecs, bytes.length);
+  const directory = directoryOf(name, bytes);
   terminal.out(describe(name, bytes.length, directory));
   const rows = [['tenant', 'service', 'name', 'types', 'series', 'rows', 'stacks', 'samples', 'bytes', 'from', 'to']];
   for (const entry of directory.entries) {
@@ -93,6 +93,16 @@ async function inspect(
   }
   terminal.out(tableText(rows));
   return 0;
+}
+
+/** @throws KilnError `data_loss` naming the object, or the file that is none. */
+function directoryOf(name: string, bytes: Uint8Array): Directory {
+  try {
+    return readDirectory(bytes, nodeCodecs, bytes.length);
+  } catch (error) {
+    const { code, message } = KilnError.from(error);
+    throw new KilnError(code, `${name} is no object of Kiln, or is damaged: ${message}`, { cause: error });
+  }
 }
 
 function describe(name: string, length: number, { level, blockId, logId, start, end, idsLen }: Directory): string {

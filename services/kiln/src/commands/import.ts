@@ -54,7 +54,11 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   for (const [i, file] of files.entries()) {
     progress.show(`${i + 1} of ${files.length}: ${file}`);
     try {
-      counts[await importOne(file, labels, journal, remote)]++;
+      const waits = (seconds: number): void =>
+        progress.show(
+          `${i + 1} of ${files.length}: ${file} waits ${seconds} s for the rate that the tenant may push at`,
+        );
+      counts[await withinRate(() => importOne(file, labels, journal, remote), waits)]++;
     } catch (error) {
       progress.end();
       const { code, message } = KilnError.from(error);
@@ -99,6 +103,24 @@ async function importOne(
   await journal.add(entry);
   return 'imported';
 }
+
+/** Sends again when the server says, while the tenant is over its rate: an import is faster than that from its first second on. */
+async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) => void): Promise<T> {
+  for (let waited = 0; ;) {
+    try {
+      return await send();
+    } catch (error) {
+      const { code, retryAfterSeconds } = KilnError.from(error);
+      if (code !== 'resource_exhausted' || retryAfterSeconds === undefined || waited >= PATIENCE_SECONDS) throw error;
+      waits(retryAfterSeconds);
+      await systemClock().sleep(retryAfterSeconds * 1000);
+      waited += retryAfterSeconds;
+    }
+  }
+}
+
+/** How long a file waits for its rate, one wait more at most. */
+const PATIENCE_SECONDS = 600;
 
 /** So long a server surely drops a copy at once: three quarters of its duplicate window. */
 const SURE_MS = 90 * 60_000;

@@ -211,7 +211,7 @@ test('an index that holds more of a log than its manifests is named by verify', 
   );
 });
 
-test('compact without --now, words that verify and tenants do not take, and a folder for a journal are refused with a sentence', async () => {
+test('compact without --now, words that verify and tenants do not take, a folder for a journal and a file for an object are refused with a sentence', async () => {
   expect(await run('compact')).toMatchObject({ code: 2, err: expect.stringContaining('--now') });
   expect(await run('verify', 'x')).toMatchObject({ code: 2 });
   expect(await run('tenants', 'x')).toMatchObject({ code: 2 });
@@ -219,6 +219,10 @@ test('compact without --now, words that verify and tenants do not take, and a fo
   expect(await run('import', join(folder, 'a.pb'), '--journal', folder)).toMatchObject({
     code: 1,
     err: `kiln import: ${folder} is a folder, not a file\n`,
+  });
+  expect(await run('block', 'inspect', join(folder, 'a.pb'))).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^kiln block: \S+a\.pb is no object of Kiln, or is damaged: .*no object ends here\n$/),
   });
   expect(await run('compact', '--now', '--url', 'http://127.0.0.1:9')).toMatchObject({
     code: 1,
@@ -265,5 +269,26 @@ test('old files are imported at their own times, once each, as far back as the r
   expect((await run(...args, '--journal', join(folder, 'other'))).out).toMatch(/^2 files imported/);
   expect(await total()).toBe(imported);
   expect((await run('push', join(files, 'a.pb'), '--keep-time', '--url', url)).err).toContain('reject_older_than');
+  await kiln.stop();
+});
+
+test('an import faster than the rate of its tenant waits as the server says, and ends whole', async () => {
+  const limits = ['--distributor.ingestion-rate-limit-mb=0.0003', '--distributor.ingestion-burst-size-mb=0.0001'];
+  const { kiln, url } = await start(...limits, `--validation.max-profile-size-bytes=${exampleProfile().length + 50}`);
+  const files = join(folder, 'old');
+  await mkdir(files);
+  for (let i = 0; i < 2; i++)
+    await writeFile(
+      join(files, `${i}.pb`),
+      withTimeNanos(exampleProfile(), BigInt(Date.now() - i * 1000) * 1_000_000n),
+    );
+  const began = Date.now();
+  const { code, out, err } = await run('import', files, '--url', `${url}/`, '--journal', join(folder, 'journal'));
+  expect({ code, out, err }).toEqual({ code: 0, out: '2 files imported, 0 known already, 0 refused\n', err: '' });
+  expect(Date.now() - began).toBeGreaterThan(1000);
+  // The journal knows the server by its address, however that is written.
+  expect((await run('import', files, '--url', url, '--journal', join(folder, 'journal'))).out).toContain(
+    '2 known already',
+  );
   await kiln.stop();
 });
