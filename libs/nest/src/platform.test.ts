@@ -258,6 +258,14 @@ describe('refusals', () => {
     },
   );
 
+  test('raw bytes above ASCII in an address of HTTP/2 are those that they are, as if they were written as %xx', async () => {
+    const client = connectHttp2(`http://127.0.0.1:${platform.port}`);
+    const path = Buffer.from('/ingest?name=é€').toString('latin1');
+    const asked = client.request({ ':method': 'POST', ':path': path }).end();
+    expect(await textOf(asked)).toBe('/ingest?name=%c3%a9%e2%82%ac');
+    client.close();
+  });
+
   test('an address with scheme and host is that of its path', async () => {
     const request = `POST http://kiln.example:4040//ingest?a=http://b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n`;
     const socket = connect(platform.port, '127.0.0.1', () => socket.write(`${request}Connection: close\r\n\r\n`));

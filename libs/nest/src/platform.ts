@@ -331,9 +331,10 @@ function report(log: Logger, request: IncomingMessage, error: KilnError): void {
 
 /**
  * `http://host/ingest?x`, as proxies ask, → `/ingest?x` (RFC 9112 §3.2.2). What is no path, or cannot be decoded, becomes a path that no route has: the
- * framework would answer it in a form of its own.
+ * framework would answer it in a form of its own. HTTP/2 lets raw bytes through, which Node shows as characters of Latin-1: they are written as `%xx`.
  */
-function ownAddress(url: string): string {
+function ownAddress(asked: string): string {
+  const url = asked.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
   const own = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*(?=\/)/i, '');
   const [path] = own.split(/[?#]/, 1);
   return own.startsWith('/') && isDecodable(path!) ? own : NOWHERE;
