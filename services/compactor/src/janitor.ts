@@ -17,6 +17,7 @@ import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 import { storedBytes, type Overview, type TenantView } from './overview.ts';
+import type { Reserve } from './reserve.ts';
 import type { Room } from './room.ts';
 
 /** What a janitor stands on. */
@@ -26,6 +27,8 @@ export interface JanitorPorts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly room: Room;
+  /** None = what deletes has no room of its own on a full disk. */
+  readonly reserve?: Reserve | undefined;
   readonly killPoint?: KillPoint | undefined;
 }
 
@@ -57,6 +60,7 @@ export class Janitor {
    */
   async clean({ chains, tenants }: Overview, troubles: string[]): Promise<number> {
     const before = troubles.length;
+    await this.#ports.reserve?.release(); // before anything is written here; a job may have filled the disk since the round began
     let deleted = await this.#makeRoom({ chains, tenants }, troubles);
     for (const [tenant, view] of tenants) {
       try {
@@ -73,6 +77,7 @@ export class Janitor {
         troubles.push(`log ${log}, trim: ${KilnError.from(error).message}`);
       }
     }
+    await this.#ports.reserve?.fill();
     return deleted;
   }
 
