@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,13 +57,17 @@ const TENANT = { 'x-scope-orgid': 'shop' };
 
 let pushes = 0;
 async function push(url: string, value: bigint, padding = ''): Promise<{ status: number; text: string }> {
-  const timeNanos = BigInt(Date.now()) * 1_000_000n + BigInt(++pushes);
-  const profile = tinyPprof({
-    type: 'cpu',
-    unit: 'ns',
-    timeNanos,
-    stacks: [{ frames: [`leaf${padding}`, 'main'], value }],
-  });
+  return pushAt(url, Date.now(), value, [`leaf${padding}`, 'main']);
+}
+
+async function pushAt(
+  url: string,
+  timeMs: number,
+  value: bigint,
+  frames: readonly string[],
+): Promise<{ status: number; text: string }> {
+  const timeNanos = BigInt(timeMs) * 1_000_000n + BigInt(++pushes);
+  const profile = tinyPprof({ type: 'cpu', unit: 'ns', timeNanos, stacks: [{ frames, value }] });
   const body = pushRequest([{ labels: { __name__: 'process_cpu', service_name: 'shop' }, profiles: [profile] }]);
   const response = await fetch(`${url}/push.v1.PusherService/Push`, {
     method: 'POST',
@@ -72,12 +77,17 @@ async function push(url: string, value: bigint, padding = ''): Promise<{ status:
   return { status: response.status, text: await response.text() };
 }
 
-async function total(url: string): Promise<bigint> {
+/** Names that nothing compresses to less than three quarters: 100 of 8 KiB. */
+function bulkyFrames(): string[] {
+  return Array.from({ length: 100 }, () => randomBytes(6 * 1024).toString('base64'));
+}
+
+async function total(url: string, fromMs = Date.now() - 600_000, toMs = Date.now() + 600_000): Promise<bigint> {
   const body = JSON.stringify({
     profileTypeID: 'process_cpu:cpu:ns::',
     labelSelector: '{service_name="shop"}',
-    start: String(Date.now() - 600_000),
-    end: String(Date.now() + 600_000),
+    start: String(fromMs),
+    end: String(toMs),
   });
   const response = await fetch(`${url}/querier.v1.QuerierService/SelectMergeStacktraces`, {
     method: 'POST',
@@ -86,6 +96,7 @@ async function total(url: string): Promise<bigint> {
   });
   const answer = (await response.json()) as { flamegraph?: { total?: string }; message?: string };
   if (!response.ok) throw new Error(answer.message);
+  expect(response.headers.get('x-kiln-partial')).toBe(null);
   return BigInt(answer.flamegraph?.total ?? '0');
 }
 
@@ -176,6 +187,146 @@ describe.skipIf(!built || !canMount)('a disk in trouble', { timeout: 120_000 }, 
     const { status, stderr } = spawnSync('mount', args, { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
   };
+
+  const DAY = 86_400_000;
+  /** Noon, some days ago. */
+  const noon = (daysAgo: number): number => Math.floor(Date.now() / DAY - daysAgo) * DAY + DAY / 2;
+  const onDay = (url: string, daysAgo: number): Promise<bigint> =>
+    total(url, noon(daysAgo) - DAY / 2, noon(daysAgo) + DAY / 2 - 1);
+
+  /** A round at once, as `kiln compact --now` has it. */
+  async function compact(url: string): Promise<{ jobs: number; blocks: number; troubles: string[] }> {
+    const response = await fetch(`${url}/api/v1/operator/compact`, { method: 'POST' });
+    return (await response.json()) as { jobs: number; blocks: number; troubles: string[] };
+  }
+
+  async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    for (let i = 0; i < 150; i++) {
+      if (await isSo()) return;
+      await sleep(100);
+    }
+    throw new Error(`it did not come to this: ${what}`);
+  }
+
+  const metric = async (url: string, name: string): Promise<number> => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(name) && ' {'.includes(line[name.length]!));
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  };
+
+  async function segmentBytes(dataDir: string): Promise<number> {
+    const names = await readdir(join(dataDir, 'objects/log'), { recursive: true });
+    const segments = names.filter((name) => name.includes('/s/'));
+    const sizes = await Promise.all(
+      segments.map(async (name) => (await stat(join(dataDir, 'objects/log', name))).size),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  const fill = (path: string, ...args: string[]): void =>
+    void spawnSync('dd', ['if=/dev/zero', `of=${path}`, 'bs=4k', ...args]);
+
+  const expectWhole = (dataDir: string): void => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [kilnMain, 'verify', '--data-dir', dataDir]);
+    expect([status, String(stdout) + String(stderr)]).toEqual([0, expect.any(String)]);
+  };
+
+  test.each([
+    ['under a process', false],
+    ['before a start, after a kill', true],
+  ])(
+    'full to the last byte, %s, when the oldest is to go: it goes, pushes are taken again, what remains is exact',
+    async (_, isKilled) => {
+      const disk = join(dir, 'disk');
+      await mkdir(disk);
+      mount('-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk);
+      const dataDir = join(disk, 'data');
+      const flags = [
+        '--storage.when-full=oldest-goes',
+        '--validation.reject-older-than=0',
+        '--ingester.cut-max-age=300ms',
+        '--compactor.interval=500ms',
+      ];
+      let kiln = await start(dataDir, flags);
+      for (let day = 6; day >= 1; day--)
+        expect((await pushAt(kiln.url, noon(day), 2n ** BigInt(day), bulkyFrames())).status).toBe(200);
+      await until('a block of each day', async () => {
+        await compact(kiln.url);
+        return (await metric(kiln.url, 'kiln_compactor_live_blocks')) >= 6 + 2; // two of the neighbours
+      });
+      expect(await metric(kiln.url, 'kiln_compactor_reserve_bytes')).toBe(512 * 1024);
+
+      if (isKilled) await kiln.kill();
+      fill(join(disk, 'filler'));
+      if (isKilled) {
+        kiln = await startKiln({ dataDir, flags: [manyTenants, ...flags] });
+        running.push({ kiln, neighbours: neighboursOf.get(dataDir)! });
+      }
+      await until('the oldest is gone', async () => (await onDay(kiln.url, 6)) === 0n);
+      await until('pushes are taken again', async () => (await push(kiln.url, 1n)).status === 200);
+      await until('room is held again', async () => (await metric(kiln.url, 'kiln_compactor_reserve_bytes')) > 0);
+      const told = isKilled ? 'no room is held' : 'the reserve was released';
+      expect(kiln.output()).toContain(told);
+      expect(kiln.output()).toMatch(/the oldest blocks of a tenant were deleted/);
+      const days = await Promise.all([6, 5, 4, 3, 2, 1].map((day) => onDay(kiln.url, day)));
+      const kept = days.filter((sum) => sum > 0n);
+      expect(days).toEqual([...days.map(() => 0n), ...[64n, 32n, 16n, 8n, 4n, 2n].slice(-kept.length)].slice(-6));
+      expect(kept.length).toBeGreaterThan(0);
+      expect(kept.length).toBeLessThan(6);
+      await totalBecomes(kiln.url, 1n);
+      expect(await total(kiln.url, noon(7), Date.now() + 600_000)).toBe(kept.reduce((sum, one) => sum + one, 1n));
+      await kiln.stop();
+      expectWhole(dataDir);
+    },
+  );
+
+  test('that fills during a compaction: the round says so, answers stay whole, and the next one compacts when there is room', async () => {
+    const disk = join(dir, 'disk');
+    await mkdir(disk);
+    mount('-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk);
+    const dataDir = join(disk, 'data');
+    const flags = ['--validation.reject-older-than=0', '--ingester.cut-max-age=300ms', '--compactor.interval=1h'];
+    const kiln = await start(dataDir, flags);
+    for (let day = 6; day >= 1; day--)
+      expect((await pushAt(kiln.url, noon(day), 2n ** BigInt(day), bulkyFrames())).status).toBe(200);
+    await until('all is cut', async () => (await segmentBytes(dataDir)) > 6 * 100 * 6 * 1024);
+    const whole = (): Promise<bigint> => total(kiln.url, noon(7), Date.now() + 600_000);
+    expect(await whole()).toBe(126n);
+
+    // Room for some of the blocks.
+    const { bavail, bsize } = await statfs(disk);
+    fill(join(disk, 'filler'), `count=${Math.floor((bavail * bsize - 2_000_000) / 4096)}`);
+    let isOver = false;
+    const answers: Promise<bigint>[] = [];
+    const round = compact(kiln.url).finally(() => (isOver = true));
+    while (!isOver) {
+      answers.push(whole());
+      await sleep(50);
+    }
+    const { troubles } = await round;
+    expect(troubles).toContainEqual(expect.stringMatching(/^tenant shop, compact: the disk under .* is full/));
+    expect(await metric(kiln.url, 'kiln_compactor_jobs_total{kind="compact",outcome="failed"}')).toBeGreaterThan(0);
+    expect(await metric(kiln.url, 'kiln_compactor_uncompacted_bytes')).toBeGreaterThan(0);
+    for (const answer of answers) expect(await answer).toBe(126n);
+    // The failed job has left nothing.
+    const left = await statfs(disk);
+    expect(left.bavail * left.bsize).toBeGreaterThan(1_900_000);
+
+    fill(join(disk, 'second-filler'));
+    expect((await compact(kiln.url)).troubles).toEqual([
+      expect.stringMatching(/^compaction waits: the disk of the data directory is full: the \d+ bytes that are left/),
+    ]);
+    expect(await metric(kiln.url, 'kiln_compactor_reserve_bytes')).toBe(0);
+    expect(await whole()).toBe(126n);
+
+    for (const name of ['filler', 'second-filler']) await rm(join(disk, name));
+    expect((await compact(kiln.url)).troubles).toEqual([]);
+    expect(await metric(kiln.url, 'kiln_compactor_uncompacted_bytes')).toBe(0);
+    expect(await whole()).toBe(126n);
+    expect(await metric(kiln.url, 'kiln_compactor_reserve_bytes')).toBe(512 * 1024);
+    await kiln.stop();
+    expectWhole(dataDir);
+  });
 
   test('row 10: full: pushes get 503, nothing acknowledged is lost, and it goes on when there is room', async () => {
     const disk = join(dir, 'disk');

@@ -1,7 +1,10 @@
 import { closeLog, raiseTrim, readTenantIndex, readTrim } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
+import { createLogger, createMetrics } from '@kiln/telemetry';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Reserve } from './reserve.ts';
+import { FakeFile } from './test-support/fake-file.ts';
 import { DAY, HOUR, NOON, World } from './test-support/world.ts';
 
 const a = 'a' as TenantId;
@@ -451,6 +454,68 @@ describe('letting go', () => {
     await world.compactor({}, undefined, { ...world.catalog, objects }).round();
     expect([await world.values(a), await world.values(b)]).toEqual([[1], [2, 3]]);
     expect(await world.keys('/b/')).toHaveLength(2);
+  });
+
+  test('when the disk is full to the last byte, what is past its time goes in the room that was held; nothing is compacted meanwhile', async () => {
+    const file = new FakeFile(80);
+    let others = 0;
+    const usage = async () => ({ usedBytes: others + file.takenBytes, totalBytes: 1000 });
+    const log = createLogger({ level: 'info', write: () => undefined, nowMs: () => 0 });
+    world.reserve = new Reserve({ file, usage, log, metrics: createMetrics({ ofProcess: false }) });
+    world.limits.set(a, { retentionPeriodMs: DAY });
+    const unlessFull = (): void => {
+      if (others + file.takenBytes >= 1000) throw new KilnError('unavailable', 'not a byte is left');
+    };
+    const objects: ObjectStore = {
+      ...bound(world.objects),
+      put: async (key, bytes) => {
+        unlessFull();
+        await world.objects.put(key, bytes);
+      },
+      putIfMatch: async (key, bytes, etag) => {
+        unlessFull();
+        return world.objects.putIfMatch(key, bytes, etag);
+      },
+    };
+    const compactor = world.compactor({}, undefined, { ...world.catalog, objects });
+    world.push(row(a), row(b));
+    await world.cut();
+    expect(await compactor.round({ now: true })).toMatchObject({ jobs: 2, troubles: [] });
+    expect(file.isThere()).toBe(true);
+
+    await world.after(DAY + 2 * HOUR);
+    world.push(row(b));
+    await world.cut();
+    others = 1000 - 80;
+    const waits = expect.stringMatching(/^compaction waits: the disk of the data directory is full/);
+    expect(await compactor.round({ now: true })).toMatchObject({ jobs: 0, troubles: [waits] });
+    expect(await blocks(a)).toEqual([]);
+    await world.after(HOUR);
+    expect(await compactor.round({ now: true })).toMatchObject({ jobs: 0, deleted: 1, troubles: [waits] });
+
+    others = 0;
+    expect(await compactor.round({ now: true })).toMatchObject({ jobs: 1, troubles: [] });
+    expect([file.isThere(), await world.values(b)]).toEqual([true, [2, 3]]);
+  });
+
+  test('a job that finds no room for its blocks leaves none of them', async () => {
+    world.push(row(a), row(a, DAY), row(a, 2 * DAY));
+    await world.cut();
+    let room = 2;
+    const objects: ObjectStore = {
+      ...bound(world.objects),
+      put: async (key, bytes) => {
+        await world.objects.put(key, bytes);
+        if (--room < 0) throw new KilnError('unavailable', 'not a byte is left');
+      },
+    };
+    const { jobs, troubles } = await world.compactor({}, undefined, { ...world.catalog, objects }).round({ now: true });
+    expect([jobs, troubles, await world.keys('/b/')]).toEqual([0, ['tenant a, compact: not a byte is left'], []]);
+    await world.compactor().round({ now: true });
+    expect([await world.values(a), await world.keys('/b/')]).toEqual([
+      [1, 2, 3],
+      expect.objectContaining({ length: 3 }),
+    ]);
   });
 
   test('a tenant above its own limit loses its oldest, and nobody else does', async () => {

@@ -20,6 +20,7 @@ import { CompactorMetrics } from './compactor-metrics.ts';
 import type { CompactorConfig } from './config.ts';
 import { Janitor } from './janitor.ts';
 import { readOverview, type Overview, type TenantView } from './overview.ts';
+import type { Reserve } from './reserve.ts';
 import type { Room } from './room.ts';
 import { planCompaction, planMerge, uncompacted, type CompactJob, type MergeJob } from './plan.ts';
 import { windowsAt } from './windows.ts';
@@ -35,6 +36,8 @@ export interface CompactorPorts {
   readonly random: Random;
   readonly telemetry: Telemetry;
   readonly room: Room;
+  /** Of the disk, for letting go when it is full: while it is out nothing is compacted. None = there is none. */
+  readonly reserve?: Reserve | undefined;
   /** Of the process: what a job holds is counted in it, so that heads make room. */
   readonly ledger?: MemoryLedger | undefined;
   /** Called between the steps of a job: `before-blocks`, `after-block`, `after-blocks`, `after-commit`, and those of the janitor. */
@@ -131,10 +134,20 @@ export class Compactor {
     const overview = await readOverview(catalog, this.#chains);
     this.#chains = new Map(overview.chains.map((chain) => [chain.log, chain]));
     const troubles = [...overview.troubles];
-    const work = this.#config.enabled ? await this.#work(overview, now, troubles) : { jobs: 0, blocks: 0 };
+    const waits = this.#config.enabled ? await this.#waits() : undefined;
+    if (waits !== undefined) troubles.push(`compaction waits: ${waits}`);
+    const works = this.#config.enabled && waits === undefined;
+    const work = works ? await this.#work(overview, now, troubles) : { jobs: 0, blocks: 0 };
     const deleted = await this.#janitor.clean(overview, troubles);
     this.#observe(overview, clock.nowMs());
     return { ...work, deleted, troubles };
+  }
+
+  /** Why no job may begin: what room there is belongs to who deletes, and a job needs some first. */
+  async #waits(): Promise<string | undefined> {
+    const { reserve } = this.#ports;
+    await reserve?.release();
+    return reserve?.refusal();
   }
 
   /** Each tenant gets one job in turn, until none has any. One that fails waits for the next round. */
@@ -161,6 +174,8 @@ export class Compactor {
           continue;
         }
         try {
+          const waits = await this.#waits(); // somebody may have filled the disk since the round began
+          if (waits !== undefined) throw new KilnError('unavailable', waits);
           const made = await this.#counted(job, () =>
             job.kind === 'compact' ? this.#compact(job, view) : this.#merge(job, view),
           );
@@ -292,12 +307,20 @@ export class Compactor {
     const blocks: LiveBlock[] = [];
     for (const { blockId, bytes, level, off, len, rows, minMs, maxMs } of built) {
       const object = blockKey(tenant, rev, blockId);
-      await catalog.objects.put(object, bytes);
+      await catalog.objects.put(object, bytes).catch(async (error: unknown) => {
+        await this.#takeBack([...blocks.map((block) => block.object), object]);
+        throw error;
+      });
       blocks.push({ object, off, len, rows, minMs, maxMs, level, size: bytes.length, madeMs: clock.nowMs() });
       await killPoint?.('after-block');
     }
     await killPoint?.('after-blocks');
     return blocks;
+  }
+
+  /** Deletes what no commit names: on a disk that is full every round would leave some more there until a sweep. */
+  async #takeBack(objects: readonly string[]): Promise<void> {
+    for (const object of objects) await this.#ports.catalog.objects.delete(object).catch(() => undefined);
   }
 
   #committed({ outcome, index }: Commit, view: TenantView, { blocks, copies, conflicts }: Built): number | undefined {

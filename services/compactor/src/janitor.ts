@@ -19,6 +19,7 @@ import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 import { storedBytes, type Overview, type TenantView } from './overview.ts';
+import type { Reserve } from './reserve.ts';
 import type { Room } from './room.ts';
 
 /** What a janitor stands on. */
@@ -30,6 +31,8 @@ export interface JanitorPorts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly room: Room;
+  /** None = what deletes has no room of its own on a full disk. */
+  readonly reserve?: Reserve | undefined;
   readonly killPoint?: KillPoint | undefined;
 }
 
@@ -62,6 +65,7 @@ export class Janitor {
    */
   async clean({ chains, tenants }: Overview, troubles: string[]): Promise<number> {
     const before = troubles.length;
+    await this.#ports.reserve?.release(); // before anything is written here; a job may have filled the disk since the round began
     let deleted = await this.#makeRoom({ chains, tenants }, troubles);
     for (const [tenant, view] of tenants) {
       try {
@@ -83,6 +87,7 @@ export class Janitor {
     } catch (error) {
       troubles.push(`logs, sweep: ${KilnError.from(error).message}`);
     }
+    await this.#ports.reserve?.fill();
     return deleted;
   }
 

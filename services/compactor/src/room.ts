@@ -78,7 +78,7 @@ export class Room {
   full(): string | undefined {
     if (this.#disk === undefined || this.#overDisk(0) <= 0) return undefined;
     const { usedBytes, totalBytes } = this.#disk;
-    const share = ((usedBytes / totalBytes) * 100).toFixed(1);
+    const share = (Math.min(1, usedBytes / totalBytes) * 100).toFixed(1);
     return `the disk of the data directory is ${share} % full, allowed are ${this.#config.highWater * 100} % (flag --storage.high-water)`;
   }
 

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { MEMORY_SHARES, MemoryLedger, type Clock, type Random } from '@kiln/async';
 import type { Codecs } from '@kiln/block';
 import { newestEnd, openCluster, registerLog, type Catalog } from '@kiln/catalog';
-import { Compactor, Room } from '@kiln/compactor';
+import { Compactor, Reserve, Room } from '@kiln/compactor';
 import { compactorModule } from '@kiln/compactor/module';
 import type { Disk } from '@kiln/disk';
 import { ActiveSeries, Distributor, writeLimits } from '@kiln/distributor';
@@ -17,7 +17,9 @@ import { queryFrontendModule } from '@kiln/query-frontend/module';
 import type { Logger, MetricsRegistry } from '@kiln/telemetry';
 import type { LimitsOf, TenantResolver } from '@kiln/tenant';
 import { openBuilder, type OpenBuilder } from './compacting/compact-threads.ts';
+import { guardedStore } from './data-dir/guarded-store.ts';
 import { diskUsage, type DataDirectory } from './data-dir/layout.ts';
+import { openReserveFile } from './data-dir/reserve-file.ts';
 import { processBytes } from './memory-plan.ts';
 import { openAnswerer } from './reading/query-threads.ts';
 import { openReader } from './writing/write-threads.ts';
@@ -84,12 +86,20 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       await registerLog(catalog, { log: one.id, partition: one.partition, end: await one.endOffset() });
     for (const one of logs) await refuseOlder(catalog, one, directory);
 
+    const reserve = new Reserve({
+      file: await openReserveFile(disk, directory),
+      usage: () => diskUsage(directory.root),
+      log: log.with({ role: 'compactor' }),
+      metrics,
+    });
+    await reserve.fill();
     const writer = `${hostname()}/${process.pid}`;
     const telemetry = { log: log.with({ role: 'ingester' }), metrics };
     const ingester = new Ingester(config.ingester, {
       logs,
       ledger,
-      objects,
+      // What was released for who deletes is not for cuts: they wait, and what they hold is in the log.
+      objects: guardedStore(objects, () => reserve.refusal()),
       clock,
       random,
       telemetry,
@@ -126,7 +136,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       log: log.with({ role: 'compactor' }),
     });
     const room = new Room(roomOf(config.storage), {
-      usage: () => diskUsage(directory.root),
+      usage: () => reserve.usage(),
       limits: limitsOf,
       clock,
       log: log.with({ role: 'distributor' }),
@@ -135,6 +145,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const compactor = new Compactor(config.compactor, {
       ledger,
       room,
+      reserve,
       catalog,
       builder,
       limits: limitsOf,

@@ -17,7 +17,15 @@ import { labelSet, makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
 import { createLogger, createMetrics, type MetricsRegistry } from '@kiln/telemetry';
 import { defaultLimits, type Limits } from '@kiln/tenant';
-import { buildBlocks, Compactor, compactorDefaults, Room, type CompactorConfig, type WhenFull } from '../index.ts';
+import {
+  buildBlocks,
+  Compactor,
+  compactorDefaults,
+  Room,
+  type CompactorConfig,
+  type Reserve,
+  type WhenFull,
+} from '../index.ts';
 
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
@@ -47,6 +55,7 @@ export class World {
   usedBytes = 0;
   whenFull: WhenFull = 'refuse';
   longestRetentionMs: number = defaultLimits.retentionPeriodMs;
+  reserve: Reserve | undefined;
   /** Lines that compactors logged. */
   readonly lines: string[] = [];
   chain!: Chain;
@@ -128,6 +137,7 @@ export class World {
         clock,
         random: seededRandom(++this.#seeds),
         room,
+        reserve: this.reserve,
         telemetry: { log, metrics: this.#seeds === 1 ? metrics : createMetrics({ ofProcess: false }) },
         killPoint,
       },

@@ -89,7 +89,7 @@ test('a profile that was pushed is there at once, after a stop, and in the objec
   expect((await run('log', 'inspect', '--data-dir', dataDir())).out).toMatch(/^partition +log +first +last/);
   expect(await first.kiln.stop()).toMatchObject({ code: 0, err: '' });
   await expect(fetch(`${first.url}/ready`)).rejects.toThrow('fetch failed');
-  expect((await readdir(dataDir())).toSorted()).toEqual(['log', 'objects', 'version']);
+  expect((await readdir(dataDir())).toSorted()).toEqual(['log', 'objects', 'reserve', 'version']);
 
   const listed = (await run('block', 'list', '--data-dir', dataDir())).out;
   const [, object] = /anonymous +0 +1 .* (log\/\S+\/s\/\S+)\n/.exec(listed)!;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { parse as parseYaml } from 'yaml';
@@ -6,7 +7,7 @@ import { systemClock, type Clock } from '@kiln/async';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, formatBytes, helpText, loadConfig, parseFlags } from '@kiln/config';
-import { diskTrouble, realDisk, type Disk } from '@kiln/disk';
+import { diskTrouble, errorCode, realDisk, type Disk } from '@kiln/disk';
 import { ANONYMOUS, KilnError, parseTenantId, type TenantId } from '@kiln/model';
 import { runPlatform, WebPage, type HttpOptions, type Platform } from '@kiln/nest';
 import { createLogger, createMetrics, type Logger, type Metrics } from '@kiln/telemetry';
@@ -15,7 +16,14 @@ import { buildInfo } from '../build-info.ts';
 import { configPages } from '../config-pages.ts';
 import { nodeCodecs } from '@kiln/ingester';
 import { counted } from '../counted.ts';
-import { claimLayout, dataDirectory, folderSize, makeDirectory, type DataDirectory } from '../data-dir/layout.ts';
+import {
+  claimLayout,
+  dataDirectory,
+  folderSize,
+  makeDirectory,
+  readVersion,
+  type DataDirectory,
+} from '../data-dir/layout.ts';
 import { lockDirectory, type DirectoryLock } from '../data-dir/directory-lock.ts';
 import { lockedDisk } from '../data-dir/locked-disk.ts';
 import { httpOptions } from '../http-options.ts';
@@ -214,7 +222,12 @@ async function takeDirectory(
   let lock: DirectoryLock | undefined;
   try {
     await makeDirectory(directory);
-    lock = await lockDirectory(directory.root, { clock, onLost });
+    lock = await lockDirectory(directory.root, { clock, onLost }).catch(async (error: unknown) => {
+      if (errorCode(error) !== 'ENOSPC' || (await readVersion(directory)) === undefined) throw error;
+      // The lock needs room as well. Nobody holds this directory of Kiln's, or that had been said.
+      await rm(directory.reserve, { force: true });
+      return lockDirectory(directory.root, { clock, onLost });
+    });
     await claimLayout(directory);
     return lock;
   } catch (error) {
@@ -272,8 +285,8 @@ async function banner(
   const any = address === '0.0.0.0' || address === '::';
   const host = any ? 'localhost' : address.includes(':') ? `[${address}]` : address;
   const url = `${tls === undefined ? 'http' : 'https'}://${host}:${port}${pathPrefix}`;
-  const { bytes, files } = await folderSize(directory.root);
-  const held = files <= 2 ? 'empty' : `${roundBytes(bytes)} in ${counted(files, 'file')}`;
+  const [log, objects] = await Promise.all([folderSize(directory.log), folderSize(directory.objects)]);
+  const held = `${roundBytes(log.bytes + objects.bytes)} in ${counted(log.files + objects.files, 'file')}`;
   const other = (url === DEFAULT_URL ? '' : ` --url ${url}`) + (isMultitenant ? ' --tenant team-a' : '');
   terminal.out(`Kiln ${buildInfo().version} is ready on ${url}\n`);
   terminal.out(`  data      ${directory.root} (${held})\n`);

@@ -2,17 +2,19 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock, seededRandom, systemClock } from '@kiln/async';
-import { MemoryDisk } from '@kiln/disk';
+import { MemoryDisk, realDisk } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
-import { openDirectoryStore } from '@kiln/objstore';
+import { memoryStore, openDirectoryStore } from '@kiln/objstore';
 import { openFileLog } from '@kiln/partition-log';
+import { guardedStore } from './guarded-store.ts';
 import { claimLayout, dataDirectory, folderSize, makeDirectory } from './layout.ts';
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts';
 import { lockedDisk } from './locked-disk.ts';
 import { ownIdentity } from './process-identity.ts';
+import { openReserveFile } from './reserve-file.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -177,6 +179,55 @@ test('a record that was written while the lock was lost is not acknowledged', as
   await expect(log.append(new Uint8Array(40))).rejects.toMatchObject({ code: 'unavailable', message: /not ours/ });
 });
 
+describe('the reserve', () => {
+  test('takes a file of 8 MiB that nothing compresses, is found again, and gives it back', async () => {
+    const directory = dataDirectory(folder);
+    await writeFile(`${directory.reserve}.tmp`, 'unfinished');
+    const first = await openReserveFile(realDisk(), directory);
+    expect([first.isThere(), first.bytes, await readdir(folder)]).toEqual([false, 8 * 1024 * 1024, []]);
+    await first.make();
+    const bytes = await readFile(directory.reserve);
+    expect([bytes.length, deflateSync(bytes).length >= bytes.length]).toEqual([first.bytes, true]);
+    const second = await openReserveFile(realDisk(), directory);
+    expect([second.isThere(), second.bytes]).toEqual([true, first.bytes]);
+    await second.remove();
+    expect([second.isThere(), await readdir(folder)]).toEqual([false, []]);
+  });
+
+  test('that finds no room leaves nothing, and one that cannot be removed is still there', async () => {
+    const directory = dataDirectory('/');
+    let sick = 'write';
+    const fault = ({ kind }: { kind: string }): string | undefined => (kind === sick ? 'ENOSPC' : undefined);
+    const disk = new MemoryDisk({ random: seededRandom(1), fault });
+    const reserve = await openReserveFile(disk, directory);
+    await expect(reserve.make()).rejects.toThrow('the disk under /reserve is full');
+    expect([reserve.isThere(), await disk.readDir('/')]).toEqual([false, []]);
+    sick = '';
+    await reserve.make();
+    expect(await disk.readDir('/')).toEqual(['reserve']);
+    sick = 'unlink';
+    await expect(reserve.remove()).rejects.toThrow('is full');
+    expect(reserve.isThere()).toBe(true);
+  });
+
+  test('while it is out nothing is written to a guarded store; what is there can be read and deleted', async () => {
+    const objects = memoryStore();
+    let why: string | undefined;
+    const guarded = guardedStore(objects, () => why);
+    await guarded.put('a', Uint8Array.of(1));
+    const { etag } = (await guarded.get('a'))!;
+    why = 'held for deleting';
+    const refused = (work: Promise<unknown>) =>
+      expect(work).rejects.toMatchObject({ code: 'unavailable', message: why });
+    await refused(guarded.put('b', Uint8Array.of(1)));
+    await refused(guarded.putIfAbsent('b', Uint8Array.of(1)));
+    await refused(guarded.putIfMatch('a', Uint8Array.of(2), etag));
+    expect([await guarded.list(''), await guarded.getRange('a', 0, 1)]).toEqual([['a'], Uint8Array.of(1)]);
+    await guarded.delete('a');
+    expect(await objects.list('')).toEqual([]);
+  });
+});
+
 /** Path and bytes of all there is. */
 async function everyFile(disk: MemoryDisk, root: string): Promise<[string, string][]> {
   const found: [string, string][] = [];
@@ -197,6 +248,11 @@ describe('the layout', () => {
     await claimLayout(directory);
     expect(await folderSize(folder)).toEqual({ bytes: 7, files: 1 });
     expect(await folderSize(join(folder, 'none'))).toEqual({ bytes: 0, files: 0 });
+  });
+
+  test('a reserve does not make a directory somebody else’s', async () => {
+    for (const name of ['reserve', 'reserve.tmp', 'lost+found']) await writeFile(join(folder, name), '');
+    await claimLayout(dataDirectory(folder));
   });
 
   test('a place that takes no folders is refused, not waited for', async () => {

@@ -36,6 +36,9 @@ export async function lockDirectory(directory: string, options: LockOptions): Pr
   const identity = await ownIdentity();
   const draft = join(directory, `lock.draft.${randomUUID()}`);
   try {
+    // Who holds it is told also where the disk has no room for a draft.
+    const held = await highestLock(directory);
+    if (held > 0) await refuseIfHeld(directory, held, identity, options.clock);
     await writeDraft(draft, identity);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const highest = await highestLock(directory);

@@ -10,18 +10,20 @@ export interface DataDirectory {
   readonly log: string;
   /** The object store. */
   readonly objects: string;
+  /** A file that takes room only to be removed when the disk is full. */
+  readonly reserve: string;
 }
 
 /** What this build writes. A directory with a higher number is refused. */
 export const LAYOUT_VERSION = 1;
 
 const VERSION_FILE = 'version';
-const ours = /^(version(\.tmp)?|log|objects|lock\..*|lost\+found|\..*)$/;
+const ours = /^(version(\.tmp)?|reserve(\.tmp)?|log|objects|lock\..*|lost\+found|\..*)$/;
 
 /** The paths below `path`; touches nothing. */
 export function dataDirectory(path: string): DataDirectory {
   const root = resolve(path);
-  return { root, log: join(root, 'log'), objects: join(root, 'objects') };
+  return { root, log: join(root, 'log'), objects: join(root, 'objects'), reserve: join(root, 'reserve') };
 }
 
 /**
