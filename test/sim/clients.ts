@@ -177,7 +177,7 @@ function remembering(store: ObjectStore, { clock }: World, staleMs: number): Obj
   return {
     ...store,
     get: async (key) => {
-      if (key !== 'log/trim' && !key.endsWith('/index')) return store.get(key);
+      if (key !== 'log/trim' && !key.endsWith('/index') && !key.startsWith('indexed/')) return store.get(key);
       if (key === 'log/trim' && clock.nowMs() - sinceMs > staleMs) {
         known.clear();
         sinceMs = clock.nowMs();

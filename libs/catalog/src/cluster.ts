@@ -2,7 +2,7 @@ import { KilnError } from '@kiln/model';
 import { BRIEFLY, persist, type Patience } from './attempts.ts';
 import { randomHex, type Catalog, type CatalogReader } from './catalog.ts';
 import { decodeJsonObject, encodeJsonObject } from './json-object.ts';
-import { clusterKey } from './keys.ts';
+import { clusterKey, trimKey } from './keys.ts';
 
 /** The content of `cluster`, written once. */
 export interface Cluster {
@@ -20,7 +20,7 @@ const LAYOUT = 1;
 /**
  * Makes the cluster's mark, or reads the one that is there and checks that this process belongs to it.
  * @param expect.id the id that this process knows from elsewhere (its log), when it does.
- * @throws KilnError `failed_precondition` for another id, another P or a newer layout.
+ * @throws KilnError `failed_precondition` for another id, another P or a newer layout, `data_loss` when the mark is lost.
  */
 export async function openCluster(
   catalog: Catalog,
@@ -32,6 +32,7 @@ export async function openCluster(
   const found = await persist(catalog, patience, async () => {
     const before = await readCluster(catalog);
     if (before !== undefined) return before;
+    if ((await catalog.objects.get(trimKey)) !== undefined) throw lostCluster();
     await catalog.objects.putIfAbsent(clusterKey, bytes);
     const after = await readCluster(catalog);
     if (after === undefined) throw new KilnError('unavailable', `object ${clusterKey} was written and is not there`);
@@ -39,6 +40,14 @@ export async function openCluster(
   });
   refuseOther(found, expect);
   return found;
+}
+
+/** What is said of a mark that is not there although what came after it is. */
+export function lostCluster(): KilnError {
+  return new KilnError(
+    'data_loss',
+    `object ${clusterKey} is missing, but ${trimKey}, which was written after it, exists: somebody removed it by hand, or the store lost it`,
+  );
 }
 
 /** The cluster's mark, undefined when there is none yet. */

@@ -1,12 +1,15 @@
 import type { LogId, TenantId } from '@kiln/model';
-import { BRIEFLY, type Patience } from './attempts.ts';
+import { BRIEFLY, persist, type Patience } from './attempts.ts';
 import type { Catalog } from './catalog.ts';
 import { compareAndSet } from './compare-and-set.ts';
 import type { TrimmedGap } from './log-trim.ts';
+import { markIndexed } from './mark-indexed.ts';
 import {
   containedUpTo,
   EMPTY_INDEX,
   inOrder,
+  lostIndex,
+  readTenantIndex,
   tenantIndex,
   type LiveBlock,
   type QuarantinedPart,
@@ -42,6 +45,7 @@ export type Commit = { readonly outcome: 'committed' | 'discarded'; readonly ind
 /**
  * COMPACT of distributed.md §1.10, steps 4 and 5: the blocks and W become true in one write, and only if W is still where the job began, so that no
  * row is in two live blocks.
+ * @throws KilnError `data_loss` when the index was lost.
  */
 export async function commitBlocks(
   catalog: Catalog,
@@ -49,8 +53,11 @@ export async function commitBlocks(
   job: Compacted,
   patience: Patience = BRIEFLY,
 ): Promise<Commit> {
+  // The first commit makes the index: not where there was one.
+  if (job.rev === 0) await persist(catalog, patience, () => readTenantIndex(catalog, tenant));
   let outcome: Commit['outcome'] = 'discarded';
   const index = await compareAndSet(catalog, tenantIndex(tenant), patience, (stored) => {
+    if (stored === undefined && job.rev > 0) throw lostIndex(tenant);
     const current = stored ?? { rev: 0, ...EMPTY_INDEX };
     outcome = 'committed';
     if (isDone(current, job)) return undefined;
@@ -59,6 +66,7 @@ export async function commitBlocks(
     outcome = 'discarded';
     return undefined;
   });
+  if (job.rev === 0) await markIndexed(catalog, tenant, patience);
   return { outcome, index };
 }
 

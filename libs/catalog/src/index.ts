@@ -4,7 +4,7 @@ export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
 export { newestEnd, readManifests, type ManifestsFound } from './read-manifests.ts';
 export { closeLog, type Closing } from './close-log.ts';
-export { openCluster, readCluster, type Cluster } from './cluster.ts';
+export { lostCluster, openCluster, readCluster, type Cluster } from './cluster.ts';
 export { commitBlocks, type Commit, type Compacted, type Taken } from './commit-blocks.ts';
 export type { CommitOutcome } from './commit-manifest.ts';
 export { commitCut, type Cut, type Segment } from './cut.ts';

@@ -66,6 +66,14 @@ export function tenantIndexKey(tenant: TenantId): string {
   return `${tenantsPrefix}${tenantPathSegment(tenant)}/index`;
 }
 
+/** Where it is noted which tenants have an index. */
+export const indexedPrefix = 'indexed/';
+
+/** Says that the index of a tenant exists, by being there. */
+export function indexedKey(tenant: TenantId): string {
+  return indexedPrefix + tenantPathSegment(tenant);
+}
+
 /** Where the blocks of a tenant lie. */
 export function blockPrefix(tenant: TenantId): string {
   return `${tenantsPrefix}${tenantPathSegment(tenant)}/b/`;

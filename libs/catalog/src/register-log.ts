@@ -2,13 +2,14 @@ import { KilnError, type LogId } from '@kiln/model';
 import { BRIEFLY, type Patience } from './attempts.ts';
 import type { Catalog } from './catalog.ts';
 import { compareAndSet } from './compare-and-set.ts';
+import { trimKey } from './keys.ts';
 import { logTrim, registeredLog, withLog, type LogTrim } from './log-trim.ts';
 
 /**
  * REGISTER of distributed.md §1.10: the log enters `log/trim`, before the first record is acknowledged on it. Registering again changes nothing.
  * @param end the last offset of the log, -1 when it is empty. A register that exists and does not name a log with records has let it go: its rows
- * are in blocks, and following it anew would count them twice.
- * @throws KilnError `failed_precondition` when the partition has another open log, or when this one was closed.
+ * are in blocks, and following it anew would count them twice. So it would be where the register is lost.
+ * @throws KilnError `failed_precondition` when the partition has another open log, or when this one was closed; `data_loss` when the register is lost.
  */
 export async function registerLog(
   catalog: Catalog,
@@ -30,7 +31,14 @@ export async function registerLog(
           `that holds ${open.log}, or, when that is lost or was replaced, run: kiln log close ${open.log}`,
       );
     }
-    if (current !== undefined && end >= 0) {
+    if (current === undefined && end >= 0) {
+      throw new KilnError(
+        'data_loss',
+        `log ${log} of partition ${partition} holds records up to offset ${end}, but object ${trimKey}, which names it since before its first record, is ` +
+          `missing: the objects are not those of this log, or were lost; put both back from one backup, or begin anew with an empty data directory`,
+      );
+    }
+    if (end >= 0) {
       throw new KilnError(
         'failed_precondition',
         `log ${log} of partition ${partition} holds records up to offset ${end}, but log/trim does not name it: it was closed, and what it held is in ` +

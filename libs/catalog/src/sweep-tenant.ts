@@ -3,6 +3,7 @@ import { BRIEFLY, persist, type Patience } from './attempts.ts';
 import type { Catalog } from './catalog.ts';
 import { compareAndSet } from './compare-and-set.ts';
 import { blockPrefix, damagedPartPrefix, keyRev } from './keys.ts';
+import { markIndexed } from './mark-indexed.ts';
 import { readTenantIndex, tenantIndex } from './tenant-index.ts';
 import { keysBelow } from './trim-log.ts';
 
@@ -19,6 +20,7 @@ export async function sweepBlocks(catalog: Catalog, tenant: TenantId, patience: 
     current === undefined ? undefined : { ...current, floor: current.rev + 1 },
   );
   if (index === undefined) return 0;
+  await markIndexed(catalog, tenant, patience);
   const { blocks, quarantine, tombstones } = index;
   const named = new Set([...blocks, ...quarantine, ...tombstones].map(({ object }) => object));
   let deleted = 0;

@@ -9,7 +9,15 @@ import { commitBlocks, type Compacted } from './commit-blocks.ts';
 import { commitCut } from './cut.ts';
 import { forgetGaps } from './forget-gaps.ts';
 import { encodeJsonObject } from './json-object.ts';
-import { blockKey, damagedPartKey, manifestKey, quarantinedOffset, tenantIndexKey, trimKey } from './keys.ts';
+import {
+  blockKey,
+  damagedPartKey,
+  indexedKey,
+  manifestKey,
+  quarantinedOffset,
+  tenantIndexKey,
+  trimKey,
+} from './keys.ts';
 import { listTenants } from './list-tenants.ts';
 import { readTrim } from './log-trim.ts';
 import { mergeBlocks, noteDamage } from './merge-blocks.ts';
@@ -366,6 +374,45 @@ describe('the index', () => {
     await expect(index()).rejects.toThrow(/version 2, this build of Kiln reads up to 1/);
     await store.put(tenantIndexKey(team), new Uint8Array([1, 2, 3]));
     await expect(index()).rejects.toThrow(CorruptDataError);
+  });
+
+  test('that is lost is an error, not an empty one, and no commit puts a new one in its place', async () => {
+    await commitBlocks(catalog, team, job(0, -1, 9));
+    const { rev } = await index();
+    const [object] = (await live()) as [string];
+    await store.put(object, new Uint8Array(1));
+    await store.delete(tenantIndexKey(team));
+    const lost = { code: 'data_loss', message: expect.stringContaining(`${tenantIndexKey(team)} is missing`) };
+    await expect(index()).rejects.toMatchObject(lost);
+    await expect(commitBlocks(catalog, team, job(0, -1, 9))).rejects.toMatchObject(lost);
+    await expect(commitBlocks(catalog, team, job(rev, 9, 19))).rejects.toMatchObject(lost);
+    expect(await sweepBlocks(catalog, team)).toBe(0);
+    expect(store.objects.has(object)).toBe(true);
+    // Also with everything else of the tenant.
+    for (const key of await store.list('tenants/', {})) await store.delete(key);
+    expect(await listTenants(catalog)).toEqual([team]);
+    await expect(index()).rejects.toMatchObject(lost);
+    expect(await readTenantIndex(catalog, 'new' as TenantId)).toMatchObject({ rev: 0, blocks: [] });
+  });
+
+  test('is known to exist after the next sweep where who made it died first, or is older than the mark', async () => {
+    await commitBlocks(catalog, team, job(0, -1, 9));
+    await store.delete(indexedKey(team));
+    await sweepBlocks(catalog, team);
+    await store.delete(tenantIndexKey(team));
+    await expect(index()).rejects.toMatchObject({ code: 'data_loss' });
+  });
+
+  test('that is made while it is read is no lost one', async () => {
+    const get = store.get.bind(store);
+    store.get = async (key) => {
+      const found = await get(key);
+      if (key !== tenantIndexKey(team) || found !== undefined) return found;
+      store.get = get;
+      await commitBlocks(catalog, team, job(0, -1, 9));
+      return undefined;
+    };
+    expect(await index()).toMatchObject({ rev: 1 });
   });
 
   test('that names a block of another tenant is corrupt', async () => {

@@ -1,9 +1,9 @@
-import { parseLogId, type LogId, type TenantId } from '@kiln/model';
+import { KilnError, parseLogId, type LogId, type TenantId } from '@kiln/model';
 import type { CatalogReader } from './catalog.ts';
 import type { Revised, RewrittenObject } from './compare-and-set.ts';
 import { gapFields, readGap } from './gap.ts';
 import { decodeJsonObject, encodeJsonObject, type JsonFields } from './json-object.ts';
-import { blockPrefix, keyRev, tenantIndexKey } from './keys.ts';
+import { blockPrefix, indexedKey, keyRev, tenantIndexKey } from './keys.ts';
 import type { TrimmedGap } from './log-trim.ts';
 import type { CommittedPart } from './parts.ts';
 
@@ -73,11 +73,27 @@ export function tenantIndex(tenant: TenantId): RewrittenObject<TenantIndexBody> 
   return { key, decode: (catalog, bytes) => decode(catalog, tenant, key, bytes), encode };
 }
 
-/** What a tenant's index says now; rev 0 and nothing in it when it was never written. */
+/**
+ * What a tenant's index says now; rev 0 and nothing in it when it was never written.
+ * @throws CorruptDataError, or KilnError `data_loss` when it was written and is gone: an empty one in its place would be an answer that lacks everything.
+ */
 export async function readTenantIndex(catalog: CatalogReader, tenant: TenantId): Promise<TenantIndex> {
   const object = tenantIndex(tenant);
-  const stored = await catalog.objects.get(object.key);
-  return stored === undefined ? { rev: 0, ...EMPTY_INDEX } : object.decode(catalog, stored.bytes);
+  const { key } = object;
+  const found = await catalog.objects.get(key);
+  if (found !== undefined) return object.decode(catalog, found.bytes);
+  if ((await catalog.objects.get(indexedKey(tenant))) === undefined) return { rev: 0, ...EMPTY_INDEX };
+  const made = await catalog.objects.get(key); // it may have been made in between, mark and all
+  if (made !== undefined) return object.decode(catalog, made.bytes);
+  throw lostIndex(tenant);
+}
+
+/** What is said of an index that was written and is not there. */
+export function lostIndex(tenant: TenantId): KilnError {
+  return new KilnError(
+    'data_loss',
+    `object ${tenantIndexKey(tenant)} is missing, but ${indexedKey(tenant)} says that it was written: somebody removed it by hand, or the store lost it`,
+  );
 }
 
 /** W of a log for the tenant of this index. */

@@ -87,6 +87,17 @@ describe('cluster', () => {
     await store.put(clusterKey, new Uint8Array(5));
     await expect(openCluster(catalog, { partitions: 4 })).rejects.toThrow(CorruptDataError);
   });
+
+  test('that is lost is not made anew beside a register of logs', async () => {
+    await openCluster(catalog, { partitions: 4 });
+    await registerLog(catalog, { log, partition: 2 });
+    await store.delete(clusterKey);
+    await expect(openCluster(catalog, { partitions: 4 })).rejects.toMatchObject({
+      code: 'data_loss',
+      message: expect.stringContaining('object cluster is missing'),
+    });
+    expect(store.objects.has(clusterKey)).toBe(false);
+  });
 });
 
 describe('register', () => {
@@ -113,11 +124,19 @@ describe('register', () => {
   });
 
   test('a log with records that the register let go is refused, because its rows are in blocks', async () => {
-    await registerLog(catalog, { log, partition: 2, end: 7 }); // no register yet: the objects are new, or were lost
+    await registerLog(catalog, { log, partition: 2 });
     await closeLog(catalog, { log, writer: 'me' });
     await raiseTrim(catalog, log, () => true);
     await expect(registerLog(catalog, { log, partition: 2, end: 7 })).rejects.toThrow(/log\/trim does not name it/);
     expect((await registerLog(catalog, { log: other, partition: 2 })).logs).toHaveLength(1);
+  });
+
+  test('a log with records is refused where the register is lost: blocks may be lost with it, or may hold its rows', async () => {
+    await expect(registerLog(catalog, { log, partition: 2, end: 7 })).rejects.toMatchObject({
+      code: 'data_loss',
+      message: expect.stringMatching(/holds records up to offset 7, but object log\/trim, .* is missing/),
+    });
+    expect(store.objects.size).toBe(0);
   });
 
   test('of many at once for one partition exactly one is in', async () => {

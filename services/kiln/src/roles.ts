@@ -82,8 +82,10 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
     const logs: OpenLog[] = [];
     for (let partition = 0; partition < partitions; partition++) logs.push(await partitionLog.open(partition));
     // Before the first record is acknowledged on them.
-    for (const one of logs)
-      await registerLog(catalog, { log: one.id, partition: one.partition, end: await one.endOffset() });
+    const ends = new Map(await Promise.all(logs.map(async (one) => [one, await one.endOffset()] as const)));
+    // Those with records first: where the register is lost, an empty one would make it anew.
+    for (const [{ id, partition }, end] of [...ends].toSorted(([, a], [, b]) => b - a))
+      await registerLog(catalog, { log: id, partition, end });
     for (const one of logs) await refuseOlder(catalog, one, directory);
 
     const reserve = new Reserve({

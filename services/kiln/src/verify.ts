@@ -4,6 +4,8 @@ import {
   keptPrefixes,
   readChain,
   readSettings,
+  readTrim,
+  registeredLog,
   type CommittedPart,
   type LiveBlock,
 } from '@kiln/catalog';
@@ -199,11 +201,13 @@ async function verifyLogs(
   progress: (what: string) => void,
 ): Promise<number> {
   let records = 0;
+  const here = new Map<LogId, number>();
   progress('reading the logs');
   try {
     for await (const found of inspectFileLog({ disk: realDisk(), root: reader.directory.log, crc32: reader.crc32 })) {
       const where = `log ${found.logId} of partition ${found.partition}`;
       progress(where);
+      here.set(found.logId, found.endOffset);
       records += Math.max(0, found.endOffset - found.startOffset + 1);
       const E = stored.chains.find(({ log }) => log === found.logId)?.E ?? -1;
       for (const { from, to } of found.damaged)
@@ -233,8 +237,37 @@ async function verifyLogs(
     }
   } catch (error) {
     findings.push({ where: reader.directory.log, found: KilnError.from(error).message, advice: NO_START });
+    return records;
   }
+  await verifyRegister(reader, here, findings);
   return records;
+}
+
+/**
+ * The logs that are here are those that the objects know, and the other way round.
+ * @param here the last offset of each, -1 without records. Read before the register: it names a log before that has a record.
+ */
+async function verifyRegister(
+  reader: DataReader,
+  here: ReadonlyMap<LogId, number>,
+  findings: Finding[],
+): Promise<void> {
+  const trim = await readTrim(reader).catch(() => undefined); // a damaged one is a finding already
+  if (trim === undefined) return;
+  for (const [log, endOffset] of here)
+    if (endOffset >= 0 && registeredLog(trim, log) === undefined)
+      findings.push({
+        where: `log ${log}`,
+        found: `holds records up to offset ${endOffset}, ${trim.rev === 0 ? 'log/trim is missing' : 'log/trim does not name it'}`,
+        advice: `the log and the objects are not of one directory, or objects were lost; ${NO_START}`,
+      });
+  for (const { log, partition, closed } of trim.logs)
+    if (closed === undefined && !here.has(log))
+      findings.push({
+        where: `log ${log} of partition ${partition}`,
+        found: `is open, and is not in ${reader.directory.log}`,
+        advice: `the log directory is another one, or a new one, and Kiln does not start on it: put the right one back, or give up what is in no object: kiln log close ${log}`,
+      });
 }
 
 /** As they are now: beside a running server the log is trimmed while this looks. Undefined for a log without any, or with damaged ones. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
@@ -20,10 +20,12 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const threads = ['--ingester.workers=0', '--querier.threads=0', '--distributor.threads=0', '--compactor.threads=0'];
+const quiet = ['--self-profiling.enabled=false', '--log.level=error'];
+const starting = (): string[] => ['start', '--port=0', '--data-dir', dataDir(), ...threads, ...quiet];
+
 async function start(...flags: string[]): Promise<{ kiln: Running; url: string }> {
-  const threads = ['--ingester.workers=0', '--querier.threads=0', '--distributor.threads=0', '--compactor.threads=0'];
-  const quiet = ['--self-profiling.enabled=false', '--log.level=error'];
-  const kiln = new Running(['start', '--port=0', '--data-dir', dataDir(), ...threads, ...quiet, ...flags]);
+  const kiln = new Running([...starting(), ...flags]);
   const [, url] = await kiln.printed(/ready on (\S+)\n[^]*Ctrl-C/);
   return { kiln, url: url! };
 }
@@ -80,6 +82,67 @@ test('a block that is gone is named by verify, and an answer that needs it says 
   expect(verified.out).toMatch(/tenants\/anonymous\/b\/\S+: is missing, and is named/);
   expect((await asked(url)).err).toContain('is gone');
   await kiln.stop();
+});
+
+test('an index that is lost, alone or with all that is kept of its tenant, is named by verify; queries are refused, and nothing is swept', async () => {
+  const { kiln, url } = await compacted();
+  const objects = join(dataDir(), 'objects');
+  const tenant = join(objects, 'tenants/anonymous');
+  const blocks = await readdir(join(tenant, 'b'));
+  await rename(join(tenant, 'index'), join(folder, 'index'));
+  const verified = await run('verify', '--data-dir', dataDir());
+  expect(verified.code).toBe(1);
+  expect(verified.out).toMatch(
+    /^the catalog: object tenants\/anonymous\/index is missing, but indexed\/anonymous says .*\n.*refuses the queries of this tenant/,
+  );
+  const refused = await asked(url);
+  expect(refused).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('tenants/anonymous/index is missing') as string,
+  });
+  expect((await run('push', '--example', '--url', url)).code).toBe(0);
+  expect((await run('compact', '--now', '--url', url)).err).toContain('tenants/anonymous/index is missing');
+  expect(await readdir(join(tenant, 'b'))).toEqual(blocks);
+  await rename(tenant, join(folder, 'anonymous'));
+  expect((await run('verify', '--data-dir', dataDir())).out).toContain('tenants/anonymous/index is missing');
+  expect((await asked(url)).code).toBe(1);
+  await rename(join(folder, 'anonymous'), tenant);
+  await rename(join(folder, 'index'), join(tenant, 'index'));
+  expect((await asked(url)).code).toBe(0);
+  expect((await run('verify', '--data-dir', dataDir())).out).toMatch(/: all is well\n$/);
+  await kiln.stop();
+});
+
+test('a directory that Kiln does not start on because a part of it is lost or another is named by verify', async () => {
+  const { kiln, url } = await compacted();
+  expect((await run('push', '--example', '--url', url)).code).toBe(0);
+  await kiln.stop();
+  const lost: [string, RegExp, RegExp][] = [
+    [
+      'objects/log/trim',
+      /log \S+: holds records up to offset \d, log\/trim is missing/,
+      /object log\/trim, .* is missing/,
+    ],
+    ['objects/log', /log \S+: holds records up to offset \d, log\/trim is missing/, /object log\/trim, .* is missing/],
+    ['objects', /log \S+: holds records up to offset \d, log\/trim is missing/, /object log\/trim, .* is missing/],
+    ['objects/cluster', /the catalog: object cluster is missing/, /object cluster is missing/],
+    ['log', /log \S+ of partition 0: is open, and is not in/, /already has the open log/],
+  ];
+  for (const [part, found, refused] of lost) {
+    const path = join(dataDir(), part);
+    await rename(path, join(folder, 'kept'));
+    // The refused start of a log that is gone leaves a new one: also then.
+    expect([part, (await run(...starting())).err]).toEqual([part, expect.stringMatching(refused)]);
+    const { code, out } = await run('verify', '--data-dir', dataDir());
+    expect([part, code, out]).toEqual([part, 1, expect.stringMatching(found)]);
+    await rm(path, { recursive: true, force: true });
+    await rename(join(folder, 'kept'), path);
+    expect([part, (await run('verify', '--data-dir', dataDir())).out]).toEqual([
+      part,
+      expect.stringMatching(/all is well\n$/),
+    ]);
+  }
+  await (await start()).kiln.stop();
 });
 
 test('rows that were damaged when they were compacted are named by verify, also when nothing is left of their segment', async () => {

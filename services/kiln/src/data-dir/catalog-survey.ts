@@ -1,5 +1,6 @@
 import {
   listTenants,
+  lostCluster,
   readChain,
   readCluster,
   readManifests,
@@ -45,7 +46,9 @@ export async function surveyCatalog(reader: DataReader): Promise<Survey> {
       return undefined;
     }
   };
-  await tryTo(NO_START, () => readCluster(reader));
+  await tryTo(NO_START, async () => {
+    if ((await readCluster(reader)) === undefined && (await isAnythingStored(reader))) throw lostCluster();
+  });
   const trim = await tryTo(NO_START, () => readTrim(reader));
   // Without the register what T is cannot be known, and so not which segments have to be there.
   const logs = trim?.logs ?? (await logsOf(reader)).map((log) => ({ log, T: Number.POSITIVE_INFINITY }));
@@ -66,6 +69,12 @@ export async function surveyCatalog(reader: DataReader): Promise<Survey> {
     if (index !== undefined) indexes.set(tenant, index);
   }
   return { stored: { chains, indexes }, remains, faults };
+}
+
+/** Whether something is there that is written after the mark of the cluster. */
+async function isAnythingStored({ objects }: DataReader): Promise<boolean> {
+  const found = await Promise.all(['log/', 'tenants/'].map((prefix) => objects.list(prefix, { limit: 1 })));
+  return found.some((keys) => keys.length > 0);
 }
 
 /** Adds the chain, unless the log is gone. @returns what was thrown instead, if anything. */

@@ -31,7 +31,10 @@ export interface DataReader extends CatalogReader {
 export async function readDataDirectory({ dataDir }: DataFlags): Promise<DataReader> {
   const directory = dataDirectory(dataDir);
   if ((await readVersion(directory)) === undefined) {
-    throw new KilnError('not_found', `${directory.root} is no data directory of Kiln: name one with --data-dir`);
+    throw new KilnError(
+      'not_found',
+      `${directory.root} is no data directory of Kiln, it has no file "version": name one with --data-dir`,
+    );
   }
   const codecs = nodeCodecs;
   return {
