@@ -253,6 +253,27 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${catalog}/tenant-index.test.ts`,
   },
   {
+    name: 'an index that is lost is one that never was',
+    file: `${catalog}/tenant-index.ts`,
+    from: 'if ((await catalog.objects.get(indexedKey(tenant))) === undefined)',
+    to: 'if (key !== undefined)',
+    noticedBy: `${catalog}/tenant-index.test.ts`,
+  },
+  {
+    name: 'a commit makes the index anew that was lost since its plan',
+    file: `${catalog}/commit-blocks.ts`,
+    from: 'if (stored === undefined && job.rev > 0) throw lostIndex(tenant);',
+    to: 'if (stored === undefined && job.rev > 1e9) throw lostIndex(tenant);',
+    noticedBy: `${catalog}/tenant-index.test.ts`,
+  },
+  {
+    name: 'a register that is lost is made anew beside a log with records',
+    file: `${catalog}/register-log.ts`,
+    from: 'if (current === undefined && end >= 0) {',
+    to: 'if (current === undefined && end >= 1e9) {',
+    noticedBy: `${catalog}/transitions.test.ts`,
+  },
+  {
     name: 'late blocks wait for ever',
     file: `${compactor}/plan.ts`,
     from: 'nowMs - madeMs < dayMs',
