@@ -81,8 +81,8 @@ export class Reserve {
     try {
       if (this.#isShort()) throw new KilnError('unavailable', `${this.#freeBytes} bytes are left on the disk`);
       await file.make();
+      if (this.#isTold) log.info('room is held on the disk again, for deleting when it is full', { bytes });
       this.#isTold = false;
-      log.info('room is held on the disk for deleting when it is full', { bytes });
     } catch (error) {
       const why = KilnError.from(error).message;
       if (!this.#isTold) log.warn('no room is held on the disk for deleting when it is full', { bytes, why });
