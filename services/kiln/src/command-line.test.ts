@@ -164,7 +164,7 @@ describe('in front of a server', () => {
     expect(seen[0]!.headers).toMatchObject({ authorization: basic, 'x-scope-orgid': 'a' });
     const flags = ['--url', url, '--header', 'x-two: 3, 4', '--header=X-Three:'];
     for (const words of [['query', 'types'], ['push', '--example'], ['ready'], ['compact', '--now']])
-      await new Running([...words, ...flags], 100, ['Authorization: Bearer 1', 'X-One: 2']).done;
+      await new Running([...words, ...flags], { headers: ['Authorization: Bearer 1', 'X-One: 2'] }).done;
     expect(seen).toHaveLength(5);
     for (const { headers } of seen.slice(1))
       expect(headers).toMatchObject({ authorization: 'Bearer 1', 'x-one': '2', 'x-two': '3, 4', 'x-three': '' });

@@ -9,7 +9,7 @@ import { digestOf, ImportJournal } from '../import-journal.ts';
 import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
-import { Progress, type Command, type Terminal } from '../terminal.ts';
+import { Progress, Stopped, type Command, type Terminal } from '../terminal.ts';
 
 interface ImportFlags {
   readonly labels: readonly string[];
@@ -34,6 +34,7 @@ export const importCommand: Command = {
   synopsis: 'DIR | FILE… [--label name=value] [--journal ./kiln-import.journal]',
   summary: 'backfill: send old pprof files at their own times, each once',
   example: 'import ./profiles --label service_name=my-app',
+  stopsItself: true,
   help: () =>
     `Reaches back as far as retention_period of the tenant. A file is sent again only when the journal does not know it. One whose\n` +
     `answer was not seen is sent again while the server would drop a copy; later it is refused, because it could count twice.\n\n${helpText(schema)}`,
@@ -51,15 +52,19 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   const progress = new Progress(terminal);
   const counts = { imported: 0, known: 0 };
   let failed = 0;
+  const { stop } = terminal;
+  stop.addEventListener('abort', () => progress.show('ends after the file that is being sent; once more ends at once'));
   for (const [i, file] of files.entries()) {
+    if (stop.aborted) break;
     progress.show(`${i + 1} of ${files.length}: ${file}`);
     try {
       const waits = (seconds: number): void =>
         progress.show(
           `${i + 1} of ${files.length}: ${file} waits ${seconds} s for the rate that the tenant may push at`,
         );
-      counts[await withinRate(() => importOne(file, labels, journal, remote), waits)]++;
+      counts[await withinRate(() => importOne(file, labels, journal, remote), waits, stop)]++;
     } catch (error) {
+      if (error instanceof Stopped) break;
       progress.end();
       const { code, message } = KilnError.from(error);
       // The next file would fare no better.
@@ -69,7 +74,12 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
     }
   }
   progress.end();
-  terminal.out(`${counted(counts.imported, 'file')} imported, ${counts.known} known already, ${failed} refused\n`);
+  const came = `${counted(counts.imported, 'file')} imported, ${counts.known} known already, ${failed} refused`;
+  if (counts.imported + counts.known + failed < files.length) {
+    terminal.out(`${came}, of ${files.length}: run it again to go on\n`);
+    stop.throwIfAborted();
+  }
+  terminal.out(`${came}\n`);
   return failed === 0 ? 0 : 1;
 }
 
@@ -104,8 +114,8 @@ async function importOne(
   return 'imported';
 }
 
-/** Sends again when the server says, while the tenant is over its rate: an import is faster than that from its first second on. */
-async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) => void): Promise<T> {
+/** Sends again when the server says, while the tenant is over its rate: an import is faster than that from its first second on. @throws Stopped from a wait. */
+async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) => void, stop: AbortSignal): Promise<T> {
   for (let waited = 0; ;) {
     try {
       return await send();
@@ -113,7 +123,7 @@ async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) =>
       const { code, retryAfterSeconds } = KilnError.from(error);
       if (code !== 'resource_exhausted' || retryAfterSeconds === undefined || waited >= PATIENCE_SECONDS) throw error;
       waits(retryAfterSeconds);
-      await systemClock().sleep(retryAfterSeconds * 1000);
+      await systemClock().sleep(retryAfterSeconds * 1000, stop);
       waited += retryAfterSeconds;
     }
   }
