@@ -416,6 +416,14 @@ test('times are read in every form that people have', () => {
   want('now', now);
   want('now-1h30m', now - 5_400_000);
   want('now+5m', now + 300_000);
+  want('now-1y', now - 365 * 86_400_000);
+  want('now-1y2w', now - 379 * 86_400_000);
+  want('now-2M', now - 60 * 86_400_000);
+  want('now-1hour', now - 3_600_000);
+  want('now-1.5h', now - 5_400_000);
+  want('now-500ms', now - 500);
+  want('20231114', Date.UTC(2023, 10, 14));
+  for (const first of ['0', '1970-01-01']) want(first, 1);
   want('1700000000', now);
   want('1700000000123', now + 123);
   want('1700000000123456', now + 123);
@@ -431,7 +439,18 @@ test('times are read in every form that people have', () => {
   want('2023-11-14T22:13:20-05:00', now + 5 * 3_600_000);
   if (zone === undefined) delete process.env['TZ'];
   else process.env['TZ'] = zone;
-  for (const outside of ['0', 'now-99999999d', 'now-99999999999999d', 'now+99999999d']) want(outside, Number.NaN);
-  for (const bad of ['', 'then', 'now-', 'now-5', '2023-13-01T00:00:00Z', '14.11.2023', '12345678901234567890'])
+  for (const outside of ['999999999999', 'now-60y', 'now-99999999d', 'now-99999999999999d', 'now+99999999d'])
+    want(outside, Number.NaN);
+  for (const bad of [
+    '',
+    'then',
+    'now-',
+    'now-5',
+    '2023-13-01T00:00:00Z',
+    '14.11.2023',
+    '20231332',
+    '12345678901234',
+    '12345678901234567890',
+  ])
     want(bad, undefined);
 });

@@ -16,7 +16,7 @@ export const rangeSettings: SettingsFor<RangeFlags> = {
     type: 'string',
     default: 'now-1h',
     meaning:
-      'Start: now-1h30m, 2026-11-25T10:00:00Z, 2026-11-25, or Unix seconds, milliseconds, microseconds or nanoseconds; without a zone it is UTC',
+      'Start: now-1h30m (s m h d w M y), 2026-11-25T10:00:00Z, 2026-11-25, or Unix seconds, milliseconds, microseconds or nanoseconds; without a zone it is UTC',
   }),
   to: setting({
     key: 'to',
