@@ -9,7 +9,8 @@ import { digestOf, ImportJournal } from '../import-journal.ts';
 import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
-import { Progress, Stopped, type Command, type Terminal } from '../terminal.ts';
+import { timeText } from '../table-text.ts';
+import { Progress, Stopped, unlessStopped, type Command, type Terminal } from '../terminal.ts';
 
 interface ImportFlags {
   readonly labels: readonly string[];
@@ -52,6 +53,7 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   const progress = new Progress(terminal);
   const counts = { imported: 0, known: 0 };
   let failed = 0;
+  let oldestMs = Number.POSITIVE_INFINITY;
   const { stop } = terminal;
   stop.addEventListener('abort', () => progress.show('ends after the file that is being sent; once more ends at once'));
   for (const [i, file] of files.entries()) {
@@ -62,7 +64,9 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
         progress.show(
           `${i + 1} of ${files.length}: ${file} waits ${seconds} s for the rate that the tenant may push at`,
         );
-      counts[await withinRate(() => importOne(file, labels, journal, remote), waits, stop)]++;
+      const { was, timeMs } = await withinRate(() => importOne(file, labels, journal, remote), waits, stop);
+      counts[was]++;
+      if (was === 'imported') oldestMs = Math.min(oldestMs, timeMs);
     } catch (error) {
       if (error instanceof Stopped) break;
       progress.end();
@@ -80,6 +84,7 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
     stop.throwIfAborted();
   }
   terminal.out(`${came}\n`);
+  if (counts.imported > 0 && !stop.aborted) await unlessStopped(tellUnreachable(oldestMs, remote, terminal), terminal);
   return failed === 0 ? 0 : 1;
 }
 
@@ -88,15 +93,16 @@ async function importOne(
   given: readonly Label[],
   journal: ImportJournal,
   remote: Remote,
-): Promise<'imported' | 'known'> {
+): Promise<{ readonly was: 'imported' | 'known'; readonly timeMs: number }> {
   const source = await readSource(file);
   const { sampleTypes, timeNanos } = outlineOf(source);
   if (timeNanos <= 0n)
     throw new KilnError('invalid_argument', 'has no time of its own: kiln push sends it with the time of now');
+  const timeMs = Number(timeNanos / 1_000_000n);
   const labels = labelsFor(source, given, sampleTypes);
   const digest = digestOf(source.bytes);
   const entry = { url: addressOf(remote), tenant: remote.tenant, labels: labelSetKey(labels), digest };
-  if (journal.has(entry)) return 'known';
+  if (journal.has(entry)) return { was: 'known', timeMs };
   const nowMs = systemClock().nowMs();
   refuseUncertain(journal.begunMs(entry), nowMs);
   await journal.begin(entry, nowMs);
@@ -111,7 +117,17 @@ async function importOne(
     throw error;
   }
   await journal.add(entry);
-  return 'imported';
+  return { was: 'imported', timeMs };
+}
+
+/** Tells what the server says to a question about the oldest profile: it keeps what no query may reach. */
+async function tellUnreachable(oldestMs: number, remote: Remote, terminal: Terminal): Promise<void> {
+  const bytes = new TextEncoder().encode(JSON.stringify({ start: oldestMs, end: oldestMs }));
+  const question = { type: 'application/json', bytes };
+  // Who may push may not be let ask.
+  const answer = await callConnect(remote, 'querier.v1.QuerierService/ProfileTypes', question).catch(() => undefined);
+  if (answer === undefined || answer.note === '') return;
+  terminal.err(`note: asked for the time of the oldest, ${timeText(oldestMs)}, the server says: ${answer.note}\n`);
 }
 
 /** Sends again when the server says, while the tenant is over its rate: an import is faster than that from its first second on. @throws Stopped from a wait. */

@@ -82,6 +82,8 @@ test('a stopped import ends after the file in flight, and goes on where it was',
   });
   const again = new Running(words);
   (await request(3)).end();
+  // What it asks at its end.
+  (await request(4)).end('{}');
   expect(await again.done).toMatchObject({ code: 0, out: '1 file imported, 2 known already, 0 refused\n' });
 });
 

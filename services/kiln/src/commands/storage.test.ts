@@ -292,3 +292,34 @@ test('an import faster than the rate of its tenant waits as the server says, and
   );
   await kiln.stop();
 });
+
+test('an import further back than queries reach says so, and by which limit', async () => {
+  const { kiln, url } = await start('--retention-period=1y');
+  const file = join(folder, 'old.pb');
+  const importOf = (days: number): Promise<{ code: number; err: string }> =>
+    writeFile(file, withTimeNanos(exampleProfile(), BigInt(Date.now() - days * 86_400_000) * 1_000_000n)).then(() =>
+      run('import', file, '--url', url, '--journal', join(folder, 'journal')),
+    );
+  expect(await importOf(20)).toMatchObject({ code: 0, err: '' });
+  expect(await importOf(40)).toMatchObject({
+    code: 0,
+    err: expect.stringMatching(
+      /^note: asked for the time of the oldest, 20\S+Z, the server says: nothing before 20\S+Z is answered.*: max_query_lookback is 30d/,
+    ) as string,
+  });
+  await kiln.stop();
+});
+
+test('with the three settings of the README profiles are kept and asked for over years', async () => {
+  const readme = await readFile(join(import.meta.dirname, '../../../../README.md'), 'utf8');
+  const [, flags] = /\.\/kiln start (--retention-period=3y .*)\n/.exec(readme)!;
+  const { kiln, url } = await start(...flags!.split(' '));
+  const file = join(folder, 'old.pb');
+  await writeFile(file, withTimeNanos(exampleProfile(), BigInt(Date.now() - 700 * 86_400_000) * 1_000_000n));
+  const journal = join(folder, 'journal');
+  expect(await run('import', file, '--url', url, '--journal', journal)).toMatchObject({ code: 0, err: '' });
+  const asking = await run('query', 'series', 'process_cpu', '--output=csv', '--from', 'now-2y', '--url', url);
+  expect(asking).toMatchObject({ code: 0, err: '' });
+  expect(asking.out.trim().split('\n')).toHaveLength(2);
+  await kiln.stop();
+});
