@@ -3,7 +3,7 @@ import { compactorDefaults, type CompactorConfig, type RoomConfig, type WhenFull
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
 import { queryFrontendDefaults, type QueryFrontendConfig } from '@kiln/query-frontend';
-import { setting, type Config, type SettingsFor } from '@kiln/config';
+import { ConfigError, formatDuration, setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
 import type { SelfProfilingConfig } from './self/self-profiling.ts';
@@ -424,6 +424,15 @@ export function compressionOf({ compression }: StorageConfig): Compression {
 }
 
 export type StartConfig = Config<typeof startSchema>;
+
+/** What no setting can check alone. @throws ConfigError naming both and their values. */
+export function checkTogether({ compactor: { hourMs, dayMs } }: StartConfig): void {
+  if (dayMs % hourMs === 0) return;
+  throw new ConfigError(
+    `compactor.second-window is ${formatDuration(dayMs)}, must be a multiple of compactor.first-window, which is ${formatDuration(hourMs)}: ` +
+      `blocks of the second are merged from those of the first, and none may lie in two`,
+  );
+}
 
 /** The level as the logger takes it; `choices` has checked the word. */
 export function logLevelOf(config: StartConfig): LogLevel {

@@ -203,6 +203,23 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
   );
 });
 
+test('windows that do not lie in each other are refused with both values, before anything is made', async () => {
+  for (const [first, second] of [
+    ['1h', '90m'],
+    ['7h', '1d'],
+    ['2h', '1h'],
+  ])
+    expect(
+      await run(...startArgs(`--compactor.first-window=${first}`, `--compactor.second-window=${second}`)),
+    ).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(
+        /^kiln start: compactor\.second-window is (1h30m|1d|1h), must be a multiple of compactor\.first-window, which is [127]h: /,
+      ) as string,
+    });
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('a server that is stopped before it is ready never says that it is', async () => {
   const first = await start();
   expect((await run('push', '--example', '--url', first.url)).code).toBe(0);

@@ -32,7 +32,7 @@ import { withinMemory } from '../memory-plan.ts';
 import { readText } from '../read-text.ts';
 import { openRoles, type Roles } from '../roles.ts';
 import { ownProfile, startSelfProfiling } from '../self/self-profiling.ts';
-import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
+import { checkTogether, logLevelOf, startSchema, type StartConfig } from '../settings.ts';
 import { stopAsked, type Command, type Terminal } from '../terminal.ts';
 
 /** `kiln start`: every role in one process on a directory. */
@@ -64,6 +64,7 @@ function setCollector(ceilingBytes: number): void {
 
 async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
   const asked = await readConfig(argv);
+  checkTogether(asked);
   const config = withinMemory(asked);
   setCollector(config.memory.ceilingBytes);
   const http = await httpOptions(config.server);
