@@ -6,7 +6,7 @@ import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFo
 import { KilnError, labelSetKey, type Label } from '@kiln/model';
 import { counted } from '../counted.ts';
 import { digestOf, ImportJournal } from '../import-journal.ts';
-import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
+import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, sentenceOfFile } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
 import { timeText } from '../table-text.ts';
@@ -70,11 +70,11 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
     } catch (error) {
       if (error instanceof Stopped) break;
       progress.end();
-      const { code, message } = KilnError.from(error);
+      const { code } = KilnError.from(error);
       // The next file would fare no better.
       if (code === 'unavailable' || code === 'unauthenticated') throw error;
       failed++;
-      terminal.err(`${file}: ${message}\n`);
+      terminal.err(`${sentenceOfFile(file, error)}\n`);
     }
   }
   progress.end();

@@ -6,7 +6,15 @@ import { formatSelector, KilnError, labelValue, type Label } from '@kiln/model';
 import { counted } from '../counted.ts';
 import { exampleProfile } from '../example-profile.ts';
 import { withTimeNanos } from '../pprof-outline.ts';
-import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
+import {
+  labelsFor,
+  labelsSetting,
+  outlineOf,
+  parseLabel,
+  readSource,
+  sentenceOfFile,
+  type Source,
+} from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
 import { shellWord } from '../shell-word.ts';
@@ -25,7 +33,8 @@ const settings: SettingsFor<PushFlags> = {
     yaml: null,
     type: 'bool',
     default: false,
-    meaning: "Keep each file's own time; the server refuses profiles older than an hour by default",
+    meaning:
+      "Keep each file's own time; the server refuses profiles older than an hour by default, which kiln import sends",
   }),
   example: setting({
     key: 'example',
@@ -71,14 +80,14 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
       await send(await readSource(file), keepTime);
     } catch (error) {
       if (error instanceof Stopped) throw error;
-      const { code, message } = KilnError.from(error);
+      const { code } = KilnError.from(error);
       // The next file would fare no better, or nobody expected the error.
       if (code === 'unavailable' || code === 'unauthenticated' || (flags.rest.length === 1 && code === 'internal'))
         throw error;
-      if (flags.rest.length === 1)
-        throw message.includes(file) ? error : new KilnError(code, `${file}: ${message}`, { cause: error });
+      const sentence = sentenceOfFile(file, error);
+      if (flags.rest.length === 1) throw new KilnError(code, sentence, { cause: error });
       failed++;
-      terminal.err(`${file}: ${message}\n`);
+      terminal.err(`${sentence}\n`);
     }
   }
   if (example) await send({ name: 'example', service: 'shop.example', bytes: exampleProfile() }, false);
@@ -107,6 +116,10 @@ async function pushOne(
   const { note } = await callConnect(withHeadersOf(terminal, remote), 'push.v1.PusherService/Push', {
     type: 'application/proto',
     bytes: body,
+  }).catch((error: unknown) => {
+    const { code, message } = KilnError.from(error);
+    if (!keepTime || !message.includes('reject_older_than')) throw error;
+    throw new KilnError(code, `${message}; kiln import takes it as far back as retention_period`, { cause: error });
   });
   const time = keepTime
     ? `own time ${timeText(outline.timeNanos)}`

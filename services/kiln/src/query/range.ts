@@ -48,6 +48,18 @@ export function rangeText({ startMs, endMs }: Range): string {
   return `${timeText(startMs)} to ${timeText(endMs)}`;
 }
 
+/** What to try when nothing was found; '' when it would look no further back. */
+export function furtherBack({ startMs }: Range): string {
+  return startMs > systemClock().nowMs() - DAY_MS ? '--from now-24h looks further back' : '';
+}
+
+const DAY_MS = 86_400_000;
+
+/** One line of those that there are. */
+export function hints(...each: readonly string[]): string {
+  return each.filter((one) => one !== '').join('; ');
+}
+
 /** `now-1h (2026-11-25T10:00:00Z)` */
 function asUnderstood(text: string, ms: number): string {
   return timeText(ms) === text ? text : `${text} (${timeText(ms)})`;
