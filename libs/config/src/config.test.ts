@@ -238,6 +238,8 @@ test('the help names every flag with default, unit, meaning and key', () => {
   expect(help).toContain('--ingester.cut-max-age=5m\n      Age. (duration) [ingester.cut_max_age]\n');
   expect(help).toContain('--ingester.cut-max-bytes=64MiB\n');
   expect(help).toContain('--log.level=info\n      Level. (one of info, warn) [server.log_level]\n');
+  const [group] = Object.keys(schema);
+  expect(helpText(schema, { [group!]: 'Title' })).toMatch(/^Title\n {2}--[^]*\n\n/);
 });
 
 test('only a near word is suggested', () => {

@@ -96,7 +96,9 @@ describe('the command line', () => {
     for (const name of ['start', 'push', 'query', 'ready', 'version', 'test', 'bench', 'sim'])
       expect(out).toContain(`./kiln ${name}`);
     expect((await run()).out).toBe(out);
-    expect((await run('start', '--help')).out).toContain('--server.http-listen-port, --port=4040');
+    const start = (await run('start', '--help')).out;
+    expect(start).toContain('--server.http-listen-port, --port=4040');
+    expect(start.match(/\n\n[A-Z].*\n {2}--/g)).toHaveLength(Object.keys(startSchema).length);
     expect((await run('help', 'push')).out).toContain('--keep-time=false');
     expect((await run('--version')).out).toMatch(/^kiln \d+\.\d+\.\d+/);
   });
@@ -434,6 +436,19 @@ describe('query', () => {
         expect(await err(from)).not.toContain(hint);
       expect(await err('now-31d')).not.toMatch(/; \n|\n\n|^; /);
     }
+  });
+
+  test('a step of 0 says which it takes, and all exemplars what is not among them', async () => {
+    answer = { status: 200, body: '{}' };
+    expect((await run('query', 'series', target, '--step=0', '--url', url)).err).toContain(
+      'note: --step 0 is one that makes at most 60 points: 1m\n',
+    );
+    expect((await run('query', 'series', target, '--url', url)).err).not.toContain('note');
+    const slot = { exemplars: [{ timestamp: '1700000000000', value: '5', profileId: 'a' }] };
+    answer = { status: 200, body: JSON.stringify({ series: [{ slots: [slot] }] }) };
+    const note = 'note: these are the largest of each step and size; profiles below them are not listed\n';
+    expect((await run('query', 'exemplars', target, '--limit=0', '--url', url)).err).toBe(note);
+    expect((await run('query', 'exemplars', target, '--url', url)).err).toBe('');
   });
 
   test('no data says so', async () => {

@@ -418,6 +418,22 @@ export const startSchema: {
   limits: limitSettings,
 };
 
+/** Above each group in the help. */
+export const startTitles: Readonly<Record<keyof typeof startSchema, string>> = {
+  process: 'The process',
+  server: 'The port',
+  auth: 'Tenants',
+  memory: 'Memory',
+  storage: 'The log and the objects',
+  distributor: 'Taking in pushes',
+  ingester: 'Heads, and cutting them to objects',
+  querier: 'Reading for queries',
+  compactor: 'Merging blocks',
+  queryFrontend: 'Queries: how many, how large',
+  selfProfiling: 'Profiles of Kiln itself',
+  limits: 'Limits of a tenant: in a file of --runtime-config.file they may differ by tenant',
+};
+
 /** How records are stored; `choices` has checked the word. */
 export function compressionOf({ compression }: StorageConfig): Compression {
   return compressions.find((known) => known === compression) ?? 'none';

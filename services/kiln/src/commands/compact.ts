@@ -43,6 +43,10 @@ export const compactCommand: Command = {
     terminal.out(
       `${counted(jobs, 'job')} made ${counted(blocks, 'block')}; deleted, because nobody needs them any more: ${counted(deleted, 'object')}\n`,
     );
+    if (jobs === 0)
+      terminal.err(
+        'note: what is younger than ingester.cut-max-age (5 minutes unless set) may be in no object yet, and is compacted once it is\n',
+      );
     for (const trouble of troubles) terminal.err(`${trouble}\n`);
     return troubles.length === 0 ? 0 : 1;
   },

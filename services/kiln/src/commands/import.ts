@@ -99,6 +99,12 @@ async function importOne(
   if (timeNanos <= 0n)
     throw new KilnError('invalid_argument', 'has no time of its own: kiln push sends it with the time of now');
   const timeMs = Number(timeNanos / 1_000_000n);
+  if (timeMs < OLDEST_MS)
+    throw new KilnError(
+      'invalid_argument',
+      `has the time ${timeText(timeMs)}, before 2000-01-01, when there were no such files: time_nanos, ${timeNanos}, is wrong or in another unit; ` +
+        `kiln push sends it with the time of now`,
+    );
   const labels = labelsFor(source, given, sampleTypes);
   const digest = digestOf(source.bytes);
   const entry = { url: addressOf(remote), tenant: remote.tenant, labels: labelSetKey(labels), digest };
@@ -144,6 +150,9 @@ async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) =>
     }
   }
 }
+
+/** Before it nobody wrote pprof: what has such a time counts seconds or milliseconds, and nobody would look for it there. */
+const OLDEST_MS = Date.UTC(2000, 0, 1);
 
 /** How long a file waits for its rate, one wait more at most. */
 const PATIENCE_SECONDS = 600;

@@ -32,7 +32,7 @@ import { withinMemory } from '../memory-plan.ts';
 import { readText } from '../read-text.ts';
 import { openRoles, type Roles } from '../roles.ts';
 import { ownProfile, startSelfProfiling } from '../self/self-profiling.ts';
-import { checkTogether, logLevelOf, startSchema, type StartConfig } from '../settings.ts';
+import { checkTogether, logLevelOf, startSchema, startTitles, type StartConfig } from '../settings.ts';
 import { stopAsked, type Command, type Terminal } from '../terminal.ts';
 
 /** `kiln start`: every role in one process on a directory. */
@@ -43,7 +43,7 @@ export const startCommand: Command = {
   example: 'start --port 4040 --data-dir ./data',
   stopsItself: true,
   help: () =>
-    `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema)}`,
+    `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema, startTitles)}`,
   run: start,
 };
 
