@@ -75,7 +75,7 @@ function refuseOther(found: Cluster, expect: { readonly partitions: number; read
   if (expect.partitions !== found.partitions) {
     throw new KilnError(
       'failed_precondition',
-      `the data was made with ${found.partitions} partitions, this process is set to ${expect.partitions}: the number is fixed when a cluster ` +
+      `the data was made with ${found.partitions} partitions, this process is set to ${expect.partitions}: the number is fixed when the data directory ` +
         `is made, so set it to ${found.partitions} or start on empty data`,
     );
   }

@@ -132,7 +132,10 @@ describe('a mistake is a sentence', () => {
   sentence(['--port=x'], '--server.http-listen-port is "x", must be a whole number');
   sentence(['--port=70000'], '--server.http-listen-port is 70000, must be at most 65535');
   sentence(['--port=-1'], '--server.http-listen-port is -1, must be at least 0');
-  sentence(['--ingester.cut-max-age=5'], '--ingester.cut-max-age is "5", must be a duration such as 15s, 1h30m or 7d');
+  sentence(
+    ['--ingester.cut-max-age=5'],
+    '--ingester.cut-max-age is "5", must be a duration such as 15s, 1h30m, 7d or 1y (ms s m h d w y)',
+  );
   sentence(['--ingester.cut-max-age=1ms'], '--ingester.cut-max-age is 1ms, must be at least 100ms');
   sentence(
     ['--ingester.cut-max-age=99999999999d'],
@@ -159,15 +162,17 @@ describe('a mistake is a sentence', () => {
 });
 
 describe('quantities', () => {
-  test('durations are read as Go writes them, and days and weeks too', () => {
+  test('durations are read as Go and Prometheus write them', () => {
     const want = (text: string, ms: number | undefined) => expect(parseDuration(text)).toBe(ms);
     want('1h30m', 5_400_000);
     want('500ms', 500);
     want('7d', 604_800_000);
     want('4w', 2_419_200_000);
     want('1.5h', 5_400_000);
+    want('1y', 31_536_000_000);
+    want('1y2w3d', 33_004_800_000);
     want('0', 0);
-    for (const bad of ['', '5', '-1s', '1 s', 's', '1y', '1h 30m', '1e3s', '9999999999999999w']) want(bad, undefined);
+    for (const bad of ['', '5', '-1s', '1 s', 's', '1M', '1h 30m', '1e3s', '9999999999999999w']) want(bad, undefined);
   });
 
   test('sizes are decimal or binary', () => {
@@ -233,6 +238,8 @@ test('the help names every flag with default, unit, meaning and key', () => {
   expect(help).toContain('--ingester.cut-max-age=5m\n      Age. (duration) [ingester.cut_max_age]\n');
   expect(help).toContain('--ingester.cut-max-bytes=64MiB\n');
   expect(help).toContain('--log.level=info\n      Level. (one of info, warn) [server.log_level]\n');
+  const [group] = Object.keys(schema);
+  expect(helpText(schema, { [group!]: 'Title' })).toMatch(/^Title\n {2}--[^]*\n\n/);
 });
 
 test('only a near word is suggested', () => {

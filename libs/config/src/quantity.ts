@@ -5,6 +5,7 @@ const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
   w: 604_800_000,
+  y: 31_536_000_000,
 };
 
 const unitBytes: Readonly<Record<string, number>> = {
@@ -21,15 +22,15 @@ const unitBytes: Readonly<Record<string, number>> = {
 };
 
 /** How durations and sizes are written, whether or not they can be held. */
-export const DURATION: RegExp = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/;
+export const DURATION: RegExp = /^(\d+(\.\d+)?(ms|s|m|h|d|w|y))+$/;
 export const BYTES: RegExp = /^(\d+(?:\.\d+)?) ?([kmgt]i?b|b|)$/i;
 
-/** Milliseconds of `1h30m`, `15s`, `500ms`, `7d`, `1.5h`, `0`; undefined when it is none, or more than 2^53. */
+/** Milliseconds of `1h30m`, `15s`, `500ms`, `7d`, `1.5h`, `1y2w3d`, where a year is 365 days, `0`; undefined when it is none, or more than 2^53. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   if (!DURATION.test(text)) return undefined;
   let total = 0;
-  for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d|w)/g))
+  for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d|w|y)/g))
     total += Number(number) * unitMs[unit!]!;
   return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }

@@ -6,7 +6,7 @@ import type { Setting, SettingType } from './setting.ts';
 export type Value = number | boolean | string | readonly string[];
 
 const forms: Readonly<Record<SettingType, string>> = {
-  duration: 'a duration such as 15s, 1h30m or 7d',
+  duration: 'a duration such as 15s, 1h30m, 7d or 1y (ms s m h d w y)',
   bytes: 'a size such as 64MiB, 64MB or 4096',
   int: 'a whole number',
   float: 'a number',

@@ -23,7 +23,7 @@ export interface ProfileLimits {
   /** reject_older_than or retention_period, whichever is shorter, milliseconds. */
   readonly rejectOlderThanMs: number;
   /** Which of them it is, for sentences; reject_older_than unless said. */
-  readonly rejectOlderThanName?: string;
+  readonly rejectOlderThanName?: 'reject_older_than' | 'retention_period';
   /** reject_newer_than, milliseconds. */
   readonly rejectNewerThanMs: number;
 }

@@ -373,12 +373,18 @@ describe('a profile is refused', () => {
     for (const ms of [NOW - 3_600_000, NOW + 600_000, 1_000, 4_102_444_800_000]) {
       expect(refused(at(ms))).toMatchObject({ reason: 'not_in_ingestion_window' });
     }
-    expect(refused(at(1_000)).message).toMatch(/1970-01-01.*older.*\(reject_older_than is 1h\)/);
-    expect(refused(at(4_102_444_800_000)).message).toMatch(/2100-01-01.*newer.*reject_newer_than/);
+    expect(refused(at(1_000)).message).toMatch(
+      /1970-01-01.*older.*\(reject_older_than is 1h, flag --validation\.reject-older-than\)/,
+    );
+    expect(refused(at(4_102_444_800_000)).message).toMatch(
+      /2100-01-01.*newer.*\(reject_newer_than is 10m, flag --validation\.reject-newer-than\)/,
+    );
     expect(profileOf(ok()).timeNanos).toBe(BigInt(NOW) * 1_000_000n);
     expect(profileOf(at(-5)).timeNanos).toBe(BigInt(NOW) * 1_000_000n);
-    const retention = { rejectOlderThanMs: 30 * 86_400_000, rejectOlderThanName: 'retention_period' };
-    expect(refused(at(1_000), { limits: retention }).message).toMatch(/\(retention_period is 30d\)/);
+    const retention = { rejectOlderThanMs: 30 * 86_400_000, rejectOlderThanName: 'retention_period' as const };
+    expect(refused(at(1_000), { limits: retention }).message).toMatch(
+      /\(retention_period is 30d, flag --retention-period\)/,
+    );
     expect(profileOf(at(1_000), { limits: { rejectOlderThanMs: 0 } }).timeNanos).toBe(1_000_000_000n);
   });
 

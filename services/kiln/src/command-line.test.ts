@@ -96,7 +96,9 @@ describe('the command line', () => {
     for (const name of ['start', 'push', 'query', 'ready', 'version', 'test', 'bench', 'sim'])
       expect(out).toContain(`./kiln ${name}`);
     expect((await run()).out).toBe(out);
-    expect((await run('start', '--help')).out).toContain('--server.http-listen-port, --port=4040');
+    const start = (await run('start', '--help')).out;
+    expect(start).toContain('--server.http-listen-port, --port=4040');
+    expect(start.match(/\n\n[A-Z].*\n {2}--/g)).toHaveLength(Object.keys(startSchema).length);
     expect((await run('help', 'push')).out).toContain('--keep-time=false');
     expect((await run('--version')).out).toMatch(/^kiln \d+\.\d+\.\d+/);
   });
@@ -146,6 +148,14 @@ describe('the command line', () => {
     );
   });
 
+  test('compact says what the server says, in its words', async () => {
+    answer = { status: 503, body: '{"code":"unavailable","message":"the log says \\"no\\""}' };
+    expect(await run('compact', '--now', '--url', url)).toMatchObject({
+      code: 1,
+      err: 'kiln compact: the log says "no" (unavailable)\n',
+    });
+  });
+
   test('ready is 0 or 1 and what the server says', async () => {
     answer = { status: 503, body: 'ingester not ready: replaying' };
     expect(await run('ready', '--url', url)).toMatchObject({ code: 1, out: 'ingester not ready: replaying\n' });
@@ -164,7 +174,7 @@ describe('in front of a server', () => {
     expect(seen[0]!.headers).toMatchObject({ authorization: basic, 'x-scope-orgid': 'a' });
     const flags = ['--url', url, '--header', 'x-two: 3, 4', '--header=X-Three:'];
     for (const words of [['query', 'types'], ['push', '--example'], ['ready'], ['compact', '--now']])
-      await new Running([...words, ...flags], 100, ['Authorization: Bearer 1', 'X-One: 2']).done;
+      await new Running([...words, ...flags], { headers: ['Authorization: Bearer 1', 'X-One: 2'] }).done;
     expect(seen).toHaveLength(5);
     for (const { headers } of seen.slice(1))
       expect(headers).toMatchObject({ authorization: 'Bearer 1', 'x-one': '2', 'x-two': '3, 4', 'x-three': '' });
@@ -282,10 +292,45 @@ describe('push', () => {
     expect(profile.timeNanos.toString()).toBe('1');
   });
 
+  test('says what a file is that surely is no pprof', async () => {
+    const file = join(folder, 'other.gz');
+    const said = async (content: string | Uint8Array, ...words: string[]): Promise<string> => {
+      await writeFile(file, content);
+      return (await run(...words, '--url', url)).err.replaceAll(file, 'F');
+    };
+    const jfr = 'FLR\0\u0000\u0002\u0000\u0001';
+    const isJfr = 'F is a JFR recording (it begins with FLR\\0): only pprof can be sent as a file\n';
+    const isJson = 'F is JSON, as of speedscope: only pprof can be sent as a file\n';
+    for (const content of [jfr, gzipSync(jfr)]) expect(await said(content, 'push', file)).toBe(`kiln push: ${isJfr}`);
+    for (const content of ['{"$schema":"https://www.speedscope.app/file-format-schema.json"}', ' \n[1]'])
+      expect(await said(content, 'push', file)).toBe(`kiln push: ${isJson}`);
+    expect(await said(jfr, 'import', file, '--journal', join(folder, 'journal'))).toBe(isJfr);
+    await writeFile(file, jfr);
+    expect((await run('convert', file, join(folder, 'a.svg'))).err).toContain('is a JFR recording');
+  });
+
+  test('with its own time refused for its age, it is told of import', async () => {
+    const message = 'profile time 2020-09-13T12:26:40.000Z is outside …: older … (reject_older_than is 1h, flag --a)';
+    answer = { status: 400, body: JSON.stringify({ code: 'invalid_argument', message }) };
+    const file = join(folder, 'old.pb');
+    await writeFile(file, exampleProfile());
+    const hint = 'kiln import takes it as far back as retention_period';
+    expect((await run('push', file, '--keep-time', '--url', url)).err).toContain(hint);
+    expect((await run('push', file, '--url', url)).err).not.toContain(hint);
+  });
+
   test('says what is wrong with a file, and what the server refused', async () => {
     const bad = join(folder, 'bad.pb.gz');
     await writeFile(bad, 'no pprof');
-    expect((await run('push', bad, '--url', url)).err).toMatch(/bad\.pb\.gz is no pprof file: /);
+    const corrupt = 'corrupt pprof at byte 1: wire type 6';
+    expect((await run('push', bad, '--url', url)).err).toBe(`kiln push: ${bad} is no pprof file: ${corrupt}\n`);
+    // Of several files too each is named once.
+    expect((await run('push', bad, join(folder, 'none'), '--url', url)).err).toBe(
+      `${bad} is no pprof file: ${corrupt}\nthere is no ${join(folder, 'none')}\nkiln push: 2 of 2 files were not pushed, as said above\n`,
+    );
+    expect((await run('import', bad, '--journal', join(folder, 'journal'), '--url', url)).err).toBe(
+      `${bad} is no pprof file: ${corrupt}\n`,
+    );
     await writeFile(bad, gzipSync(exampleProfile()).subarray(0, 50));
     expect((await run('push', bad, '--url', url)).err).toContain('bad.pb.gz is not whole gzip');
     await writeFile(bad, '');
@@ -380,6 +425,32 @@ describe('query', () => {
     expect(seen[0]!.headers['content-type']).toBe('application/proto');
   });
 
+  test('a look further back is hinted at only where it is one', async () => {
+    answer = { status: 200, body: '{}' };
+    const hint = '--from now-24h looks further back';
+    for (const words of [['types'], ['labels'], ['labels', 'pod'], ['profile', target], ['series', target]]) {
+      const err = async (from: string): Promise<string> =>
+        (await run('query', ...words, '--from', from, '--url', url)).err;
+      expect(await err('now-1h')).toContain(hint);
+      for (const from of ['now-24h', 'now-31d', '2022-02-01', '1970-01-01'])
+        expect(await err(from)).not.toContain(hint);
+      expect(await err('now-31d')).not.toMatch(/; \n|\n\n|^; /);
+    }
+  });
+
+  test('a step of 0 says which it takes, and all exemplars what is not among them', async () => {
+    answer = { status: 200, body: '{}' };
+    expect((await run('query', 'series', target, '--step=0', '--url', url)).err).toContain(
+      'note: --step 0 is one that makes at most 60 points: 1m\n',
+    );
+    expect((await run('query', 'series', target, '--url', url)).err).not.toContain('note');
+    const slot = { exemplars: [{ timestamp: '1700000000000', value: '5', profileId: 'a' }] };
+    answer = { status: 200, body: JSON.stringify({ series: [{ slots: [slot] }] }) };
+    const note = 'note: these are the largest of each step and size; profiles below them are not listed\n';
+    expect((await run('query', 'exemplars', target, '--limit=0', '--url', url)).err).toBe(note);
+    expect((await run('query', 'exemplars', target, '--url', url)).err).toBe('');
+  });
+
   test('no data says so', async () => {
     answer = { status: 200, body: '{}' };
     const { code, out, err } = await run('query', 'profile', target, '--url', url);
@@ -396,6 +467,9 @@ describe('query', () => {
     );
     await wrong('found 2 parts, want 5', 'profile', 'cpu:cpu{}');
     await wrong('kiln query: ', 'profile', 'a:b:c:d:e{x=}');
+    expect((await run('diff')).err).toBe(
+      "kiln diff: diff takes one or two '<type>{selector}', the selectors in quotes: found nothing\n",
+    );
     await wrong('--from is "yesterday"', 'profile', target, '--from', 'yesterday');
     await wrong(
       'lies after --to 2026-11-29T23:00:00 (2026-11-29T23:00:00Z)',
@@ -416,6 +490,14 @@ test('times are read in every form that people have', () => {
   want('now', now);
   want('now-1h30m', now - 5_400_000);
   want('now+5m', now + 300_000);
+  want('now-1y', now - 365 * 86_400_000);
+  want('now-1y2w', now - 379 * 86_400_000);
+  want('now-2M', now - 60 * 86_400_000);
+  want('now-1hour', now - 3_600_000);
+  want('now-1.5h', now - 5_400_000);
+  want('now-500ms', now - 500);
+  want('20231114', Date.UTC(2023, 10, 14));
+  for (const first of ['0', '1970-01-01']) want(first, 1);
   want('1700000000', now);
   want('1700000000123', now + 123);
   want('1700000000123456', now + 123);
@@ -431,7 +513,18 @@ test('times are read in every form that people have', () => {
   want('2023-11-14T22:13:20-05:00', now + 5 * 3_600_000);
   if (zone === undefined) delete process.env['TZ'];
   else process.env['TZ'] = zone;
-  for (const outside of ['0', 'now-99999999d', 'now-99999999999999d', 'now+99999999d']) want(outside, Number.NaN);
-  for (const bad of ['', 'then', 'now-', 'now-5', '2023-13-01T00:00:00Z', '14.11.2023', '12345678901234567890'])
+  for (const outside of ['999999999999', 'now-60y', 'now-99999999d', 'now-99999999999999d', 'now+99999999d'])
+    want(outside, Number.NaN);
+  for (const bad of [
+    '',
+    'then',
+    'now-',
+    'now-5',
+    '2023-13-01T00:00:00Z',
+    '14.11.2023',
+    '20231332',
+    '12345678901234',
+    '12345678901234567890',
+  ])
     want(bad, undefined);
 });

@@ -1,7 +1,7 @@
 import { nearest } from '@kiln/config';
 import { sentenceOf } from './sentence.ts';
 import type { Words } from './commands/completion.ts';
-import type { Command, Terminal } from './terminal.ts';
+import { CLEAR_LINE, Stopped, unlessStopped, type Command, type Terminal } from './terminal.ts';
 
 /** Every command, in the order of the help. Loaded when it is wanted: `push` need not wait for the framework of `start`. */
 const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
@@ -23,7 +23,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
 
 /**
  * Runs one command line.
- * @returns the exit code: 0 done, 1 it went wrong (the reason is one sentence on `err`), 2 the command line is wrong.
+ * @returns the exit code: 0 done, 1 it went wrong (the reason is one sentence on `err`), 2 the command line is wrong, 130 or 143 it was stopped by a signal.
  */
 export async function runCommandLine(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [word = 'help', ...rest] = argv;
@@ -35,8 +35,13 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
   if (words.includes('--help') || words.includes('-h')) return help([name, ...words], terminal);
   const command = await load();
   try {
-    return await command.run(rest, terminal);
+    const running = command.run(rest, terminal);
+    return await (command.stopsItself === true ? running : unlessStopped(running, terminal));
   } catch (thrown) {
+    if (thrown instanceof Stopped) {
+      if (terminal.showsProgress) terminal.err(CLEAR_LINE);
+      return thrown.exitCode;
+    }
     terminal.err(`kiln ${name}: ${sentenceOf(thrown)}\n`);
     return (thrown as Error).name === 'ConfigError' ? 2 : 1;
   }

@@ -1,15 +1,20 @@
 import { writeSync } from 'node:fs';
 import { runCommandLine } from './command-line.ts';
-import type { Terminal } from './terminal.ts';
+import { CLEAR_LINE, Stopped, type Terminal } from './terminal.ts';
 
 /** The real screen. Writes are synchronous, so that nothing is lost when the process exits. */
 function realTerminal(): Terminal {
-  const stopAsked = Promise.withResolvers<string>();
+  const showsProgress = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+  const asked = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // A second signal ends the process at once: the first one may be waiting for a slow client.
-    process.once(signal, () => {
-      stopAsked.resolve(signal);
-      process.once(signal, () => process.exit(1));
+    process.on(signal, () => {
+      const stopped = new Stopped(signal);
+      // A second signal ends the process at once: the first one may be waiting for a slow client.
+      if (asked.signal.aborted) {
+        if (showsProgress) write(2, CLEAR_LINE);
+        process.exit(stopped.exitCode);
+      }
+      asked.abort(stopped);
     });
   }
   return {
@@ -18,10 +23,10 @@ function realTerminal(): Terminal {
     columns: process.stdout.columns ?? process.stderr.columns ?? 100,
     isScreen: process.stdout.isTTY,
     colours: process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb',
-    showsProgress: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
+    showsProgress,
     command: process.env['KILN_COMMAND'] ?? './kiln',
     headers: (process.env['KILN_HEADERS'] ?? '').split(/\r?\n/).filter((line) => line.trim() !== ''),
-    stopAsked: stopAsked.promise,
+    stop: asked.signal,
   };
 }
 

@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { ConfigError, setting, type SettingsFor } from '@kiln/config';
 import { KilnError, labelSet, type Label, type LabelSet } from '@kiln/model';
 import { guessName, pprofOutline } from './pprof-outline.ts';
+import { sentenceOf } from './sentence.ts';
 
 /** A pprof file that was read, decompressed. */
 export interface Source {
@@ -27,11 +28,28 @@ export function outlineOf(source: Source): ReturnType<typeof pprofOutline> {
     const outline = pprofOutline(source.bytes);
     if (outline.sampleTypes.length > 0) return outline;
   } catch (error) {
-    throw new KilnError('invalid_argument', `${source.name} is no pprof file: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw noPprof(source.name, source.bytes, error);
   }
   throw new KilnError('invalid_argument', `${source.name} is no pprof file: it names no sample type`);
+}
+
+/** Says what the bytes look like, where that is sure; else what stands against their being a pprof. */
+export function noPprof(name: string, bytes: Uint8Array, why: unknown): KilnError {
+  const text = new TextDecoder('latin1').decode(bytes.subarray(0, 64));
+  // No pprof begins like these: its first byte would be of a field that cannot be.
+  const looks = text.startsWith('FLR\0')
+    ? 'a JFR recording (it begins with FLR\\0): only pprof can be sent as a file'
+    : /^(\u00ef\u00bb\u00bf)?\s*[{[]/.test(text)
+      ? 'JSON, as of speedscope: only pprof can be sent as a file'
+      : `no pprof file: ${(why as Error).message}`;
+  return new KilnError('invalid_argument', `${name} is ${looks}`, { cause: why });
+}
+
+/** What went wrong with one of several files, with its name once. */
+export function sentenceOfFile(file: string, thrown: unknown): string {
+  const sentence = thrown instanceof KilnError ? thrown.message : sentenceOf(thrown);
+  const isNamed = sentence.startsWith(`${file} `) || (thrown as NodeJS.ErrnoException).path === file;
+  return isNamed ? sentence : `${file}: ${sentence}`;
 }
 
 /** @throws KilnError `invalid_argument` for a directory, an empty file, damaged gzip. */

@@ -3,7 +3,7 @@ import { compactorDefaults, type CompactorConfig, type RoomConfig, type WhenFull
 import { distributorDefaults, type DistributorConfig } from '@kiln/distributor';
 import { ingesterDefaults, type IngesterConfig } from '@kiln/ingester';
 import { queryFrontendDefaults, type QueryFrontendConfig } from '@kiln/query-frontend';
-import { setting, type Config, type SettingsFor } from '@kiln/config';
+import { ConfigError, formatDuration, setting, type Config, type SettingsFor } from '@kiln/config';
 import { logLevels, type LogLevel } from '@kiln/telemetry';
 import { authSettings, limitSettings, type AuthConfig, type Limits } from '@kiln/tenant';
 import type { SelfProfilingConfig } from './self/self-profiling.ts';
@@ -418,12 +418,37 @@ export const startSchema: {
   limits: limitSettings,
 };
 
+/** Above each group in the help. */
+export const startTitles: Readonly<Record<keyof typeof startSchema, string>> = {
+  process: 'The process',
+  server: 'The port',
+  auth: 'Tenants',
+  memory: 'Memory',
+  storage: 'The log and the objects',
+  distributor: 'Taking in pushes',
+  ingester: 'Heads, and cutting them to objects',
+  querier: 'Reading for queries',
+  compactor: 'Merging blocks',
+  queryFrontend: 'Queries: how many, how large',
+  selfProfiling: 'Profiles of Kiln itself',
+  limits: 'Limits of a tenant: in a file of --runtime-config.file they may differ by tenant',
+};
+
 /** How records are stored; `choices` has checked the word. */
 export function compressionOf({ compression }: StorageConfig): Compression {
   return compressions.find((known) => known === compression) ?? 'none';
 }
 
 export type StartConfig = Config<typeof startSchema>;
+
+/** What no setting can check alone. @throws ConfigError naming both and their values. */
+export function checkTogether({ compactor: { hourMs, dayMs } }: StartConfig): void {
+  if (dayMs % hourMs === 0) return;
+  throw new ConfigError(
+    `compactor.second-window is ${formatDuration(dayMs)}, must be a multiple of compactor.first-window, which is ${formatDuration(hourMs)}: ` +
+      `blocks of the second are merged from those of the first, and none may lie in two`,
+  );
+}
 
 /** The level as the logger takes it; `choices` has checked the word. */
 export function logLevelOf(config: StartConfig): LogLevel {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 /** Where a command writes, and what it knows of the screen and the environment. The real one is made in main. */
 export interface Terminal {
   /** The result of the command. */
@@ -16,8 +18,35 @@ export interface Terminal {
   readonly command: string;
   /** Headers, `Name: value`, that the environment adds to whatever a server is asked. */
   readonly headers: readonly string[];
-  /** Resolves with the signal's name when the user or the system asks to stop. */
-  readonly stopAsked: Promise<string>;
+  /** Aborts with a `Stopped` for its reason when the user or the system asks to stop. */
+  readonly stop: AbortSignal;
+}
+
+/** Why a command ends before its end. */
+export class Stopped extends Error {
+  readonly signal: 'SIGINT' | 'SIGTERM';
+  /** As shells have it for a program that a signal ended: 128 and the signal's number. */
+  readonly exitCode: number;
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`stopped by ${signal}`);
+    this.signal = signal;
+    this.exitCode = signal === 'SIGINT' ? 130 : 143;
+  }
+}
+
+/** Resolves when the user or the system asks to stop. */
+export async function stopAsked({ stop }: Pick<Terminal, 'stop'>): Promise<Stopped> {
+  if (!stop.aborted) await once(stop, 'abort');
+  return stop.reason as Stopped;
+}
+
+/** The result of `work`, unless a stop is asked for first. @throws Stopped then; the work is left to itself. */
+export function unlessStopped<T>(work: Promise<T>, terminal: Pick<Terminal, 'stop'>): Promise<T> {
+  const stopped = stopAsked(terminal).then((why): never => {
+    throw why;
+  });
+  return Promise.race([work, stopped]);
 }
 
 /** One word of the command line. */
@@ -31,15 +60,20 @@ export interface Command {
   readonly example?: string;
   /** The words that may follow it, where each has flags of its own: `query types`. */
   readonly actions?: readonly Command[];
+  /** It sees to `Terminal.stop` itself; any other is ended by it at once. */
+  readonly stopsItself?: boolean;
   /** What `--help` prints below the synopsis. */
   help(): string;
   /**
    * Does it.
    * @returns the exit code.
-   * @throws KilnError, ConfigError or Node's errors of files and sockets: main makes a sentence of them.
+   * @throws Stopped when it ended early because it was asked to; KilnError, ConfigError or Node's errors of files and sockets: main makes a sentence of them.
    */
   run(argv: readonly string[], terminal: Terminal): Promise<number>;
 }
+
+/** Takes back the line that the cursor of a screen is in. */
+export const CLEAR_LINE = '\r\u001b[K';
 
 /** A line that counts while long work goes on, on a screen; nothing elsewhere. */
 export class Progress {
@@ -53,11 +87,11 @@ export class Progress {
   show(text: string): void {
     if (!this.#terminal.showsProgress) return;
     this.#shown = true;
-    this.#terminal.err(`\r\u001b[K${text.slice(0, Math.max(10, this.#terminal.columns - 1))}`);
+    this.#terminal.err(`${CLEAR_LINE}${text.slice(0, Math.max(10, this.#terminal.columns - 1))}`);
   }
 
   end(): void {
-    if (this.#shown) this.#terminal.err('\r\u001b[K');
+    if (this.#shown) this.#terminal.err(CLEAR_LINE);
     this.#shown = false;
   }
 }

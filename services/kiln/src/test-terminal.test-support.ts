@@ -1,4 +1,5 @@
 import { runCommandLine, type Terminal } from './index.ts';
+import { Stopped } from './terminal.ts';
 
 /** What a command line printed and returned. */
 export interface Ran {
@@ -12,28 +13,26 @@ export interface Ran {
 export class Running {
   readonly done: Promise<Ran>;
   readonly #out: Buffer[] = [];
-  readonly #stop = Promise.withResolvers<string>();
+  readonly #stop = new AbortController();
   #err = '';
   #heard: () => void = () => undefined;
 
-  /**
-   * @param columns characters per line of its terminal.
-   * @param headers of its environment.
-   */
-  constructor(argv: readonly string[], columns = 100, headers: readonly string[] = []) {
+  /** @param own what its terminal has another of than the rest. */
+  constructor(argv: readonly string[], own: Partial<Pick<Terminal, 'columns' | 'headers' | 'showsProgress'>> = {}) {
     const terminal: Terminal = {
       out: (text) => {
         this.#out.push(typeof text === 'string' ? Buffer.from(text) : Buffer.from(text));
         this.#heard();
       },
       err: (text) => void (this.#err += text),
-      columns,
+      columns: 100,
       isScreen: false,
       colours: false,
       showsProgress: false,
       command: './kiln',
-      headers,
-      stopAsked: this.#stop.promise,
+      headers: [],
+      stop: this.#stop.signal,
+      ...own,
     };
     this.done = runCommandLine(argv, terminal).then((code) => ({
       code,
@@ -62,9 +61,9 @@ export class Running {
     }
   }
 
-  /** As Ctrl-C. */
-  stop(): Promise<Ran> {
-    this.#stop.resolve('SIGINT');
+  /** As Ctrl-C, or `kill`. */
+  stop(signal: Stopped['signal'] = 'SIGINT'): Promise<Ran> {
+    this.#stop.abort(new Stopped(signal));
     return this.done;
   }
 }

@@ -50,9 +50,11 @@ describe('a read', () => {
       (await call('SelectMergeStacktraces', { ...select, start, end })).headers.get('x-kiln-note');
     const oldest = `nothing before ${new Date(NOW - 1_800_000).toISOString()} is answered`;
     expect(await note(NOW - 1_800_000, NOW)).toBe(null);
-    expect(await note(NOW - 1_800_001, NOW)).toBe(`${oldest}: max_query_lookback is 30m`);
+    expect(await note(NOW - 1_800_001, NOW)).toBe(
+      `${oldest}: max_query_lookback is 30m (flag --querier.max-query-lookback)`,
+    );
     expect(await note(NOW - 3_600_000, NOW - 1_800_001)).toBe(
-      `${oldest}, so the whole range is empty: max_query_lookback is 30m`,
+      `${oldest}, so the whole range is empty: max_query_lookback is 30m (flag --querier.max-query-lookback)`,
     );
   });
 

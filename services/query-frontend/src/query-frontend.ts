@@ -104,11 +104,12 @@ export class QueryFrontend {
     const oldestMs = this.#clock.nowMs() - ms;
     if (ms === 0 || startMs === 0 || startMs >= oldestMs) return undefined;
     const names = [
-      ...(ms === maxQueryLookbackMs ? ['max_query_lookback'] : []),
-      ...(ms === retentionPeriodMs ? ['retention_period'] : []),
+      ...(ms === maxQueryLookbackMs ? [['max_query_lookback', '--querier.max-query-lookback']] : []),
+      ...(ms === retentionPeriodMs ? [['retention_period', '--retention-period']] : []),
     ];
+    const [limits, flags] = [0, 1].map((i) => names.map((each) => each[i]).join(' and '));
     const empty = endMs < oldestMs ? ', so the whole range is empty' : '';
-    return `nothing before ${new Date(oldestMs).toISOString()} is answered${empty}: ${names.join(' and ')} ${names.length > 1 ? 'are' : 'is'} ${formatDuration(ms)}`;
+    return `nothing before ${new Date(oldestMs).toISOString()} is answered${empty}: ${limits} ${names.length > 1 ? 'are' : 'is'} ${formatDuration(ms)} (${names.length > 1 ? 'flags' : 'flag'} ${flags})`;
   }
 
   /**

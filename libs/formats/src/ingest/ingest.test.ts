@@ -7,7 +7,7 @@ import { limits, show } from '../test-support/show-profile.ts';
 import { describeIngest } from './describe-ingest.ts';
 import { parseIngestName } from './ingest-name.ts';
 import { metricNameFor, parseSampleTypeConfig } from './sample-type-config.ts';
-import { parseTimeParam } from './time-param.ts';
+import { parseTimeParam, readTimeParam } from './time-param.ts';
 
 describe('the parameter name', () => {
   const read = (text: string): string => {
@@ -54,6 +54,13 @@ describe('from and until', () => {
     [undefined, now],
     ['9'.repeat(40), now],
   ])('%j', (text, want) => expect(parseTimeParam(text, now)).toBe(want));
+
+  test('who refuses what means nothing is told so, and reads the rest alike', () => {
+    for (const text of ['now', 'now-1h30m', 'now - 1 M', 'now-3y', 'now-5min', '20231114', '1700000000123', '0'])
+      expect([text, readTimeParam(text, now)]).toEqual([text, parseTimeParam(text, now)]);
+    for (const text of ['', 'nonsense', 'now-', 'now-3x', 'now-500ms', '20231314', '18991231', '12345678901234'])
+      expect([text, readTimeParam(text, now)]).toEqual([text, undefined]);
+  });
 });
 
 describe('the metric of a pprof on /ingest', () => {

@@ -26,16 +26,33 @@ export function parseTimeParam(text: string | undefined, nowNanos: bigint): bigi
   return cleaned[sign] === '-' ? nowNanos - offset : nowNanos + offset;
 }
 
+/**
+ * As `parseTimeParam`, for who refuses what that takes for now: undefined for a text that means nothing. Eight digits are a day or nothing: as seconds they
+ * would lie before 1974.
+ */
+export function readTimeParam(text: string, nowNanos: bigint): bigint | undefined {
+  const cleaned = text.replaceAll(/[ _,]/g, '');
+  const isTime = /^\d{8}$/.test(cleaned) ? dayOf(cleaned) !== undefined : TIME.test(cleaned);
+  return isTime ? parseTimeParam(cleaned, nowNanos) : undefined;
+}
+
+/** An offset from now, or digits in a number that means something. */
+const TIME =
+  /^(now([-+](\d{1,12}(s(ec(ond)?s?)?|m(in(ute)?s?)?|h(ours?)?|d(ays?)?|w(eeks?)?|M|mon(ths?)?|y(ears?)?))+)?|\d{1,12}|\d{13}|\d{16}|\d{19})$/;
+
 function fromDigits(digits: string): bigint {
   const value = BigInt(digits);
-  if (digits.length === 8) {
-    const [year, month, day] = [digits.slice(0, 4), digits.slice(4, 6), digits.slice(6)];
-    const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
-    if (Number(year) > 1900 && !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day))
-      return BigInt(date.getTime()) * 1_000_000n;
-  }
+  const day = digits.length === 8 ? dayOf(digits) : undefined;
+  if (day !== undefined) return BigInt(day.getTime()) * 1_000_000n;
   if (digits.length === 13) return value * 1_000_000n;
   if (digits.length === 16) return value * 1_000n;
   if (digits.length === 19) return value;
   return value * NANOS_PER_SECOND;
+}
+
+/** Midnight of a day `YYYYMMDD` after 1900, UTC; undefined when there is no such day. */
+function dayOf(digits: string): Date | undefined {
+  const [year, month, day] = [digits.slice(0, 4), digits.slice(4, 6), digits.slice(6)];
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+  return Number(year) > 1900 && !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day) ? date : undefined;
 }

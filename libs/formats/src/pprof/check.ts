@@ -73,10 +73,18 @@ function checkTime(
   return timeNanos;
 }
 
-function outsideWindow(timeNanos: bigint, why: string, setting: string, limitMs: number): KilnError {
+/** The flag of each limit on the time of a profile. */
+const timeFlags = {
+  reject_older_than: 'validation.reject-older-than',
+  reject_newer_than: 'validation.reject-newer-than',
+  retention_period: 'retention-period',
+} as const;
+
+function outsideWindow(timeNanos: bigint, why: string, limit: keyof typeof timeFlags, limitMs: number): KilnError {
+  const setting = `${limit} is ${showDuration(limitMs)}, flag --${timeFlags[limit]}`;
   return new KilnError(
     'invalid_argument',
-    `profile time ${showTime(timeNanos)} is outside the ingestion window: ${why} (${setting} is ${showDuration(limitMs)})`,
+    `profile time ${showTime(timeNanos)} is outside the ingestion window: ${why} (${setting})`,
     { reason: 'not_in_ingestion_window' },
   );
 }

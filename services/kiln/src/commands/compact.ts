@@ -1,7 +1,6 @@
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
-import { KilnError } from '@kiln/model';
 import { counted } from '../counted.ts';
-import { addressOf, ask, serverSettings, withHeadersOf } from '../remote.ts';
+import { ask, errorOf, serverSettings, withHeadersOf } from '../remote.ts';
 import { Progress, type Command } from '../terminal.ts';
 
 interface CompactFlags {
@@ -32,12 +31,10 @@ export const compactCommand: Command = {
     if (!compact.now || flags.rest.length > 0) throw new ConfigError('compact takes: --now');
     const progress = new Progress(terminal);
     progress.show('compacting');
-    const { status, body } = await ask(withHeadersOf(terminal, server), 'POST', '/api/v1/operator/compact');
+    const answer = await ask(withHeadersOf(terminal, server), 'POST', '/api/v1/operator/compact');
     progress.end();
-    const text = new TextDecoder().decode(body);
-    if (status !== 200)
-      throw new KilnError('unknown', `${addressOf(server)} answered ${status} ${JSON.stringify(text.slice(0, 200))}`);
-    const { jobs, blocks, deleted, troubles } = JSON.parse(text) as {
+    if (answer.status !== 200) throw errorOf(server, answer);
+    const { jobs, blocks, deleted, troubles } = JSON.parse(new TextDecoder().decode(answer.body)) as {
       jobs: number;
       blocks: number;
       deleted: number;
@@ -46,6 +43,10 @@ export const compactCommand: Command = {
     terminal.out(
       `${counted(jobs, 'job')} made ${counted(blocks, 'block')}; deleted, because nobody needs them any more: ${counted(deleted, 'object')}\n`,
     );
+    if (jobs === 0)
+      terminal.err(
+        'note: what is younger than ingester.cut-max-age (5 minutes unless set) may be in no object yet, and is compacted once it is\n',
+      );
     for (const trouble of troubles) terminal.err(`${trouble}\n`);
     return troubles.length === 0 ? 0 : 1;
   },

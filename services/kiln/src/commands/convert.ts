@@ -5,7 +5,7 @@ import { KilnError } from '@kiln/model';
 import { flameGraph, treeOfPprof, type FlameGraph } from '@kiln/query';
 import { flameTree, type FlameGraphJson } from '../flame/flame-tree.ts';
 import { formatOfName, isPicture, pictureOf, unknownEnding } from '../flame/pictures.ts';
-import { readSource } from '../pprof-source.ts';
+import { noPprof, readSource } from '../pprof-source.ts';
 import { jsonText } from '../query/output.ts';
 import { writeResult } from '../query/write-result.ts';
 import type { Command, Terminal } from '../terminal.ts';
@@ -65,7 +65,7 @@ function decoded(name: string, bytes: Uint8Array): Pprof {
   try {
     return decodePprof(bytes);
   } catch (error) {
-    throw new KilnError('invalid_argument', `${name} is no pprof file: ${(error as Error).message}`, { cause: error });
+    throw noPprof(name, bytes, error);
   }
 }
 

@@ -82,7 +82,10 @@ async function diff(argv: readonly string[], terminal: Terminal): Promise<number
   const flags = parseFlags(schema, argv);
   const { diff: wanted, range: times, chosen: chosenFlags, remote } = loadConfig(schema, flags);
   const { rest } = flags;
-  if (rest.length > 2) throw new ConfigError(`diff takes one or two '<type>{selector}': found ${rest.length} words`);
+  if (rest.length === 0 || rest.length > 2) {
+    const found = rest.length === 0 ? 'nothing' : `${rest.length} words`;
+    throw new ConfigError(`diff takes one or two '<type>{selector}', the selectors in quotes: found ${found}`);
+  }
   const range = rangeOf(times);
   const baseRange = rangeOf({ from: wanted.baseFrom || times.from, to: wanted.baseTo || times.to });
   const chosen = chosenOf(chosenFlags);

@@ -6,10 +6,11 @@ import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFo
 import { KilnError, labelSetKey, type Label } from '@kiln/model';
 import { counted } from '../counted.ts';
 import { digestOf, ImportJournal } from '../import-journal.ts';
-import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource } from '../pprof-source.ts';
+import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, sentenceOfFile } from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
-import { Progress, type Command, type Terminal } from '../terminal.ts';
+import { timeText } from '../table-text.ts';
+import { Progress, Stopped, unlessStopped, type Command, type Terminal } from '../terminal.ts';
 
 interface ImportFlags {
   readonly labels: readonly string[];
@@ -34,6 +35,7 @@ export const importCommand: Command = {
   synopsis: 'DIR | FILE… [--label name=value] [--journal ./kiln-import.journal]',
   summary: 'backfill: send old pprof files at their own times, each once',
   example: 'import ./profiles --label service_name=my-app',
+  stopsItself: true,
   help: () =>
     `Reaches back as far as retention_period of the tenant. A file is sent again only when the journal does not know it. One whose\n` +
     `answer was not seen is sent again while the server would drop a copy; later it is refused, because it could count twice.\n\n${helpText(schema)}`,
@@ -51,25 +53,38 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   const progress = new Progress(terminal);
   const counts = { imported: 0, known: 0 };
   let failed = 0;
+  let oldestMs = Number.POSITIVE_INFINITY;
+  const { stop } = terminal;
+  stop.addEventListener('abort', () => progress.show('ends after the file that is being sent; once more ends at once'));
   for (const [i, file] of files.entries()) {
+    if (stop.aborted) break;
     progress.show(`${i + 1} of ${files.length}: ${file}`);
     try {
       const waits = (seconds: number): void =>
         progress.show(
           `${i + 1} of ${files.length}: ${file} waits ${seconds} s for the rate that the tenant may push at`,
         );
-      counts[await withinRate(() => importOne(file, labels, journal, remote), waits)]++;
+      const { was, timeMs } = await withinRate(() => importOne(file, labels, journal, remote), waits, stop);
+      counts[was]++;
+      if (was === 'imported') oldestMs = Math.min(oldestMs, timeMs);
     } catch (error) {
+      if (error instanceof Stopped) break;
       progress.end();
-      const { code, message } = KilnError.from(error);
+      const { code } = KilnError.from(error);
       // The next file would fare no better.
       if (code === 'unavailable' || code === 'unauthenticated') throw error;
       failed++;
-      terminal.err(`${file}: ${message}\n`);
+      terminal.err(`${sentenceOfFile(file, error)}\n`);
     }
   }
   progress.end();
-  terminal.out(`${counted(counts.imported, 'file')} imported, ${counts.known} known already, ${failed} refused\n`);
+  const came = `${counted(counts.imported, 'file')} imported, ${counts.known} known already, ${failed} refused`;
+  if (counts.imported + counts.known + failed < files.length) {
+    terminal.out(`${came}, of ${files.length}: run it again to go on\n`);
+    stop.throwIfAborted();
+  }
+  terminal.out(`${came}\n`);
+  if (counts.imported > 0 && !stop.aborted) await unlessStopped(tellUnreachable(oldestMs, remote, terminal), terminal);
   return failed === 0 ? 0 : 1;
 }
 
@@ -78,15 +93,22 @@ async function importOne(
   given: readonly Label[],
   journal: ImportJournal,
   remote: Remote,
-): Promise<'imported' | 'known'> {
+): Promise<{ readonly was: 'imported' | 'known'; readonly timeMs: number }> {
   const source = await readSource(file);
   const { sampleTypes, timeNanos } = outlineOf(source);
   if (timeNanos <= 0n)
     throw new KilnError('invalid_argument', 'has no time of its own: kiln push sends it with the time of now');
+  const timeMs = Number(timeNanos / 1_000_000n);
+  if (timeMs < OLDEST_MS)
+    throw new KilnError(
+      'invalid_argument',
+      `has the time ${timeText(timeMs)}, before 2000-01-01, when there were no such files: time_nanos, ${timeNanos}, is wrong or in another unit; ` +
+        `kiln push sends it with the time of now`,
+    );
   const labels = labelsFor(source, given, sampleTypes);
   const digest = digestOf(source.bytes);
   const entry = { url: addressOf(remote), tenant: remote.tenant, labels: labelSetKey(labels), digest };
-  if (journal.has(entry)) return 'known';
+  if (journal.has(entry)) return { was: 'known', timeMs };
   const nowMs = systemClock().nowMs();
   refuseUncertain(journal.begunMs(entry), nowMs);
   await journal.begin(entry, nowMs);
@@ -101,11 +123,21 @@ async function importOne(
     throw error;
   }
   await journal.add(entry);
-  return 'imported';
+  return { was: 'imported', timeMs };
 }
 
-/** Sends again when the server says, while the tenant is over its rate: an import is faster than that from its first second on. */
-async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) => void): Promise<T> {
+/** Tells what the server says to a question about the oldest profile: it keeps what no query may reach. */
+async function tellUnreachable(oldestMs: number, remote: Remote, terminal: Terminal): Promise<void> {
+  const bytes = new TextEncoder().encode(JSON.stringify({ start: oldestMs, end: oldestMs }));
+  const question = { type: 'application/json', bytes };
+  // Who may push may not be let ask.
+  const answer = await callConnect(remote, 'querier.v1.QuerierService/ProfileTypes', question).catch(() => undefined);
+  if (answer === undefined || answer.note === '') return;
+  terminal.err(`note: asked for the time of the oldest, ${timeText(oldestMs)}, the server says: ${answer.note}\n`);
+}
+
+/** Sends again when the server says, while the tenant is over its rate: an import is faster than that from its first second on. @throws Stopped from a wait. */
+async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) => void, stop: AbortSignal): Promise<T> {
   for (let waited = 0; ;) {
     try {
       return await send();
@@ -113,11 +145,14 @@ async function withinRate<T>(send: () => Promise<T>, waits: (seconds: number) =>
       const { code, retryAfterSeconds } = KilnError.from(error);
       if (code !== 'resource_exhausted' || retryAfterSeconds === undefined || waited >= PATIENCE_SECONDS) throw error;
       waits(retryAfterSeconds);
-      await systemClock().sleep(retryAfterSeconds * 1000);
+      await systemClock().sleep(retryAfterSeconds * 1000, stop);
       waited += retryAfterSeconds;
     }
   }
 }
+
+/** Before it nobody wrote pprof: what has such a time counts seconds or milliseconds, and nobody would look for it there. */
+const OLDEST_MS = Date.UTC(2000, 0, 1);
 
 /** How long a file waits for its rate, one wait more at most. */
 const PATIENCE_SECONDS = 600;

@@ -3,13 +3,22 @@ import { gzipSync } from 'node:zlib';
 import { systemClock } from '@kiln/async';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
 import { formatSelector, KilnError, labelValue, type Label } from '@kiln/model';
+import { counted } from '../counted.ts';
 import { exampleProfile } from '../example-profile.ts';
 import { withTimeNanos } from '../pprof-outline.ts';
-import { labelsFor, labelsSetting, outlineOf, parseLabel, readSource, type Source } from '../pprof-source.ts';
+import {
+  labelsFor,
+  labelsSetting,
+  outlineOf,
+  parseLabel,
+  readSource,
+  sentenceOfFile,
+  type Source,
+} from '../pprof-source.ts';
 import { pushMessage } from '../push-message.ts';
 import { addressOf, callConnect, remoteSettings, withHeadersOf, type Remote } from '../remote.ts';
 import { shellWord } from '../shell-word.ts';
-import type { Command, Terminal } from '../terminal.ts';
+import { Stopped, unlessStopped, type Command, type Terminal } from '../terminal.ts';
 
 interface PushFlags {
   readonly labels: readonly string[];
@@ -24,7 +33,8 @@ const settings: SettingsFor<PushFlags> = {
     yaml: null,
     type: 'bool',
     default: false,
-    meaning: "Keep each file's own time; the server refuses profiles older than an hour by default",
+    meaning:
+      "Keep each file's own time; the server refuses profiles older than an hour by default, which kiln import sends",
   }),
   example: setting({
     key: 'example',
@@ -42,6 +52,7 @@ export const pushCommand: Command = {
   synopsis: 'FILE… [--label name=value] [--keep-time]',
   summary: 'send pprof files, stamped with the time of now',
   example: 'push cpu.pb.gz --label service_name=my-app',
+  stopsItself: true,
   help: () => helpText(schema),
   run: push,
 };
@@ -54,24 +65,32 @@ async function push(argv: readonly string[], terminal: Terminal): Promise<number
   if (flags.rest.length === 0 && !example) throw new ConfigError('push needs files: kiln push cpu.pb.gz, or --example');
   let failed = 0;
   let last: string | undefined;
-  for (const file of flags.rest) {
+  const send = async (source: Source, keep: boolean): Promise<void> => {
+    const sent = pushOne(source, labels, keep, config.remote, terminal);
+    // Of several files nobody would know which of them was in flight.
+    last = await (flags.rest.length > 1 ? sent : unlessStopped(sent, terminal));
+  };
+  for (const [i, file] of flags.rest.entries()) {
+    if (terminal.stop.aborted) {
+      const came = `${counted(i - failed, 'file')} pushed, ${failed} refused, of ${flags.rest.length}`;
+      terminal.out(`${came}: the next is ${file}\n`);
+      terminal.stop.throwIfAborted();
+    }
     try {
-      last = await pushOne(await readSource(file), labels, keepTime, config.remote, terminal);
+      await send(await readSource(file), keepTime);
     } catch (error) {
-      const { code, message } = KilnError.from(error);
+      if (error instanceof Stopped) throw error;
+      const { code } = KilnError.from(error);
       // The next file would fare no better, or nobody expected the error.
       if (code === 'unavailable' || code === 'unauthenticated' || (flags.rest.length === 1 && code === 'internal'))
         throw error;
-      if (flags.rest.length === 1)
-        throw message.includes(file) ? error : new KilnError(code, `${file}: ${message}`, { cause: error });
+      const sentence = sentenceOfFile(file, error);
+      if (flags.rest.length === 1) throw new KilnError(code, sentence, { cause: error });
       failed++;
-      terminal.err(`${file}: ${message}\n`);
+      terminal.err(`${sentence}\n`);
     }
   }
-  if (example) {
-    const source = { name: 'example', service: 'shop.example', bytes: exampleProfile() };
-    last = await pushOne(source, labels, false, config.remote, terminal);
-  }
+  if (example) await send({ name: 'example', service: 'shop.example', bytes: exampleProfile() }, false);
   if (last !== undefined) {
     const url = config.remote.url === remoteSettings.url.default ? '' : ` --url ${shellWord(addressOf(config.remote))}`;
     const tenant = config.remote.tenant === '' ? '' : ` --tenant ${shellWord(config.remote.tenant)}`;
@@ -97,6 +116,10 @@ async function pushOne(
   const { note } = await callConnect(withHeadersOf(terminal, remote), 'push.v1.PusherService/Push', {
     type: 'application/proto',
     bytes: body,
+  }).catch((error: unknown) => {
+    const { code, message } = KilnError.from(error);
+    if (!keepTime || !message.includes('reject_older_than')) throw error;
+    throw new KilnError(code, `${message}; kiln import takes it as far back as retention_period`, { cause: error });
   });
   const time = keepTime
     ? `own time ${timeText(outline.timeNanos)}`

@@ -267,7 +267,7 @@ describe('of a running Kiln', () => {
     const target = `${cpu}{service_name="shop"}`;
     const drawn = (await query('series', target, '--by=pod')).out;
     expect(drawn).toMatch(/, 1m a point\npod {2}over time .* sum +largest +last\na {2}.*█ +104\.2 d +104\.2 d +/);
-    const narrow = new Running(['query', 'series', target, '--by=pod,zone.id', '--url', url], 40);
+    const narrow = new Running(['query', 'series', target, '--by=pod,zone.id', '--url', url], { columns: 40 });
     expect((await narrow.done).out).toMatch(/^pod {2}zone\.id {2}time +value\na +z +2\d{3}-.*Z {2}104\.2 d\nb /);
     expect((await query('series', target, '--output=csv', '--step=2h')).out).toMatch(
       /^time,value\n2\d{3}-\S+Z,18014398509482000\n$/,

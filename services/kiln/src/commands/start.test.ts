@@ -196,11 +196,28 @@ test('a port that is taken, a bad file, a newer format, other partitions: one se
     '--partition-log.partitions=8',
     '--ingester.workers=0',
   );
-  expect(other.err).toContain('made with 4 partitions, this process is set to 8');
+  expect(other.err).toMatch(/made with 4 partitions, this process is set to 8: .* when the data directory is made/);
   await writeFile(join(dataDir(), 'version'), 'kiln 9\n');
   await refused(
     `the data directory ${dataDir()} has layout 9, this Kiln knows up to 1: start the newer Kiln that wrote it`,
   );
+});
+
+test('windows that do not lie in each other are refused with both values, before anything is made', async () => {
+  for (const [first, second] of [
+    ['1h', '90m'],
+    ['7h', '1d'],
+    ['2h', '1h'],
+  ])
+    expect(
+      await run(...startArgs(`--compactor.first-window=${first}`, `--compactor.second-window=${second}`)),
+    ).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(
+        /^kiln start: compactor\.second-window is (1h30m|1d|1h), must be a multiple of compactor\.first-window, which is [127]h: /,
+      ) as string,
+    });
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('a server that is stopped before it is ready never says that it is', async () => {
@@ -247,7 +264,7 @@ test('an answer that begins before the lookback or the retention says so, empty 
   await run('push', '--example', '--url', url);
   const ask = (...range: string[]): ReturnType<typeof run> => run('query', 'profile', target, '--url', url, ...range);
   const note =
-    /^note: nothing before \d{4}-\d\d-\d\dT\S+Z is answered(, so the whole range is empty)?: max_query_lookback is 2h$/m;
+    /^note: nothing before \d{4}-\d\d-\d\dT\S+Z is answered(, so the whole range is empty)?: max_query_lookback is 2h \(flag --querier\.max-query-lookback\)$/m;
   const clamped = await ask('--from=now-3h');
   expect([clamped.out, clamped.err]).toEqual([expect.stringContaining('score'), expect.stringMatching(note)]);
   const empty = await ask('--from=now-4h', '--to=now-3h');

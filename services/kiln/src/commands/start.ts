@@ -32,8 +32,8 @@ import { withinMemory } from '../memory-plan.ts';
 import { readText } from '../read-text.ts';
 import { openRoles, type Roles } from '../roles.ts';
 import { ownProfile, startSelfProfiling } from '../self/self-profiling.ts';
-import { logLevelOf, startSchema, type StartConfig } from '../settings.ts';
-import type { Command, Terminal } from '../terminal.ts';
+import { checkTogether, logLevelOf, startSchema, startTitles, type StartConfig } from '../settings.ts';
+import { stopAsked, type Command, type Terminal } from '../terminal.ts';
 
 /** `kiln start`: every role in one process on a directory. */
 export const startCommand: Command = {
@@ -41,8 +41,9 @@ export const startCommand: Command = {
   synopsis: '[--port 4040] [--data-dir ./data] [--config.file F]',
   summary: 'run every role in one process on a directory',
   example: 'start --port 4040 --data-dir ./data',
+  stopsItself: true,
   help: () =>
-    `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema)}`,
+    `Every setting is a flag and a key of the YAML file (in brackets); flags win.\n\n${helpText(startSchema, startTitles)}`,
   run: start,
 };
 
@@ -63,6 +64,7 @@ function setCollector(ceilingBytes: number): void {
 
 async function start(argv: readonly string[], terminal: Terminal): Promise<number> {
   const asked = await readConfig(argv);
+  checkTogether(asked);
   const config = withinMemory(asked);
   setCollector(config.memory.ceilingBytes);
   const http = await httpOptions(config.server);
@@ -158,10 +160,10 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     });
     const isReady = await Promise.race([
       untilReady(platform, { clock, log, signal: ended.signal }),
-      terminal.stopAsked.then(() => false),
+      stopAsked(terminal).then(() => false),
     ]);
     if (isReady) await banner(terminal, http, platform, directory, config.auth.multitenancyEnabled);
-    const why = await terminal.stopAsked;
+    const { signal: why } = await stopAsked(terminal);
     const began = clock.nowMs();
     log.info('stopping', { why });
     await platform.stop();

@@ -23,7 +23,7 @@ const settings: SettingsFor<ExemplarFlags> = {
     choices: ['profiles', 'spans'],
     meaning: 'What to list: profiles, or samples of spans',
   }),
-  limit: limitSetting('exemplars'),
+  limit: limitSetting('exemplars', 20, 'How many to list, of the largest of each step and size'),
   ...tableOutputSettings,
 };
 const schema = { exemplars: settings, range: rangeSettings, remote: queryRemoteSettings };
@@ -72,6 +72,8 @@ async function exemplars(argv: readonly string[], screen: Terminal): Promise<num
   );
   const all = (answer.series ?? []).flatMap(({ slots = [] }) => slots.flatMap((slot) => slot.exemplars ?? []));
   if (all.length === 0) (isSpans ? tellNoSpans : tellEmpty)(selection, range, terminal);
+  else if (wanted.limit === 0)
+    terminal.err(`note: these are the largest of each step and size; ${wanted.of} below them are not listed\n`);
   const sorted = all.toSorted((a, b) => (BigInt(a.value ?? 0) > BigInt(b.value ?? 0) ? -1 : 1));
   const shown = wanted.limit === 0 ? sorted : sorted.slice(0, wanted.limit);
   if (output === 'json') {
@@ -88,7 +90,9 @@ async function exemplars(argv: readonly string[], screen: Terminal): Promise<num
   if (output === 'csv') terminal.out(csvText([head, ...rows]));
   else if (rows.length > 0) {
     const left = sorted.length - shown.length;
-    terminal.out(`${tableText([head, ...rows])}${left === 0 ? '' : `${left} more: --limit 0 lists all\n`}`);
+    terminal.out(
+      `${tableText([head, ...rows])}${left === 0 ? '' : `${left} more that are the largest of their step and size: --limit 0 lists them\n`}`,
+    );
   }
   return 0;
 }

@@ -5,7 +5,7 @@ import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText, tableOutputOf, tableOutputSettings } from './output.ts';
 import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings } from './querier.ts';
-import { rangeOf, rangeSettings, rangeText } from './range.ts';
+import { furtherBack, hints, rangeOf, rangeSettings, rangeText } from './range.ts';
 
 const schema = { output: tableOutputSettings, range: rangeSettings, remote: queryRemoteSettings };
 
@@ -42,8 +42,9 @@ async function labels(argv: readonly string[], screen: Terminal): Promise<number
   if (names.length === 0) {
     const what = name === undefined ? 'labels' : `values of the label ${name}`;
     terminal.err(`no ${what} of ${selector ?? 'any series'} from ${rangeText(range)}\n`);
-    const other = name === undefined ? '' : `${terminal.command} query labels lists the names; `;
-    terminal.err(`${other}--from now-24h looks further back\n`);
+    const other = name === undefined ? '' : `${terminal.command} query labels lists the names`;
+    const hint = hints(other, furtherBack(range));
+    if (hint !== '') terminal.err(`${hint}\n`);
   }
   const lines = names.map((text) => [text]);
   if (output === 'json') terminal.out(jsonText({ names }));

@@ -16,7 +16,7 @@ export const rangeSettings: SettingsFor<RangeFlags> = {
     type: 'string',
     default: 'now-1h',
     meaning:
-      'Start: now-1h30m, 2026-11-25T10:00:00Z, 2026-11-25, or Unix seconds, milliseconds, microseconds or nanoseconds; without a zone it is UTC',
+      'Start: now-1h30m (s m h d w M y), 2026-11-25T10:00:00Z, 2026-11-25, or Unix seconds, milliseconds, microseconds or nanoseconds; without a zone it is UTC',
   }),
   to: setting({
     key: 'to',
@@ -46,6 +46,18 @@ export function rangeOf({ from, to }: RangeFlags): Range {
 /** `2026-11-25T10:00:00Z to 2026-11-25T11:00:00Z` */
 export function rangeText({ startMs, endMs }: Range): string {
   return `${timeText(startMs)} to ${timeText(endMs)}`;
+}
+
+/** What to try when nothing was found; '' when it would look no further back. */
+export function furtherBack({ startMs }: Range): string {
+  return startMs > systemClock().nowMs() - DAY_MS ? '--from now-24h looks further back' : '';
+}
+
+const DAY_MS = 86_400_000;
+
+/** One line of those that there are. */
+export function hints(...each: readonly string[]): string {
+  return each.filter((one) => one !== '').join('; ');
 }
 
 /** `now-1h (2026-11-25T10:00:00Z)` */

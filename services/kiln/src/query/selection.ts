@@ -2,7 +2,7 @@ import { ConfigError } from '@kiln/config';
 import { KilnError, parseProfileTypeId, parseSelector } from '@kiln/model';
 import type { Terminal } from '../terminal.ts';
 import { askQuerierJson, type Asker, type ProfileTypesJson } from './querier.ts';
-import { rangeText, type Range } from './range.ts';
+import { furtherBack, hints, rangeText, type Range } from './range.ts';
 
 /** What is asked about: profiles of one type whose labels match a selector. */
 export interface Selection {
@@ -82,5 +82,5 @@ export function tellNoSpans({ profileType, selector }: Selection, range: Range, 
 /** Tells on stderr that there is nothing, where it was looked for, and what to try. */
 export function tellEmpty({ profileType, selector }: Selection, range: Range, terminal: Terminal): void {
   terminal.err(`no profiles of ${profileType}${selector} from ${rangeText(range)}\n`);
-  terminal.err(`${terminal.command} query types lists what there is; --from now-24h looks further back\n`);
+  terminal.err(`${hints(`${terminal.command} query types lists what there is`, furtherBack(range))}\n`);
 }

@@ -83,6 +83,8 @@ async function series(argv: readonly string[], screen: Terminal): Promise<number
   const asker = { remote, terminal };
   const selection = await selectionOf(flags.rest, 'series', asker, range);
   const steps = stepsOf(range, wanted.stepMs);
+  if (wanted.stepMs === 0 && flags.given.has(settings.stepMs))
+    terminal.err(`note: --step 0 is one that makes at most 60 points: ${formatDuration(steps.stepMs)}\n`);
   const answer = await askQuerierJson<SeriesAnswer>(asker, 'SelectSeries', {
     profileTypeID: selection.profileType,
     labelSelector: selection.selector,

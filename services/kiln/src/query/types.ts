@@ -4,7 +4,7 @@ import type { Command, Terminal } from '../terminal.ts';
 import { csvText, jsonText, tableOutputOf, tableOutputSettings } from './output.ts';
 import { intoFile } from './write-result.ts';
 import { askQuerierJson, queryRemoteSettings, type ProfileTypesJson } from './querier.ts';
-import { rangeOf, rangeSettings, rangeText } from './range.ts';
+import { furtherBack, hints, rangeOf, rangeSettings, rangeText } from './range.ts';
 
 const schema = { output: tableOutputSettings, range: rangeSettings, remote: queryRemoteSettings };
 
@@ -36,7 +36,7 @@ async function types(argv: readonly string[], screen: Terminal): Promise<number>
   );
   if (profileTypes.length === 0) {
     terminal.err(`no profiles at all from ${rangeText(range)}\n`);
-    terminal.err(`--from now-24h looks further back; ${terminal.command} push --example sends a first profile\n`);
+    terminal.err(`${hints(furtherBack(range), `${terminal.command} push --example sends a first profile`)}\n`);
   }
   if (output === 'json') terminal.out(jsonText({ profileTypes }));
   else if (output === 'csv' || profileTypes.length > 0) {
