@@ -57,10 +57,11 @@ export function storeLine(life: Life, sleepy = 0): ObjectStore {
       isWrite || rate === 1 ? rate : rate / 8,
     ) as [number, number];
     const number = world.nextWrite();
+    const write = { by: life.name, askedMs: clock.nowMs() };
     const planned = world.plan?.(name, key);
     const effect = async (): Promise<T> => {
       const result = await run();
-      if (isWrite) world.landed(name, key, number);
+      if (isWrite) world.landed(name, key, number, write);
       return result;
     };
     await delay();

@@ -4,6 +4,7 @@ import { Clients, type Reader } from './clients.ts';
 import { Cluster } from './cluster.ts';
 import type { Mark } from './ledger.ts';
 import { CALM, DOWN, ROUGH } from './line.ts';
+import { Space } from './space.ts';
 import type { Tally } from './tally.ts';
 import { HOUR, MINUTE, World } from './world.ts';
 
@@ -56,9 +57,16 @@ class Simulation {
     this.#retentionMs = world.pick([10, 20, 30]) * HOUR;
     this.#lossy = world.chance(0.2);
     world.ledger.windowMs = world.pick([10 * MINUTE, 71 * MINUTE, 2 * HOUR]);
+    const onDisk = !this.#lossy && world.chance(0.35);
+    if (!onDisk && world.chance(0.35))
+      world.space = new Space(world, {
+        totalBytes: world.pick([70_000, 100_000]),
+        maxStoredBytes: world.pick([0, 4_000, 8_000]),
+        retentionMs: this.#retentionMs,
+      });
     this.#cluster = new Cluster(world, {
       retentionMs: this.#retentionMs,
-      onDisk: !this.#lossy && world.chance(0.35),
+      onDisk,
       cuts: {
         maxAgeMs: world.pick([1, 5, 30]) * MINUTE,
         maxBytes: 64 << 20,
@@ -101,13 +109,13 @@ class Simulation {
     else if (dice < 0.93) this.#changeWeather();
     else if (dice < 0.95) this.#setClock();
     else if (world.machine !== undefined) this.#cluster.losePower();
+    else if (world.space !== undefined && world.chance(0.5)) this.#fillDisk(world.space);
     else if (this.#lossy) this.#lose();
     else this.#push();
   }
 
-  #push(): void {
+  #push(tenant: TenantId = this.world.pick(TENANTS)): void {
     const { world } = this;
-    const tenant = world.pick(TENANTS);
     const marks = Array.from({ length: world.chance(0.7) ? 1 : 3 }, () => {
       const late = world.chance(0.2);
       if (late) world.tally.add('late data');
@@ -177,6 +185,15 @@ class Simulation {
     }
   }
 
+  /** Somebody else takes room on the disk for a while. */
+  #fillDisk(space: Space): void {
+    const { world } = this;
+    const share = world.random() * 0.5;
+    world.note(`others fill ${(share * 100).toFixed(1)} % of the disk`);
+    space.fill(share);
+    void world.clock.sleep(world.random() * 2 * HOUR).then(() => space.fill(0));
+  }
+
   #query(reader: Reader, tenant: TenantId, atEnd = false): void {
     const { world } = this;
     const number = this.#cluster.readers.indexOf(reader);
@@ -187,13 +204,17 @@ class Simulation {
 
   async #judge(reader: Reader, tenant: TenantId, atEnd: boolean): Promise<void> {
     const { world } = this;
-    const acknowledged = world.ledger.acknowledged;
+    const { now } = world.ledger;
+    const room = world.space && {
+      mayBeGone: (mark: Mark): boolean => world.space!.mayBeGone(tenant, mark.timeMs),
+      isFresh: reader === this.#cluster.readers[0],
+    };
     const askedMs = world.clock.nowMs();
     try {
       const sums = await reader.sums(tenant);
       const sinceMs = world.clock.nowMs() - this.#retentionMs + HOUR + MINUTE;
       const untilMs = askedMs - this.#retentionMs - HOUR;
-      const found = world.ledger.judge(tenant, sums, { acknowledged, sinceMs, untilMs });
+      const found = world.ledger.judge(tenant, sums, { ...now, sinceMs, untilMs, ...(room && { room }) });
       if (found !== undefined)
         world.break(
           `${found}; asked ${world.clock.nowMs() - askedMs} ms before by reader ${this.#cluster.readers.indexOf(reader)}`,
@@ -217,6 +238,7 @@ class Simulation {
     world.weather = CALM;
     world.logSkewMs = 0;
     world.diskFull = false;
+    world.space?.fill(0);
     world.machine?.disk.stopAt(Infinity);
     await world.advance(MINUTE);
     const { owners, compactors, readers } = this.#cluster;
@@ -224,6 +246,7 @@ class Simulation {
     await world.advance(MINUTE);
     for (const reader of readers) reader.setSkew(0);
     this.#cluster.startOwner([0, 1]);
+    for (const tenant of TENANTS) this.#push(tenant);
     await world.advance(10 * MINUTE);
     await this.#ask();
     await world.advance(LATEST_MS);
@@ -238,6 +261,9 @@ class Simulation {
     }
     if (world.machine !== undefined) await world.clock.run(world.lookAtAll());
     await world.advance(1);
+    const above = world.space?.above() ?? [];
+    if (above.length > 0) world.break(`after all trouble above their marks: ${above.join(', ')}`);
+    for (const tenant of TENANTS) compactor.room.check(tenant);
     for (const tenant of TENANTS) world.tally.add('blocks live', world.invariants.liveBlocks(tenant).length);
   }
 
