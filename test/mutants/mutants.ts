@@ -11,6 +11,7 @@ const ingester = 'services/ingester/src';
 const querier = 'services/querier/src';
 const compactor = 'services/compactor/src';
 const distributor = 'services/distributor/src';
+const kiln = 'services/kiln/src';
 
 /** One that no longer fits its file fails: rewrite it beside the code that changed. One that nobody notices is a hole in the tests. */
 export const mutants: readonly Mutant[] = [
@@ -398,5 +399,54 @@ export const mutants: readonly Mutant[] = [
     from: 'known.count + weight > limit',
     to: 'known.count > limit',
     noticedBy: `${distributor}/active-series.test.ts`,
+  },
+  {
+    name: 'room is made as if nothing might be stored',
+    file: `${compactor}/room.ts`,
+    from: '? this.#overDisk(SLACK) : 0;',
+    to: '? this.#overDisk(1) : 0;',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'room is made below the mark of the disk',
+    file: `${compactor}/room.ts`,
+    from: "'oldest-goes' && this.#overDisk(0) > 0",
+    to: "'oldest-goes' && this.#overDisk(0.3) > 0",
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'the limit of a tenant is not looked at when room is made',
+    file: `${compactor}/room.ts`,
+    from: 'maxStoredBytes === 0 || stored <= maxStoredBytes) return 0;',
+    to: 'maxStoredBytes === 0 || stored <= Infinity) return 0;',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'the newest goes first',
+    file: `${compactor}/janitor.ts`,
+    from: 'view.index.blocks.toSorted((a, b) => a.maxMs - b.maxMs);',
+    to: 'view.index.blocks.toSorted((a, b) => b.maxMs - a.maxMs);',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'for the disk the oldest of one tenant goes, not of all',
+    file: `${compactor}/janitor.ts`,
+    from: 'all.sort((a, b) => a.block.maxMs - b.block.maxMs);',
+    to: '',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'blocks are deleted before the index lets them go',
+    file: `${compactor}/janitor.ts`,
+    from: 'const names = new Set(blocks.map(({ object }) => object));',
+    to: 'const names = new Set(blocks.map(({ object }) => object)); for (const name of names) await catalog.objects.delete(name);',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'what went for room keeps its bytes',
+    file: `${compactor}/janitor.ts`,
+    from: 'if (index !== undefined) view.index = index;\n    return deleteTombstones(catalog, tenant, 0);',
+    to: 'if (index !== undefined) view.index = index;\n    return 0;',
+    noticedBy: `${compactor}/compactor.test.ts`,
   },
 ];

@@ -60,8 +60,8 @@ class Simulation {
     const onDisk = !this.#lossy && world.chance(0.35);
     if (!onDisk && world.chance(0.35))
       world.space = new Space(world, {
-        totalBytes: world.pick([70_000, 100_000]),
-        maxStoredBytes: world.pick([0, 4_000, 8_000]),
+        totalBytes: world.pick([50_000, 80_000]),
+        maxStoredBytes: world.pick([0, 0, 3_000, 6_000]),
         retentionMs: this.#retentionMs,
       });
     this.#cluster = new Cluster(world, {
@@ -188,10 +188,10 @@ class Simulation {
   /** Somebody else takes room on the disk for a while. */
   #fillDisk(space: Space): void {
     const { world } = this;
-    const share = world.random() * 0.5;
+    const share = 0.2 + world.random() * 0.6;
     world.note(`others fill ${(share * 100).toFixed(1)} % of the disk`);
     space.fill(share);
-    void world.clock.sleep(world.random() * 2 * HOUR).then(() => space.fill(0));
+    void world.clock.sleep(world.random() * 4 * HOUR).then(() => space.fill(0));
   }
 
   #query(reader: Reader, tenant: TenantId, atEnd = false): void {
@@ -256,14 +256,15 @@ class Simulation {
       world.note('the last compactor begins a round');
       compactor.run(true);
       await world.advance(MINUTE);
+      const above = world.space?.above() ?? [];
+      if (above.length > 0) world.break(`after all trouble and a round above their marks: ${above.join(', ')}`);
       await this.#ask();
+      await compactor.room.look();
+      for (const tenant of TENANTS) compactor.room.check(tenant);
       await world.advance(ms);
     }
     if (world.machine !== undefined) await world.clock.run(world.lookAtAll());
     await world.advance(1);
-    const above = world.space?.above() ?? [];
-    if (above.length > 0) world.break(`after all trouble above their marks: ${above.join(', ')}`);
-    for (const tenant of TENANTS) compactor.room.check(tenant);
     for (const tenant of TENANTS) world.tally.add('blocks live', world.invariants.liveBlocks(tenant).length);
   }
 
