@@ -424,15 +424,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the newest goes first',
     file: `${compactor}/janitor.ts`,
-    from: 'view.index.blocks.toSorted((a, b) => a.maxMs - b.maxMs);',
-    to: 'view.index.blocks.toSorted((a, b) => b.maxMs - a.maxMs);',
+    from: '.toSorted((a, b) => a.block.maxMs - b.block.maxMs);',
+    to: '.toSorted((a, b) => b.block.maxMs - a.block.maxMs);',
     noticedBy: 'simulation',
   },
   {
     name: 'for the disk the oldest of one tenant goes, not of all',
     file: `${compactor}/janitor.ts`,
-    from: 'all.sort((a, b) => a.block.maxMs - b.block.maxMs);',
-    to: '',
+    from: 'firstBytes(oldest(), room.surplus())',
+    to: 'firstBytes([...own.values()].flat(), room.surplus())',
     noticedBy: 'simulation',
   },
   {
@@ -441,6 +441,20 @@ export const mutants: readonly Mutant[] = [
     from: 'const names = new Set(blocks.map(({ object }) => object));',
     to: 'const names = new Set(blocks.map(({ object }) => object)); for (const name of names) await catalog.objects.delete(name);',
     noticedBy: 'simulation',
+  },
+  {
+    name: 'room for the disk is made as if nothing had gone for the limits of tenants',
+    file: `${compactor}/janitor.ts`,
+    from: 'await room.look();\n    deleted +=',
+    to: 'deleted +=',
+    noticedBy: `${compactor}/compactor.test.ts`,
+  },
+  {
+    name: 'room is made before what is in blocks is trimmed',
+    file: `${compactor}/janitor.ts`,
+    from: 'let deleted = await this.#hurryTombstones(tenants, troubles);',
+    to: 'let deleted = await this.#makeRoom({ chains, tenants }, troubles);',
+    noticedBy: `${compactor}/compactor.test.ts`,
   },
   {
     name: 'what went for room keeps its bytes',

@@ -155,7 +155,11 @@ export class Invariants {
   storedBytes(): Map<string, number> {
     const bytes = new Map<string, number>();
     const add = (tenant: string, more: number): void => void bytes.set(tenant, (bytes.get(tenant) ?? 0) + more);
-    for (const tenant of this.#blocks.keys()) for (const { size } of this.liveBlocks(tenant)) add(tenant, size);
+    for (const tenant of this.#blocks.keys())
+      add(
+        tenant,
+        this.liveBlocks(tenant).reduce((sum, { size }) => sum + size, 0),
+      );
     for (const { log, seq } of this.#trim.logs) {
       for (let next = seq, found; (found = this.#bytes(manifestKey(log, next))) !== undefined; next++) {
         const { end, tenants } = this.#parse(found) as StoredManifest;

@@ -4,8 +4,9 @@ import { Clients, type Reader } from './clients.ts';
 import { Cluster } from './cluster.ts';
 import type { Mark } from './ledger.ts';
 import { CALM, DOWN, ROUGH } from './line.ts';
+import { OwnerNode } from './roles.ts';
 import { Space } from './space.ts';
-import type { Tally } from './tally.ts';
+import type { Happening, Tally } from './tally.ts';
 import { HOUR, MINUTE, World } from './world.ts';
 
 /** Things that happen in one run, a question after each, before the trouble ends. */
@@ -16,6 +17,13 @@ const TENANTS = ['ann', 'bob', 'team.x'] as TenantId[];
 const SERVICES = ['shop', 'cart', 'mail'];
 /** Writes that were answered with an error have landed by then. */
 const LATEST_MS = 3 * HOUR;
+const DAY = 24 * HOUR;
+const SKEWS: ReadonlyMap<number, Happening> = new Map([
+  [HOUR, 'clock +1 h'],
+  [-HOUR, 'clock -1 h'],
+  [DAY, 'clock +1 d'],
+  [-DAY, 'clock -1 d'],
+]);
 
 /** A promise was broken: the seed, what happened before, and what differs. */
 export class SimulationError extends Error {
@@ -58,9 +66,9 @@ class Simulation {
     this.#lossy = world.chance(0.2);
     world.ledger.windowMs = world.pick([10 * MINUTE, 71 * MINUTE, 2 * HOUR]);
     const onDisk = !this.#lossy && world.chance(0.35);
-    if (!onDisk && world.chance(0.35))
+    if (!onDisk && world.chance(0.4))
       world.space = new Space(world, {
-        totalBytes: world.pick([50_000, 80_000]),
+        totalBytes: world.pick([30_000, 60_000]),
         maxStoredBytes: world.pick([0, 0, 3_000, 6_000]),
         retentionMs: this.#retentionMs,
       });
@@ -150,19 +158,26 @@ class Simulation {
     world.note(`weather: ${world.weather === CALM ? 'calm' : world.weather === DOWN ? 'down' : 'rough'}`);
   }
 
-  /** A process, a reader or the logs get another clock. */
+  /**
+   * A process, a reader or the logs get another clock. A day is too much for one that deletes, when it is ahead; for one that says which times an answer
+   * may have; and for one that says until when records were lost, when it is behind.
+   */
   #setClock(): void {
     const { world } = this;
-    const skewMs = world.pick([HOUR, 0, -HOUR]);
-    if (skewMs !== 0) world.tally.add(skewMs > 0 ? 'clock +1 h' : 'clock -1 h');
-    const node = world.pick([...this.#cluster.owners, ...this.#cluster.compactors, undefined]);
+    const { owners, compactors, readers } = this.#cluster;
+    const node = world.pick([...owners, ...compactors, undefined]);
+    const isOwner = node instanceof OwnerNode;
+    const far = node === undefined ? [] : isOwner && this.#lossy ? [DAY] : isOwner ? [DAY, -DAY] : [-DAY];
+    const skewMs = world.pick([HOUR, 0, -HOUR, ...far]);
+    const name = SKEWS.get(skewMs);
+    if (name !== undefined) world.tally.add(name);
     world.note(`the clock of ${node?.life.name ?? 'the logs and readers'} is ${skewMs / MINUTE} min ahead`);
     if (node !== undefined) {
       node.life.skewMs = skewMs;
     } else {
       // On a machine the ledger takes the time of sending for the stamp: the two must not drift apart.
       if (world.machine === undefined) world.logSkewMs = skewMs;
-      for (const reader of this.#cluster.readers) reader.setSkew(skewMs);
+      for (const reader of readers) reader.setSkew(skewMs);
     }
   }
 
@@ -188,7 +203,7 @@ class Simulation {
   /** Somebody else takes room on the disk for a while. */
   #fillDisk(space: Space): void {
     const { world } = this;
-    const share = 0.2 + world.random() * 0.6;
+    const share = 0.2 + world.random() * 0.7;
     world.note(`others fill ${(share * 100).toFixed(1)} % of the disk`);
     space.fill(share);
     void world.clock.sleep(world.random() * 4 * HOUR).then(() => space.fill(0));

@@ -118,18 +118,27 @@ export class Space {
     this.#rounds.set(compactor, [...before, this.#world.clock.nowMs()]);
   }
 
-  /** Of a round that had no trouble. Where tenants have no limit of their own, the oldest of all of them went first. */
+  /** After a round without trouble no tenant has more than its limit in blocks that it knew; where none has a limit, the oldest of all went first. */
   roundEnds(compactor: string): void {
-    if (this.maxStoredBytes > 0) return;
+    const { invariants } = this.#world;
     const sinceMs = this.#rounds.get(compactor)!.at(-1)!;
+    if (this.maxStoredBytes > 0) {
+      for (const tenant of invariants.tenants()) {
+        const known = invariants.liveBlocks(tenant).filter(({ object }) => this.#liveMs.get(object)! < sinceMs);
+        const bytes = known.reduce((sum, { size }) => sum + size, 0);
+        if (bytes > this.maxStoredBytes)
+          this.#world.break(`${tenant} keeps blocks of ${bytes} bytes, allowed are ${this.maxStoredBytes}`);
+      }
+      return;
+    }
     const went = this.#went.filter(({ write }) => write.by === compactor && write.askedMs >= sinceMs);
-    if (went.length === 0) return;
-    const stay = this.#world.invariants.tenants().flatMap((tenant) => this.#world.invariants.liveBlocks(tenant));
-    this.#oldestFirst(
-      went.flatMap(({ blocks }) => blocks),
-      stay,
-      sinceMs,
-    );
+    const stay = invariants.tenants().flatMap((tenant) => invariants.liveBlocks(tenant));
+    if (went.length > 0)
+      this.#oldestFirst(
+        went.flatMap(({ blocks }) => blocks),
+        stay,
+        sinceMs,
+      );
   }
 
   /** Whether a profile of that time may have gone. */

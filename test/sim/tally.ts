@@ -21,6 +21,8 @@ export const HAPPENINGS = {
     'two compactors',
     'clock +1 h',
     'clock -1 h',
+    'clock +1 d',
+    'clock -1 d',
     'client retry',
     'late data',
     'stale reader',
