@@ -68,7 +68,7 @@ class Simulation {
     const onDisk = !this.#lossy && world.chance(0.35);
     if (!onDisk && world.chance(0.4))
       world.space = new Space(world, {
-        totalBytes: world.pick([30_000, 60_000]),
+        totalBytes: world.pick([35_000, 60_000]),
         maxStoredBytes: world.pick([0, 0, 3_000, 6_000]),
         retentionMs: this.#retentionMs,
       });
@@ -275,7 +275,7 @@ class Simulation {
       if (above.length > 0) world.break(`after all trouble and a round above their marks: ${above.join(', ')}`);
       await this.#ask();
       await compactor.room.look();
-      for (const tenant of TENANTS) compactor.room.check(tenant);
+      if (world.space?.isFull !== true) for (const tenant of TENANTS) compactor.room.check(tenant);
       await world.advance(ms);
     }
     if (world.machine !== undefined) await world.clock.run(world.lookAtAll());

@@ -148,10 +148,17 @@ export class Space {
     );
   }
 
-  /** What is still above its mark: nothing, once trouble is over and everything is compacted. */
+  /** Whether the disk is above its mark. */
+  get isFull(): boolean {
+    return this.#disk.isAbove;
+  }
+
+  /** What is above its mark and has blocks that might go. */
   above(): string[] {
-    const tenants = [...this.#tenants].filter(([, { isAbove }]) => isAbove).map(([tenant]) => tenant);
-    return this.#disk.isAbove ? ['the disk', ...tenants] : tenants;
+    const { invariants } = this.#world;
+    const having = invariants.tenants().filter((tenant) => invariants.liveBlocks(tenant).length > 0);
+    const above = having.filter((tenant) => this.#tenants.get(tenant)?.isAbove);
+    return this.isFull && having.length > 0 ? ['the disk', ...above] : above;
   }
 }
 
