@@ -19,10 +19,10 @@ export interface StoredBlock {
   readonly size: number;
 }
 
-/** Whose write it is, and when it was asked for: it may land hours later. */
+/** Whose write it is, and the number of its call: it may land hours later. */
 export interface Write {
   readonly by: string;
-  readonly askedMs: number;
+  readonly number: number;
 }
 
 interface StoredIndex {

@@ -85,7 +85,7 @@ export class CompactorNode {
     const { space } = world;
     const limits = (): Limits => ({ ...defaultLimits, retentionPeriodMs, maxStoredBytes: space?.maxStoredBytes ?? 0 });
     const { clock } = this.life;
-    this.room = new Room(space?.config ?? UNBOUNDED, { usage: async () => space?.usage(), limits, clock });
+    this.room = new Room(space?.config ?? UNBOUNDED, { usage: async () => space?.usage(name), limits, clock });
     this.compactor = new Compactor(config, {
       catalog,
       room: this.room,

@@ -24,7 +24,8 @@ interface Went {
 
 /**
  * The disk that the store of a run shares with others, and the judge of what goes for room: it goes only while the disk or its tenant is above the
- * mark, no more of it than needed, and the oldest first. It knows of a compactor no more than when its rounds begin and end.
+ * mark, no more of it than needed, and the oldest first. All it knows of a compactor is when its rounds begin and end, and when it looks at the disk.
+ * What was before what is told by the numbers that calls have.
  */
 export class Space {
   readonly config: RoomConfig = { highWater: HIGH_WATER, whenFull: 'oldest-goes' };
@@ -33,13 +34,15 @@ export class Space {
   readonly #totalBytes: number;
   readonly #retentionMs: number;
   readonly #sizes = new Map<string, number>();
-  readonly #disk: Level;
-  readonly #tenants = new Map<string, Level>();
-  /** Since when a block is live. */
-  readonly #liveMs = new Map<string, number>();
-  readonly #went: Went[] = [];
+  /** By compactor, how much had to go for the disk when it looked. */
+  readonly #looks = new Map<string, Course>();
+  /** By tenant, how much has to go for its own limit. */
+  readonly #above = new Map<string, Course>();
   /** By compactor, when its rounds began. */
   readonly #rounds = new Map<string, number[]>();
+  /** Since when a block is live. */
+  readonly #live = new Map<string, number>();
+  readonly #went: Went[] = [];
   #storedBytes = 0;
   #othersBytes = 0;
 
@@ -48,40 +51,48 @@ export class Space {
     this.#totalBytes = totalBytes;
     this.#retentionMs = retentionMs;
     this.maxStoredBytes = maxStoredBytes;
-    this.#disk = new Level(HIGH_WATER * totalBytes, SLACK * totalBytes);
   }
 
-  usage(): DiskUsage {
-    return { usedBytes: this.#storedBytes + this.#othersBytes, totalBytes: this.#totalBytes };
+  /** A compactor looks at the disk. */
+  usage(compactor: string): DiskUsage {
+    const usedBytes = this.#storedBytes + this.#othersBytes;
+    if (this.isFull) this.#world.tally.add('disk above its mark');
+    of(this.#looks, compactor).add(
+      this.#world.nextCall(),
+      surplus(usedBytes, HIGH_WATER * this.#totalBytes, this.#totalBytes),
+    );
+    return { usedBytes, totalBytes: this.#totalBytes };
+  }
+
+  /** Whether the disk is above its mark. */
+  get isFull(): boolean {
+    return this.#storedBytes + this.#othersBytes > HIGH_WATER * this.#totalBytes;
   }
 
   /** What others have on the disk from now on, as a share of it. */
   fill(share: number): void {
     this.#othersBytes = share * this.#totalBytes;
-    this.#look();
   }
 
   /** A write has taken effect. */
   landed(key: string): void {
-    const bytes = this.#world.stored.objects.get(key)?.bytes.length ?? 0;
+    const { stored, invariants, tally } = this.#world;
+    const bytes = stored.objects.get(key)?.bytes.length ?? 0;
     this.#storedBytes += bytes - (this.#sizes.get(key) ?? 0);
     this.#sizes.set(key, bytes);
-    this.#look();
     if (this.maxStoredBytes === 0 || !/^log\/[^/]+\/m\/|^tenants\/[^/]+\/index$/.test(key)) return;
-    for (const [tenant, storedBytes] of this.#world.invariants.storedBytes()) {
-      const level = this.#tenants.get(tenant) ?? new Level(this.maxStoredBytes, SLACK * this.maxStoredBytes);
-      this.#tenants.set(tenant, level);
-      if (level.set(this.#world.clock.nowMs(), storedBytes)) this.#world.tally.add('tenant above its limit');
+    for (const [tenant, storedBytes] of invariants.storedBytes()) {
+      const course = of(this.#above, tenant);
+      const was = course.last;
+      course.add(this.#world.nextCall(), surplus(storedBytes, this.maxStoredBytes, this.maxStoredBytes));
+      if (was === 0 && course.last > 0) tally.add('tenant above its limit');
     }
-  }
-
-  #look(): void {
-    if (this.#disk.set(this.#world.clock.nowMs(), this.usage().usedBytes)) this.#world.tally.add('disk above its mark');
   }
 
   /** An index names these blocks now. */
   indexed(blocks: readonly StoredBlock[]): void {
-    for (const { object } of blocks) if (!this.#liveMs.has(object)) this.#liveMs.set(object, this.#world.clock.nowMs());
+    const now = this.#world.nextCall();
+    for (const { object } of blocks) if (!this.#live.has(object)) this.#live.set(object, now);
   }
 
   /** Blocks that went without others in their place. @returns how many of them went for room: those that are not past retention. */
@@ -91,54 +102,53 @@ export class Space {
     this.#went.push({ tenant, blocks, write });
     this.#world.tally.add('blocks gone for room', blocks.length);
     this.#world.note(`${write.by} lets ${blocks.length} blocks of ${tenant} go for room`);
-    const sinceMs = this.#rounds.get(write.by)?.findLast((ms) => ms <= write.askedMs) ?? write.askedMs;
-    const most = Math.max(
-      this.#disk.most(sinceMs, write.askedMs),
-      this.#tenants.get(tenant)?.most(sinceMs, write.askedMs) ?? 0,
-    );
-    const newest = blocks.reduce((a, b) => (b.maxMs > a.maxMs ? b : a));
-    const bytes = blocks.reduce((sum, { size }) => sum + size, 0) - newest.size;
-    if (most === 0) this.#world.break(`blocks of ${tenant} went for room, and there was room`);
-    else if (bytes >= most)
-      this.#world.break(`${bytes} bytes of ${tenant} and a block more went for room, ${most} were enough`);
-    this.#oldestFirst(blocks, stay, sinceMs);
+    const began = this.#rounds.get(write.by)?.findLast((number) => number < write.number) ?? 0;
+    const forDisk = of(this.#looks, write.by).at(write.number);
+    const enough = Math.max(forDisk, of(this.#above, tenant).most(began, write.number));
+    // For the disk blocks of all tenants go together.
+    const all = this.maxStoredBytes > 0 ? blocks : this.#wentSince(write.by, began);
+    const bytes = sizeOf(all) - all.reduce((a, b) => (b.maxMs > a.maxMs ? b : a)).size;
+    if (enough === 0) this.#world.break(`blocks of ${tenant} went for room, and there was room`);
+    else if (bytes >= enough)
+      this.#world.break(`${bytes} bytes and a block more went for room, of ${tenant} at last; ${enough} were enough`);
+    this.#oldestFirst(blocks, stay, began);
     return blocks.length;
   }
 
-  #oldestFirst(went: readonly StoredBlock[], stay: readonly StoredBlock[], sinceMs: number): void {
+  #wentSince(compactor: string, began: number): StoredBlock[] {
+    return this.#went.flatMap(({ blocks, write }) => (write.by === compactor && write.number > began ? blocks : []));
+  }
+
+  #oldestFirst(went: readonly StoredBlock[], stay: readonly StoredBlock[], began: number): void {
     const newestMs = Math.max(...went.map(({ maxMs }) => maxMs));
-    // What came after a round began may not be known in it.
-    const older = stay.find(({ object, maxMs }) => maxMs < newestMs && this.#liveMs.get(object)! < sinceMs);
+    const older = this.#known(stay, began).find(({ maxMs }) => maxMs < newestMs);
     if (older !== undefined)
       this.#world.break(`blocks up to ${newestMs} went for room, and ${older.object} up to ${older.maxMs} stays`);
   }
 
+  /** Those that were live when a round began: what came later may not be known in it. */
+  #known(blocks: readonly StoredBlock[], began: number): StoredBlock[] {
+    return blocks.filter(({ object }) => this.#live.get(object)! < began);
+  }
+
   roundBegins(compactor: string): void {
-    const before = this.#rounds.get(compactor) ?? [];
-    this.#rounds.set(compactor, [...before, this.#world.clock.nowMs()]);
+    this.#rounds.set(compactor, [...(this.#rounds.get(compactor) ?? []), this.#world.nextCall()]);
   }
 
   /** After a round without trouble no tenant has more than its limit in blocks that it knew; where none has a limit, the oldest of all went first. */
   roundEnds(compactor: string): void {
     const { invariants } = this.#world;
-    const sinceMs = this.#rounds.get(compactor)!.at(-1)!;
+    const began = this.#rounds.get(compactor)!.at(-1)!;
     if (this.maxStoredBytes > 0) {
       for (const tenant of invariants.tenants()) {
-        const known = invariants.liveBlocks(tenant).filter(({ object }) => this.#liveMs.get(object)! < sinceMs);
-        const bytes = known.reduce((sum, { size }) => sum + size, 0);
+        const bytes = sizeOf(this.#known(invariants.liveBlocks(tenant), began));
         if (bytes > this.maxStoredBytes)
           this.#world.break(`${tenant} keeps blocks of ${bytes} bytes, allowed are ${this.maxStoredBytes}`);
       }
       return;
     }
-    const went = this.#went.filter(({ write }) => write.by === compactor && write.askedMs >= sinceMs);
     const stay = invariants.tenants().flatMap((tenant) => invariants.liveBlocks(tenant));
-    if (went.length > 0)
-      this.#oldestFirst(
-        went.flatMap(({ blocks }) => blocks),
-        stay,
-        sinceMs,
-      );
+    this.#oldestFirst(this.#wentSince(compactor, began), stay, began);
   }
 
   /** Whether a profile of that time may have gone. */
@@ -148,50 +158,49 @@ export class Space {
     );
   }
 
-  /** Whether the disk is above its mark. */
-  get isFull(): boolean {
-    return this.#disk.isAbove;
-  }
-
   /** What is above its mark and has blocks that might go. */
   above(): string[] {
     const { invariants } = this.#world;
     const having = invariants.tenants().filter((tenant) => invariants.liveBlocks(tenant).length > 0);
-    const above = having.filter((tenant) => this.#tenants.get(tenant)?.isAbove);
+    const above = having.filter((tenant) => of(this.#above, tenant).last > 0);
     return this.isFull && having.length > 0 ? ['the disk', ...above] : above;
   }
 }
 
-/** How many bytes there were, and when. */
-class Level {
-  readonly #mark: number;
-  readonly #slack: number;
-  readonly #was: { readonly sinceMs: number; readonly bytes: number }[] = [];
+/** How much has to go when so much is there; 0 = it is not above its mark. */
+function surplus(bytes: number, mark: number, whole: number): number {
+  return bytes > mark ? bytes - mark + SLACK * whole : 0;
+}
 
-  constructor(mark: number, slack: number) {
-    this.#mark = mark;
-    this.#slack = slack;
+function sizeOf(blocks: readonly StoredBlock[]): number {
+  return blocks.reduce((sum, { size }) => sum + size, 0);
+}
+
+function of(courses: Map<string, Course>, name: string): Course {
+  const course = courses.get(name) ?? new Course();
+  courses.set(name, course);
+  return course;
+}
+
+/** What an amount was in the course of a run. */
+class Course {
+  readonly #was: { readonly since: number; readonly amount: number }[] = [{ since: 0, amount: 0 }];
+
+  add(since: number, amount: number): void {
+    this.#was.push({ since, amount });
   }
 
-  get isAbove(): boolean {
-    return (this.#was.at(-1)?.bytes ?? 0) > this.#mark;
+  get last(): number {
+    return this.#was.at(-1)!.amount;
   }
 
-  /** @returns whether it is above the mark and was not before. */
-  set(nowMs: number, bytes: number): boolean {
-    const wasAbove = this.isAbove;
-    this.#was.push({ sinceMs: nowMs, bytes });
-    return this.isAbove && !wasAbove;
+  at(number: number): number {
+    return this.#was.findLast(({ since }) => since < number)?.amount ?? 0;
   }
 
-  /** How much had to go when there was most, from one time to another; 0 = it was never above the mark. */
-  most(fromMs: number, toMs: number): number {
-    let most = 0;
-    for (let i = this.#was.length - 1; i >= 0; i--) {
-      const { sinceMs, bytes } = this.#was[i]!;
-      if (sinceMs <= toMs && bytes > this.#mark) most = Math.max(most, bytes - this.#mark + this.#slack);
-      if (sinceMs < fromMs) break;
-    }
-    return most;
+  /** The most it was from one number to another. */
+  most(from: number, to: number): number {
+    const within = this.#was.filter(({ since }) => since > from && since < to).map(({ amount }) => amount);
+    return Math.max(this.at(from), ...within);
   }
 }

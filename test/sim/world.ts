@@ -163,18 +163,19 @@ export class World {
   async lookAtAll(): Promise<void> {
     const keys = await this.objects.list('', { limit: 1_000 });
     for (const key of keys) await this.stored.put(key, (await this.objects.get(key))!.bytes);
-    const write = { by: 'the machine', askedMs: this.clock.nowMs() };
+    const write = { by: 'the machine', number: this.nextCall() };
     for (const key of keys) this.invariants.afterWrite('put', key, write);
   }
 
-  nextWrite(): number {
+  /** Numbers calls, and whatever has to be told to be before or after one. */
+  nextCall(): number {
     return ++this.#calls;
   }
 
-  /** A write has taken effect. @param number of its call. */
-  landed(operation: string, key: string, number: number, write: Write): void {
-    if (number < this.#lastLanded) this.tally.add('store: writes reordered');
-    this.#lastLanded = Math.max(this.#lastLanded, number);
+  /** A write has taken effect. */
+  landed(operation: string, key: string, write: Write): void {
+    if (write.number < this.#lastLanded) this.tally.add('store: writes reordered');
+    this.#lastLanded = Math.max(this.#lastLanded, write.number);
     if (operation !== 'delete' && !this.#createdMs.has(key)) this.#createdMs.set(key, this.clock.nowMs());
     if (this.machine === undefined) this.invariants.afterWrite(operation, key, write);
     this.space?.landed(key);
