@@ -11,6 +11,7 @@ const ingester = 'services/ingester/src';
 const querier = 'services/querier/src';
 const compactor = 'services/compactor/src';
 const distributor = 'services/distributor/src';
+const kiln = 'services/kiln/src';
 
 /** One that no longer fits its file fails: rewrite it beside the code that changed. One that nobody notices is a hole in the tests. */
 export const mutants: readonly Mutant[] = [
@@ -447,5 +448,117 @@ export const mutants: readonly Mutant[] = [
     from: 'known.count + weight > limit',
     to: 'known.count > limit',
     noticedBy: `${distributor}/active-series.test.ts`,
+  },
+  {
+    name: 'room is made as if nothing might be stored',
+    file: `${compactor}/room.ts`,
+    from: '? this.#overDisk(SLACK) : 0;',
+    to: '? this.#overDisk(1) : 0;',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'room is made below the mark of the disk',
+    file: `${compactor}/room.ts`,
+    from: 'this.#config.highWater - below',
+    to: 'this.#config.highWater / 2 - below',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'the limit of a tenant is not looked at when room is made',
+    file: `${compactor}/room.ts`,
+    from: 'maxStoredBytes === 0 || stored <= maxStoredBytes) return 0;',
+    to: 'maxStoredBytes === 0 || stored <= Infinity) return 0;',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'the newest goes first',
+    file: `${compactor}/janitor.ts`,
+    from: '.toSorted((a, b) => a.block.maxMs - b.block.maxMs);',
+    to: '.toSorted((a, b) => b.block.maxMs - a.block.maxMs);',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'for the disk the oldest of one tenant goes, not of all',
+    file: `${compactor}/janitor.ts`,
+    from: 'firstBytes(oldest(), room.surplus())',
+    to: 'firstBytes([...own.values()].flat(), room.surplus())',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'blocks are deleted before the index lets them go',
+    file: `${compactor}/janitor.ts`,
+    from: 'const names = new Set(blocks.map(({ object }) => object));',
+    to: 'const names = new Set(blocks.map(({ object }) => object)); for (const name of names) await catalog.objects.delete(name);',
+    noticedBy: 'simulation',
+  },
+  {
+    name: 'room for the disk is made as if nothing had gone for the limits of tenants',
+    file: `${compactor}/janitor.ts`,
+    from: 'await room.look();\n    deleted +=',
+    to: 'deleted +=',
+    noticedBy: `${compactor}/compactor.test.ts`,
+  },
+  {
+    name: 'room is made before what is in blocks is trimmed',
+    file: `${compactor}/janitor.ts`,
+    from: 'let deleted = await this.#hurryTombstones(tenants, troubles);',
+    to: 'let deleted = await this.#makeRoom({ chains, tenants }, troubles);',
+    noticedBy: `${compactor}/compactor.test.ts`,
+  },
+  {
+    name: 'what went for room keeps its bytes',
+    file: `${compactor}/janitor.ts`,
+    from: 'if (index !== undefined) view.index = index;\n    return deleteTombstones(catalog, tenant, 0);',
+    to: 'if (index !== undefined) view.index = index;\n    return 0;',
+    noticedBy: `${compactor}/compactor.test.ts`,
+  },
+  {
+    name: 'verify: an object is believed whatever its checksums say',
+    file: `${kiln}/verify.ts`,
+    from: 'const problems = verifyObject(bytes, codecs).map(',
+    to: 'const problems = verifyObject(bytes, codecs).slice(0, 0).map(',
+    noticedBy: `${kiln}/verify.test.ts`,
+  },
+  {
+    name: 'verify: the checksum of ids is not looked at',
+    file: `${block}/verify.ts`,
+    from: 'if (directory.idsLen > 0) check(',
+    to: 'if (directory.idsLen > 1e9) check(',
+    noticedBy: `${kiln}/verify.test.ts`,
+  },
+  {
+    name: 'verify: an object is not compared with what names it',
+    file: `${kiln}/verify.ts`,
+    from: 'if (problems.length > 0 || naming === undefined) return problems;',
+    to: 'if (problems.length >= 0 || naming === undefined) return problems;',
+    noticedBy: `${kiln}/verify.test.ts`,
+  },
+  {
+    name: 'verify: rows in quarantine are not named',
+    file: `${kiln}/verify.ts`,
+    from: 'for (const { object, rows, reason } of quarantine)',
+    to: 'for (const { object, rows, reason } of quarantine.slice(quarantine.length))',
+    noticedBy: `${kiln}/verify.test.ts`,
+  },
+  {
+    name: 'import: what began to be sent is not known to the next import',
+    file: `${kiln}/import-journal.ts`,
+    from: 'this.#begun.set(line.slice(BEGUN.length + at!.length + 1), Number(at));',
+    to: 'void at;',
+    noticedBy: `${kiln}/import-journal.test.ts`,
+  },
+  {
+    name: 'import: one file is as good as another',
+    file: `${kiln}/import-journal.ts`,
+    from: 'JSON.stringify([digest, url, tenant, labels])',
+    to: 'JSON.stringify([digest.length, url, tenant, labels])',
+    noticedBy: `${kiln}/import-journal.test.ts`,
+  },
+  {
+    name: 'import: a line that was cut short spoils the next',
+    file: `${kiln}/import-journal.ts`,
+    from: "if (torn) await file.appendFile('\\n');",
+    to: '',
+    noticedBy: `${kiln}/import-journal.test.ts`,
   },
 ];

@@ -46,6 +46,8 @@ export class Clients {
       acknowledged: false,
       kept: 0,
       keptMs: 0,
+      keptAt: 0,
+      seen: undefined,
     };
     const { records } = this.#placer(new Life(world, 'placing')).place(
       tenant,

@@ -4,16 +4,31 @@ interface StoredManifest {
   readonly start: number;
   readonly end: number;
   readonly object?: string;
+  readonly tenants: readonly { readonly tenant: string; readonly len: number }[];
 }
 
 interface StoredTrim {
   readonly logs: readonly { readonly log: string; readonly seq: number; readonly T: number }[];
 }
 
+/** A block that an index names. */
+export interface StoredBlock {
+  readonly object: string;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly size: number;
+}
+
+/** Whose write it is, and the number of its call: it may land hours later. */
+export interface Write {
+  readonly by: string;
+  readonly number: number;
+}
+
 interface StoredIndex {
   readonly rev: number;
   readonly contained: readonly { readonly log: string; readonly upTo: number }[];
-  readonly blocks: readonly { readonly object: string; readonly maxMs: number }[];
+  readonly blocks: readonly StoredBlock[];
   readonly quarantine: readonly { readonly object: string }[];
   readonly tombstones: readonly { readonly object: string }[];
 }
@@ -28,7 +43,7 @@ export class Invariants {
   readonly #parsed = new WeakMap<Uint8Array, unknown>();
   /** By key, the manifests that were ever at or above `seq`. */
   readonly #believed = new Map<string, Uint8Array>();
-  readonly #blocks = new Map<string, ReadonlySet<string>>();
+  readonly #blocks = new Map<string, readonly StoredBlock[]>();
   readonly #contained = new Map<string, number>();
   readonly #T = new Map<string, number>();
 
@@ -36,12 +51,12 @@ export class Invariants {
     this.#world = world;
   }
 
-  afterWrite(operation: string, key: string): void {
-    const found = this.#look(operation, key);
+  afterWrite(operation: string, key: string, write: Write): void {
+    const found = this.#look(operation, key, write);
     if (found !== undefined) this.#world.break(`after ${operation} ${key}: ${found}`);
   }
 
-  #look(operation: string, key: string): string | undefined {
+  #look(operation: string, key: string, write: Write): string | undefined {
     if (operation === 'delete') return this.#deleted(key);
     if (key === 'log/trim') {
       for (const { log, T } of this.#trim.logs) {
@@ -55,7 +70,7 @@ export class Invariants {
     }
     const [, kind, name] = /^(log|tenants)\/([^/]+)\//.exec(key) ?? [];
     if (kind === 'log' && key.includes('/m/')) return this.#tiles(name!);
-    if (kind === 'tenants' && key.endsWith('/index')) return this.#index(key, name!);
+    if (kind === 'tenants' && key.endsWith('/index')) return this.#index(key, name!, write);
     return undefined;
   }
 
@@ -86,9 +101,9 @@ export class Invariants {
     }
   }
 
-  #index(key: string, tenant: string): string | undefined {
+  #index(key: string, tenant: string, write: Write): string | undefined {
     const index = this.#parse(this.#bytes(key)!) as StoredIndex;
-    this.#count(key, index);
+    this.#count(tenant, index, write);
     for (const { object } of [...index.blocks, ...index.quarantine]) {
       if (!object.startsWith(`tenants/${tenant}/`)) return `I8: the index of ${tenant} names ${object}`;
       if (this.#bytes(object) === undefined) return `I4: the index of ${tenant} names ${object}, which is gone`;
@@ -106,27 +121,58 @@ export class Invariants {
     this.#world.tally.add('objects deleted');
     const [, kind, name] = /^(log|tenants)\/([^/]+)\//.exec(key) ?? [];
     if (kind === 'log') return this.#tiles(name!);
-    const bytes = kind === 'tenants' ? this.#bytes(`tenants/${name}/index`) : undefined;
-    if (bytes === undefined) return key.endsWith('/index') ? 'I4: an index was deleted' : undefined;
-    const { blocks, quarantine } = this.#parse(bytes) as StoredIndex;
+    const index = kind === 'tenants' ? this.#storedIndex(name!) : undefined;
+    if (index === undefined) return key.endsWith('/index') ? 'I4: an index was deleted' : undefined;
+    const { blocks, quarantine } = index;
     const named = [...blocks, ...quarantine].some(({ object }) => object === key);
     return named ? `I4: the index of ${name} names it` : undefined;
   }
 
-  /** Blocks that are live no more were merged, or are past retention. */
-  #count(key: string, { blocks }: StoredIndex): void {
-    const before = this.#blocks.get(key) ?? new Set();
+  /** Blocks that are live no more were merged, are past retention, or went for room. */
+  #count(tenant: string, { blocks }: StoredIndex, write: Write): void {
+    const { space, tally } = this.#world;
+    const before = this.#blocks.get(tenant) ?? [];
+    this.#blocks.set(tenant, blocks);
+    space?.indexed(blocks);
     const now = new Set(blocks.map(({ object }) => object));
-    this.#blocks.set(key, now);
-    const gone = [...before].filter((object) => !now.has(object)).length;
-    if (gone === 0) return;
-    if ([...now].some((object) => !before.has(object))) this.#world.tally.add('merges');
-    else this.#world.tally.add('blocks past retention', gone);
+    const gone = before.filter(({ object }) => !now.has(object));
+    if (gone.length === 0) return;
+    const stay = before.filter(({ object }) => now.has(object));
+    if (blocks.length > stay.length) tally.add('merges');
+    else tally.add('blocks past retention', gone.length - (space?.went(tenant, gone, stay, write) ?? 0));
   }
 
-  liveBlocks(tenant: string): StoredIndex['blocks'] {
+  /** Tenants that have an index. */
+  tenants(): string[] {
+    return [...this.#blocks.keys()];
+  }
+
+  liveBlocks(tenant: string): readonly StoredBlock[] {
+    return this.#storedIndex(tenant)?.blocks ?? [];
+  }
+
+  /** By tenant, the bytes of its blocks, and of its parts in segments that no block contains. */
+  storedBytes(): Map<string, number> {
+    const bytes = new Map<string, number>();
+    const add = (tenant: string, more: number): void => void bytes.set(tenant, (bytes.get(tenant) ?? 0) + more);
+    for (const tenant of this.#blocks.keys())
+      add(
+        tenant,
+        this.liveBlocks(tenant).reduce((sum, { size }) => sum + size, 0),
+      );
+    for (const { log, seq } of this.#trim.logs) {
+      for (let next = seq, found; (found = this.#bytes(manifestKey(log, next))) !== undefined; next++) {
+        const { end, tenants } = this.#parse(found) as StoredManifest;
+        for (const { tenant, len } of tenants)
+          if (end > (this.#contained.get(`${tenant} ${log}`) ?? -1)) add(tenant, len);
+      }
+    }
+    return bytes;
+  }
+
+  #storedIndex(tenant: string): StoredIndex | undefined {
     const bytes = this.#bytes(`tenants/${tenant}/index`);
-    return bytes === undefined ? [] : (this.#parse(bytes) as StoredIndex).blocks;
+    return bytes === undefined ? undefined : (this.#parse(bytes) as StoredIndex);
   }
 
   get #trim(): StoredTrim {

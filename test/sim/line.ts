@@ -56,11 +56,11 @@ export function storeLine(life: Life, sleepy = 0): ObjectStore {
     const [errorBefore, errorAfter] = [world.weather.errorBefore, world.weather.errorAfter].map((rate) =>
       isWrite || rate === 1 ? rate : rate / 8,
     ) as [number, number];
-    const number = world.nextWrite();
+    const write = { by: life.name, number: world.nextCall() };
     const planned = world.plan?.(name, key);
     const effect = async (): Promise<T> => {
       const result = await run();
-      if (isWrite) world.landed(name, key, number);
+      if (isWrite) world.landed(name, key, write);
       return result;
     };
     await delay();

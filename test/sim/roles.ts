@@ -6,7 +6,7 @@ import { defaultLimits, type Limits } from '@kiln/tenant';
 import { buildBlocks } from '../../services/compactor/src/build-blocks.ts';
 import { Compactor, type Round } from '../../services/compactor/src/compactor.ts';
 import type { CompactorConfig } from '../../services/compactor/src/config.ts';
-import { Room } from '../../services/compactor/src/room.ts';
+import { Room, type RoomConfig } from '../../services/compactor/src/room.ts';
 import { Budget } from '../../services/ingester/src/budget.ts';
 import type { CutSettings } from '../../services/ingester/src/partition-core.ts';
 import { Partition } from '../../services/ingester/src/partition.ts';
@@ -70,20 +70,25 @@ export class OwnerNode {
   }
 }
 
+const UNBOUNDED: RoomConfig = { highWater: 1, whenFull: 'refuse' };
+
 /** A compactor, its blocks built in this thread. */
 export class CompactorNode {
   readonly life: Life;
   readonly compactor: Compactor;
+  readonly room: Room;
   round: Promise<Round | undefined> | undefined;
 
   constructor(world: World, name: string, config: CompactorConfig, retentionPeriodMs: number) {
     this.life = new Life(world, name);
     const catalog = world.catalogOf(this.life);
-    const limits = (): Limits => ({ ...defaultLimits, retentionPeriodMs });
+    const { space } = world;
+    const limits = (): Limits => ({ ...defaultLimits, retentionPeriodMs, maxStoredBytes: space?.maxStoredBytes ?? 0 });
     const { clock } = this.life;
+    this.room = new Room(space?.config ?? UNBOUNDED, { usage: async () => space?.usage(name), limits, clock });
     this.compactor = new Compactor(config, {
       catalog,
-      room: new Room({ highWater: 1, whenFull: 'refuse' }, { usage: async () => undefined, limits, clock }),
+      room: this.room,
       builder: { build: (job) => buildBlocks({ objects: catalog.objects, codecs }, job) },
       limits,
       longestRetentionMs: () => retentionPeriodMs,
@@ -96,11 +101,18 @@ export class CompactorNode {
 
   /** Begins a round, unless one is under way. */
   run(now: boolean): void {
-    this.round ??= this.life
+    if (this.round !== undefined) return;
+    const { name, world } = this.life;
+    world.space?.roundBegins(name);
+    this.round = this.life
       .outlives(this.compactor.round({ now }))
+      .then((round) => {
+        if (round?.troubles.length === 0) world.space?.roundEnds(name);
+        return round;
+      })
       .catch((error: unknown) => {
         if (KilnError.from(error).code === 'internal')
-          this.life.world.break(`a compactor failed: ${String((error as Error).stack)}`);
+          world.break(`a compactor failed: ${String((error as Error).stack)}`);
         return undefined;
       })
       .finally(() => (this.round = undefined));

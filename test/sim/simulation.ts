@@ -4,7 +4,9 @@ import { Clients, type Reader } from './clients.ts';
 import { Cluster } from './cluster.ts';
 import type { Mark } from './ledger.ts';
 import { CALM, DOWN, ROUGH } from './line.ts';
-import type { Tally } from './tally.ts';
+import { OwnerNode } from './roles.ts';
+import { Space } from './space.ts';
+import type { Happening, Tally } from './tally.ts';
 import { HOUR, MINUTE, World } from './world.ts';
 
 /** Things that happen in one run, a question after each, before the trouble ends. */
@@ -15,6 +17,13 @@ const TENANTS = ['ann', 'bob', 'team.x'] as TenantId[];
 const SERVICES = ['shop', 'cart', 'mail'];
 /** Writes that were answered with an error have landed by then. */
 const LATEST_MS = 3 * HOUR;
+const DAY = 24 * HOUR;
+const SKEWS: ReadonlyMap<number, Happening> = new Map([
+  [HOUR, 'clock +1 h'],
+  [-HOUR, 'clock -1 h'],
+  [DAY, 'clock +1 d'],
+  [-DAY, 'clock -1 d'],
+]);
 
 /** A promise was broken: the seed, what happened before, and what differs. */
 export class SimulationError extends Error {
@@ -56,9 +65,16 @@ class Simulation {
     this.#retentionMs = world.pick([10, 20, 30]) * HOUR;
     this.#lossy = world.chance(0.2);
     world.ledger.windowMs = world.pick([10 * MINUTE, 71 * MINUTE, 2 * HOUR]);
+    const onDisk = !this.#lossy && world.chance(0.35);
+    if (!onDisk && world.chance(0.4))
+      world.space = new Space(world, {
+        totalBytes: world.pick([35_000, 60_000]),
+        maxStoredBytes: world.pick([0, 0, 3_000, 6_000]),
+        retentionMs: this.#retentionMs,
+      });
     this.#cluster = new Cluster(world, {
       retentionMs: this.#retentionMs,
-      onDisk: !this.#lossy && world.chance(0.35),
+      onDisk,
       cuts: {
         maxAgeMs: world.pick([1, 5, 30]) * MINUTE,
         maxBytes: 64 << 20,
@@ -101,13 +117,13 @@ class Simulation {
     else if (dice < 0.93) this.#changeWeather();
     else if (dice < 0.95) this.#setClock();
     else if (world.machine !== undefined) this.#cluster.losePower();
+    else if (world.space !== undefined && world.chance(0.5)) this.#fillDisk(world.space);
     else if (this.#lossy) this.#lose();
     else this.#push();
   }
 
-  #push(): void {
+  #push(tenant: TenantId = this.world.pick(TENANTS)): void {
     const { world } = this;
-    const tenant = world.pick(TENANTS);
     const marks = Array.from({ length: world.chance(0.7) ? 1 : 3 }, () => {
       const late = world.chance(0.2);
       if (late) world.tally.add('late data');
@@ -142,19 +158,26 @@ class Simulation {
     world.note(`weather: ${world.weather === CALM ? 'calm' : world.weather === DOWN ? 'down' : 'rough'}`);
   }
 
-  /** A process, a reader or the logs get another clock. */
+  /**
+   * A process, a reader or the logs get another clock. A day is too much for one that deletes, when it is ahead; for one that says which times an answer
+   * may have; and for one that says until when records were lost, when it is behind.
+   */
   #setClock(): void {
     const { world } = this;
-    const skewMs = world.pick([HOUR, 0, -HOUR]);
-    if (skewMs !== 0) world.tally.add(skewMs > 0 ? 'clock +1 h' : 'clock -1 h');
-    const node = world.pick([...this.#cluster.owners, ...this.#cluster.compactors, undefined]);
+    const { owners, compactors, readers } = this.#cluster;
+    const node = world.pick([...owners, ...compactors, undefined]);
+    const isOwner = node instanceof OwnerNode;
+    const far = node === undefined ? [] : isOwner && this.#lossy ? [DAY] : isOwner ? [DAY, -DAY] : [-DAY];
+    const skewMs = world.pick([HOUR, 0, -HOUR, ...far]);
+    const name = SKEWS.get(skewMs);
+    if (name !== undefined) world.tally.add(name);
     world.note(`the clock of ${node?.life.name ?? 'the logs and readers'} is ${skewMs / MINUTE} min ahead`);
     if (node !== undefined) {
       node.life.skewMs = skewMs;
     } else {
       // On a machine the ledger takes the time of sending for the stamp: the two must not drift apart.
       if (world.machine === undefined) world.logSkewMs = skewMs;
-      for (const reader of this.#cluster.readers) reader.setSkew(skewMs);
+      for (const reader of readers) reader.setSkew(skewMs);
     }
   }
 
@@ -177,6 +200,15 @@ class Simulation {
     }
   }
 
+  /** Somebody else takes room on the disk for a while. */
+  #fillDisk(space: Space): void {
+    const { world } = this;
+    const share = 0.2 + world.random() * 0.7;
+    world.note(`others fill ${(share * 100).toFixed(1)} % of the disk`);
+    space.fill(share);
+    void world.clock.sleep(world.random() * 4 * HOUR).then(() => space.fill(0));
+  }
+
   #query(reader: Reader, tenant: TenantId, atEnd = false): void {
     const { world } = this;
     const number = this.#cluster.readers.indexOf(reader);
@@ -187,13 +219,17 @@ class Simulation {
 
   async #judge(reader: Reader, tenant: TenantId, atEnd: boolean): Promise<void> {
     const { world } = this;
-    const acknowledged = world.ledger.acknowledged;
+    const { now } = world.ledger;
+    const room = world.space && {
+      mayBeGone: (mark: Mark): boolean => world.space!.mayBeGone(tenant, mark.timeMs),
+      isFresh: reader === this.#cluster.readers[0],
+    };
     const askedMs = world.clock.nowMs();
     try {
       const sums = await reader.sums(tenant);
       const sinceMs = world.clock.nowMs() - this.#retentionMs + HOUR + MINUTE;
       const untilMs = askedMs - this.#retentionMs - HOUR;
-      const found = world.ledger.judge(tenant, sums, { acknowledged, sinceMs, untilMs });
+      const found = world.ledger.judge(tenant, sums, { ...now, sinceMs, untilMs, ...(room && { room }) });
       if (found !== undefined)
         world.break(
           `${found}; asked ${world.clock.nowMs() - askedMs} ms before by reader ${this.#cluster.readers.indexOf(reader)}`,
@@ -217,6 +253,7 @@ class Simulation {
     world.weather = CALM;
     world.logSkewMs = 0;
     world.diskFull = false;
+    world.space?.fill(0);
     world.machine?.disk.stopAt(Infinity);
     await world.advance(MINUTE);
     const { owners, compactors, readers } = this.#cluster;
@@ -224,6 +261,7 @@ class Simulation {
     await world.advance(MINUTE);
     for (const reader of readers) reader.setSkew(0);
     this.#cluster.startOwner([0, 1]);
+    for (const tenant of TENANTS) this.#push(tenant);
     await world.advance(10 * MINUTE);
     await this.#ask();
     await world.advance(LATEST_MS);
@@ -233,7 +271,11 @@ class Simulation {
       world.note('the last compactor begins a round');
       compactor.run(true);
       await world.advance(MINUTE);
+      const above = world.space?.above() ?? [];
+      if (above.length > 0) world.break(`after all trouble and a round above their marks: ${above.join(', ')}`);
       await this.#ask();
+      await compactor.room.look();
+      if (world.space?.isFull !== true) for (const tenant of TENANTS) compactor.room.check(tenant);
       await world.advance(ms);
     }
     if (world.machine !== undefined) await world.clock.run(world.lookAtAll());

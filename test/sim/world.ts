@@ -7,11 +7,12 @@ import { memoryLog, type Appended, type OpenLog, type PartitionLog } from '@kiln
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { MapStore } from '../../libs/catalog/src/test-support/store.ts';
-import { Invariants } from './invariants.ts';
+import { Invariants, type Write } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
 import { CALM, storeLine, type Trouble, type Weather } from './line.ts';
 import { Machine } from './machine.ts';
+import type { Space } from './space.ts';
 import { Tally } from './tally.ts';
 
 export const MINUTE = 60_000;
@@ -36,6 +37,8 @@ export class World {
   readonly stored: MapStore = new MapStore();
   /** Set when store and logs are files of one machine that may lose power. */
   machine: Machine | undefined;
+  /** Set when the store has a bound: above it the oldest goes. */
+  space: Space | undefined;
   readonly ledger: Ledger = new Ledger();
   readonly invariants: Invariants;
   logs: OpenLog[] = [];
@@ -160,19 +163,22 @@ export class World {
   async lookAtAll(): Promise<void> {
     const keys = await this.objects.list('', { limit: 1_000 });
     for (const key of keys) await this.stored.put(key, (await this.objects.get(key))!.bytes);
-    for (const key of keys) this.invariants.afterWrite('put', key);
+    const write = { by: 'the machine', number: this.nextCall() };
+    for (const key of keys) this.invariants.afterWrite('put', key, write);
   }
 
-  nextWrite(): number {
+  /** Numbers calls, and whatever has to be told to be before or after one. */
+  nextCall(): number {
     return ++this.#calls;
   }
 
-  /** A write has taken effect. @param number of its call. */
-  landed(operation: string, key: string, number: number): void {
-    if (number < this.#lastLanded) this.tally.add('store: writes reordered');
-    this.#lastLanded = Math.max(this.#lastLanded, number);
+  /** A write has taken effect. */
+  landed(operation: string, key: string, write: Write): void {
+    if (write.number < this.#lastLanded) this.tally.add('store: writes reordered');
+    this.#lastLanded = Math.max(this.#lastLanded, write.number);
     if (operation !== 'delete' && !this.#createdMs.has(key)) this.#createdMs.set(key, this.clock.nowMs());
-    if (this.machine === undefined) this.invariants.afterWrite(operation, key);
+    if (this.machine === undefined) this.invariants.afterWrite(operation, key, write);
+    this.space?.landed(key);
   }
 
   isNew(key: string): boolean {

@@ -14,6 +14,7 @@ export {
   adHocPrefix,
   blockKey,
   clusterKey,
+  indexedPrefix,
   damagedPartKey,
   manifestKey,
   keptPrefixes,
@@ -29,6 +30,7 @@ export { partOf, partsAbove, type CommittedPart } from './parts.ts';
 export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Shards } from './placement.ts';
 export { quarantineRecord } from './quarantine.ts';
 export { mergeBlocks, noteDamage, type Merged } from './merge-blocks.ts';
+export { checkIndexedMark } from './mark-indexed.ts';
 export { registerLog } from './register-log.ts';
 export { retainBlocks } from './retain-blocks.ts';
 export { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';

@@ -1,4 +1,4 @@
-import { closeLog, raiseTrim, readTenantIndex, readTrim } from '@kiln/catalog';
+import { closeLog, raiseTrim, readTenantIndex, readTrim, type Catalog } from '@kiln/catalog';
 import { KilnError, type TenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import { createLogger, createMetrics } from '@kiln/telemetry';
@@ -444,14 +444,7 @@ describe('letting go', () => {
     expect(await blocks(b)).toHaveLength(1);
     world.usedBytes = 901;
     world.whenFull = 'oldest-goes';
-    const objects: ObjectStore = {
-      ...bound(world.objects),
-      delete: async (key) => {
-        world.usedBytes = 899;
-        await world.objects.delete(key);
-      },
-    };
-    await world.compactor({}, undefined, { ...world.catalog, objects }).round();
+    await world.compactor({}, undefined, freeing(/\/b\//, 2)).round();
     expect([await world.values(a), await world.values(b)]).toEqual([[1], [2, 3]]);
     expect(await world.keys('/b/')).toHaveLength(2);
   });
@@ -516,6 +509,35 @@ describe('letting go', () => {
       [1, 2, 3],
       expect.objectContaining({ length: 3 }),
     ]);
+  });
+
+  test('when the disk is full, segments that are in blocks and blocks past retention go before any that counts', async () => {
+    world.limits.set(b, { retentionPeriodMs: 2 * DAY });
+    for (const rows of [[row(a, DAY)], [row(b, DAY)]]) {
+      world.push(...rows);
+      await world.cut();
+    }
+    await world.compactor().round({ now: true });
+    await world.after(DAY + 2 * HOUR);
+    world.push(row(a));
+    await world.cut();
+    world.usedBytes = 903;
+    world.whenFull = 'oldest-goes';
+    await world.compactor({}, undefined, freeing(/\/(s|b)\//, 2)).round({ now: true });
+    expect([await world.values(a), await world.values(b)]).toEqual([[1, 3], []]);
+  });
+
+  test('what goes for the limit of a tenant counts for the disk as well', async () => {
+    for (const rows of [[row(b, 3 * DAY)], [row(a, 2 * DAY)], [row(a)]]) {
+      world.push(...rows);
+      await world.cut();
+    }
+    await world.compactor().round({ now: true });
+    world.limits.set(a, { maxStoredBytes: Math.ceil((await blocks(a))[1]!.size * 1.03) });
+    world.usedBytes = 901;
+    world.whenFull = 'oldest-goes';
+    await world.compactor({}, undefined, freeing(/\/b\//, 2)).round();
+    expect([await world.values(a), await world.values(b)]).toEqual([[3], [1]]);
   });
 
   test('a tenant above its own limit loses its oldest, and nobody else does', async () => {
@@ -599,6 +621,18 @@ describe('letting go', () => {
     expect(await world.values(a)).toEqual([1]);
   });
 });
+
+/** The catalog of the world, where each object of a name like that frees so many bytes when it is deleted. */
+function freeing(name: RegExp, bytes: number): Catalog {
+  const objects: ObjectStore = {
+    ...bound(world.objects),
+    delete: async (key) => {
+      if (name.test(key)) world.usedBytes -= bytes;
+      await world.objects.delete(key);
+    },
+  };
+  return { ...world.catalog, objects };
+}
 
 /** The methods of a store as properties, so that they can be spread. */
 function bound(store: ObjectStore): ObjectStore {

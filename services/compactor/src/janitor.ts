@@ -66,7 +66,8 @@ export class Janitor {
   async clean({ chains, tenants }: Overview, troubles: string[]): Promise<number> {
     const before = troubles.length;
     await this.#ports.reserve?.release(); // before anything is written here; a job may have filled the disk since the round began
-    let deleted = await this.#makeRoom({ chains, tenants }, troubles);
+    // First: it needs no room itself, objects are deleted before that is written down.
+    let deleted = await this.#hurryTombstones(tenants, troubles);
     for (const [tenant, view] of tenants) {
       try {
         deleted += await this.#cleanTenant(tenant, view);
@@ -87,6 +88,9 @@ export class Janitor {
     } catch (error) {
       troubles.push(`logs, sweep: ${KilnError.from(error).message}`);
     }
+    // Last: what was let go of before counts for nobody, and may be enough.
+    deleted += await this.#hurryTombstones(tenants, troubles);
+    deleted += await this.#makeRoom({ chains, tenants }, troubles);
     await this.#ports.reserve?.fill();
     return deleted;
   }
@@ -100,37 +104,34 @@ export class Janitor {
     return deleted;
   }
 
-  /** With `oldest-goes`: tombstones and then the oldest blocks go at once, a tenant's own above its limit, anybody's above that of the disk. */
+  /** With `oldest-goes`: the oldest blocks go at once, first a tenant's own above its limit, then anybody's above that of the disk. */
   async #makeRoom({ chains, tenants }: Pick<Overview, 'chains' | 'tenants'>, troubles: string[]): Promise<number> {
-    const { room, telemetry } = this.#ports;
+    const { room } = this.#ports;
+    const note = (): void => {
+      for (const [tenant, { index }] of tenants) room.note(tenant, storedBytes(chains, tenant, index));
+    };
+    const oldest = (): Going[] =>
+      [...tenants]
+        .flatMap(([tenant, { index }]) => index.blocks.map((block) => ({ tenant, block })))
+        .toSorted((a, b) => a.block.maxMs - b.block.maxMs);
+    note();
+    const own = Map.groupBy(oldest(), ({ tenant }) => tenant);
+    const above = [...own].flatMap(([tenant, some]) => firstBytes(some, room.surplusOf(tenant)));
+    let deleted = await this.#dropAll(tenants, above, troubles);
     await room.look();
+    deleted += await this.#dropAll(tenants, firstBytes(oldest(), room.surplus()), troubles);
+    note();
+    return deleted;
+  }
+
+  async #dropAll(tenants: Overview['tenants'], going: readonly Going[], troubles: string[]): Promise<number> {
     let deleted = 0;
-    if (room.surplus() > 0) {
-      deleted += await this.#hurryTombstones(tenants, troubles);
-      await room.look();
-    }
-    const going = new Map<TenantId, LiveBlock[]>();
-    const all: { readonly tenant: TenantId; readonly block: LiveBlock }[] = [];
-    for (const [tenant, view] of tenants) {
-      room.note(tenant, storedBytes(chains, tenant, view.index));
-      const oldest = view.index.blocks.toSorted((a, b) => a.maxMs - b.maxMs);
-      going.set(
-        tenant,
-        firstBytes(oldest, ({ size }) => size, room.surplusOf(tenant)),
-      );
-      all.push(...oldest.map((block) => ({ tenant, block })));
-    }
-    all.sort((a, b) => a.block.maxMs - b.block.maxMs);
-    for (const { tenant, block } of firstBytes(all, (one) => one.block.size, room.surplus()))
-      if (!going.get(tenant)!.includes(block)) going.get(tenant)!.push(block);
-    for (const [tenant, blocks] of going) {
-      if (blocks.length === 0) continue;
+    for (const [tenant, some] of Map.groupBy(going, (one) => one.tenant)) {
+      const blocks = some.map(({ block }) => block);
       try {
-        const view = tenants.get(tenant)!;
-        deleted += await this.#dropNow(tenant, view, blocks);
-        room.note(tenant, storedBytes(chains, tenant, view.index));
+        deleted += await this.#dropNow(tenant, tenants.get(tenant)!, blocks);
         const toMs = Math.max(...blocks.map(({ maxMs }) => maxMs));
-        telemetry.log.warn('storage is full: the oldest blocks of a tenant were deleted', {
+        this.#ports.telemetry.log.warn('storage is full: the oldest blocks of a tenant were deleted', {
           blocks: blocks.length,
           upTo: new Date(toMs).toISOString(),
         });
@@ -141,8 +142,11 @@ export class Janitor {
     return deleted;
   }
 
-  /** What nobody counts any more goes before what somebody may ask for. It also needs no room: objects are deleted before that is written down. */
+  /** Above the mark of the disk what was merged or let go of does not stay for an hour. */
   async #hurryTombstones(tenants: Overview['tenants'], troubles: string[]): Promise<number> {
+    const { room } = this.#ports;
+    await room.look();
+    if (room.surplus() === 0) return 0;
     let deleted = 0;
     for (const [tenant, { index }] of tenants) {
       if (index.tombstones.length === 0) continue;
@@ -219,12 +223,18 @@ export class Janitor {
   }
 }
 
-/** The first items that have so many bytes together. */
-function firstBytes<T>(items: readonly T[], sizeOf: (item: T) => number, bytes: number): T[] {
+/** A block that may have to go. */
+interface Going {
+  readonly tenant: TenantId;
+  readonly block: LiveBlock;
+}
+
+/** The first that have so many bytes together. */
+function firstBytes(items: readonly Going[], bytes: number): readonly Going[] {
   let sum = 0;
-  const end = items.findIndex((item) => {
+  const end = items.findIndex(({ block }) => {
     if (sum >= bytes) return true;
-    sum += sizeOf(item);
+    sum += block.size;
     return false;
   });
   return items.slice(0, end < 0 ? items.length : end);

@@ -1,6 +1,8 @@
 import { readDirectory, verifyObject, type Codecs, type TenantEntry } from '@kiln/block';
 import {
+  checkIndexedMark,
   decodeAdHocObject,
+  indexedPrefix,
   keptPrefixes,
   readChain,
   readSettings,
@@ -39,6 +41,7 @@ export interface Verified {
 const FROM_BACKUP = 'put it back from a backup; until then answers that touch it are flagged as partial';
 const KEPT_FROM_BACKUP =
   'put it back from a backup or delete it; until then Kiln refuses to read it, and no profile that was pushed is concerned';
+const MADE_ANEW = 'delete it: it is written anew within a day, and nothing else needs it';
 const LOST_ROWS =
   'nothing brings them back but a push or an import of the same profiles; answers of that time are flagged until it is past retention';
 const NO_START = 'Kiln does not start on it: put the directory back from a backup';
@@ -91,6 +94,11 @@ export async function verifyDirectory(
     progress(`object ${++objects}: ${key}`);
     bytes += size;
     if (problem !== undefined) findings.push({ where: key, found: problem, advice: KEPT_FROM_BACKUP });
+  }
+  for (const key of await allKeys(reader, indexedPrefix)) {
+    const mark = await reader.objects.get(key);
+    const problem = mark && (await problemOf(async () => checkIndexedMark(reader, key, mark.bytes)));
+    if (problem !== undefined) findings.push({ where: key, found: problem, advice: MADE_ANEW });
   }
   const loose = faults.length > 0 ? 0 : stray.length;
   const records = await verifyLogs(reader, stored, findings, progress);

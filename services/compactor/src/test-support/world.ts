@@ -1,12 +1,21 @@
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ManualClock, MemoryLedger, seededRandom } from '@kiln/async';
-import { openPart, PageBuilder, SymbolTable, writeSegment, type Codecs, type DatasetTables } from '@kiln/block';
+import {
+  openPart,
+  PageBuilder,
+  SymbolTable,
+  writeSegment,
+  type Codecs,
+  type DatasetTables,
+  type KeptIds,
+} from '@kiln/block';
 import {
   commitCut,
   containedUpTo,
   readChain,
   readTenantIndex,
   readTrim,
+  openCluster,
   registerLog,
   type Catalog,
   type Chain,
@@ -69,6 +78,7 @@ export class World {
 
   static async make(): Promise<World> {
     const world = new World();
+    await openCluster(world.catalog, { partitions: 1 });
     await registerLog(world.catalog, { log: world.log, partition: 0 });
     await world.follow();
     return world;
@@ -96,6 +106,7 @@ export class World {
 
   async cut(gaps: readonly Gap[] = []): Promise<void> {
     const byTenant = Map.groupBy(this.#rows, ({ tenant }) => tenant);
+    const ids = idsOf(this.#rows, this.clock.nowMs());
     this.#rows = [];
     const written = writeSegment(
       {
@@ -104,7 +115,7 @@ export class World {
         end: this.#end,
         blockId: new Uint8Array(16),
         tenants: [...byTenant].map(([tenant, own]) => ({ tenant, datasets: tablesOf(own) })),
-        ids: { length: 0, id: new Uint8Array(), appendMs: new Float64Array(), windowMs: new Float64Array() },
+        ids,
       },
       codecs,
     );
@@ -179,6 +190,17 @@ export const codecs: Codecs = {
   zstdCompress: (bytes) => zstdCompressSync(bytes),
   zstdDecompress: (bytes, maxLength) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxLength) }),
 };
+
+function idsOf(rows: readonly Row[], appendMs: number): KeptIds {
+  const id = new Uint8Array(16 * rows.length);
+  for (const [i, { value }] of rows.entries()) new DataView(id.buffer).setFloat64(16 * i + 8, value);
+  return {
+    length: rows.length,
+    id,
+    appendMs: new Float64Array(rows.length).fill(appendMs),
+    windowMs: new Float64Array(rows.length).fill(HOUR),
+  };
+}
 
 /** One dataset per service, with one series and no stacks but the empty one. */
 function tablesOf(rows: readonly Row[]): DatasetTables[] {

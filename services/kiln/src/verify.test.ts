@@ -1,0 +1,84 @@
+import { readTenantIndex } from '@kiln/catalog';
+import type { TenantId } from '@kiln/model';
+import { beforeEach, expect, test } from 'vitest';
+import { codecs, World } from '../../compactor/src/test-support/world.ts';
+import { dataDirectory } from './data-dir/layout.ts';
+import { verifyDirectory, type Finding } from './verify.ts';
+
+const a = 'a' as TenantId;
+const b = 'b' as TenantId;
+/** There are objects alone here: what is said of the logs is left out. */
+const directory = dataDirectory('/there/is/none');
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make();
+});
+
+async function cut(...values: readonly (readonly [TenantId, number])[]): Promise<void> {
+  const timeMs = world.clock.nowMs();
+  world.push(...values.map(([tenant, value]) => ({ tenant, service: 'shop', timeMs, value })));
+  await world.cut();
+}
+
+async function verified(): Promise<readonly Finding[]> {
+  const { findings } = await verifyDirectory({ ...world.catalog, directory }, codecs, () => undefined);
+  return findings.filter(({ where }) => where !== directory.log);
+}
+
+async function bytesOf(key: string): Promise<Uint8Array> {
+  return (await world.objects.get(key))!.bytes;
+}
+
+test('one bit that changed, anywhere in a segment, a block, a manifest, an index or the register, is found', async () => {
+  await cut([a, 1], [b, 2]);
+  await world.compactor().round({ now: true });
+  await cut([a, 3]);
+  expect(await verified()).toEqual([]);
+  const keys = await world.keys('');
+  expect(keys).toHaveLength(12); // two of each kind, and notes who has an index; the register and the mark of the cluster
+  const missed: string[] = [];
+  for (const key of keys) {
+    const bytes = await bytesOf(key);
+    for (let at = 0; at < bytes.length; at += 3) {
+      const spoiled = bytes.slice();
+      spoiled[at]! ^= 1 << (at % 8);
+      await world.objects.put(key, spoiled);
+      if ((await verified()).length === 0) missed.push(`${key}, byte ${at} of ${bytes.length}`);
+    }
+    await world.objects.put(key, bytes);
+  }
+  expect(missed).toEqual([]);
+});
+
+test('a block that is whole but not the one that is named, and one that is gone, are found by their names', async () => {
+  await cut([a, 1]);
+  await world.compactor().round({ now: true });
+  await cut([a, 2], [a, 3]);
+  await world.compactor().round({ now: true });
+  const [one, two] = (await readTenantIndex(world.catalog, a)).blocks.map(({ object }) => object);
+  await world.objects.put(two!, await bytesOf(one!));
+  expect(await verified()).toEqual([
+    expect.objectContaining({ where: two, found: expect.stringMatching(/^has \d+ bytes, the index says \d+$/) }),
+    expect.objectContaining({ where: two, found: 'the part of tenant a is not as it is named' }),
+  ]);
+  await world.objects.delete(two!);
+  expect(await verified()).toEqual([expect.objectContaining({ where: two, found: 'is missing, and is named' })]);
+});
+
+test('rows that could not be read when they were compacted are found, with whose and how many they are', async () => {
+  await cut([a, 1], [a, 2], [b, 3]);
+  const [segment] = await world.keys('/s/');
+  const whole = await bytesOf(segment!);
+  const damaged = whole.slice();
+  damaged[100]! ^= 1;
+  await world.objects.put(segment!, damaged);
+  await world.compactor().round({ now: true });
+  // Nothing is wrong any more with what is stored.
+  await world.objects.put(segment!, whole);
+  const found = await verified();
+  expect(found.map(({ found: what }) => what)).toEqual([
+    expect.stringMatching(/^2 rows of tenant a could not be read when compacted: /),
+  ]);
+  expect(found[0]!.where).toMatch(/^tenants\/a\/q\//);
+});
