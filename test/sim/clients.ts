@@ -46,6 +46,7 @@ export class Clients {
       acknowledged: false,
       kept: 0,
       keptMs: 0,
+      keptIn: undefined,
       keptAt: 0,
       seen: undefined,
     };

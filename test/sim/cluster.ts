@@ -1,4 +1,4 @@
-import { registerLog } from '@kiln/catalog';
+import { closeLog, readChain, registerLog } from '@kiln/catalog';
 import type { MemoryDisk } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
 import type { CompactorConfig } from '../../services/compactor/src/config.ts';
@@ -37,6 +37,8 @@ export class Cluster {
   /** The disk whose machine is about to fail. */
   #failing: MemoryDisk | undefined;
   #names = 0;
+  /** While a log is being replaced nobody follows any. */
+  replacing: Promise<void> | undefined;
 
   constructor(world: World, settings: ClusterSettings) {
     this.#world = world;
@@ -82,7 +84,7 @@ export class Cluster {
   /** One more owner, of all partitions or of one. */
   startOwner(only?: readonly number[]): void {
     const world = this.#world;
-    if (this.owners.length >= 3) return;
+    if (this.owners.length >= 3 || this.replacing !== undefined) return;
     const owned = only ?? (world.chance(0.7) ? [0, 1] : [world.pick([0, 1])]);
     if (owned.some((one) => this.owners.some(({ partitions }) => partitions.has(one)))) world.tally.add('two owners');
     const node = new OwnerNode(world, `owner ${++this.#names}`, owned, this.#settings);
@@ -90,6 +92,36 @@ export class Cluster {
     world.note(`${node.life.name} starts with ${owned.join(' and ')}`);
     this.owners.push(node);
     if (only === undefined && world.chance(0.2)) this.#kill(node.life, 'owner crash', 100);
+  }
+
+  /** Everything stops; the files of a log are lost, an operator closes it, and a start begins another one. */
+  replaceLog(partition: number): void {
+    if (this.replacing !== undefined) return;
+    this.#world.tally.add('log replaced');
+    for (const { life } of this.owners) life.die();
+    this.replacing = this.#replaceLog(partition).finally(() => {
+      this.replacing = undefined;
+      this.startOwner();
+    });
+    this.#world.watch(this.replacing);
+  }
+
+  /** As `kiln log close` and a start do it. */
+  async #replaceLog(partition: number): Promise<void> {
+    const world = this.#world;
+    const { lost, fresh } = await world.replaceLog(partition);
+    const life = new Life(world, 'operator');
+    const catalog = world.catalogOf(life);
+    await this.#repeat(async () => {
+      const chain = await readChain(catalog, lost.id);
+      if (chain === undefined) return; // closed by a try that had no answer, and gone since
+      const fromMs = chain.tip?.aMax ?? 0;
+      const gap = { upTo: chain.E + 1, reason: 'the log is lost', fromMs, toMs: Math.max(fromMs, life.clock.nowMs()) };
+      await closeLog(catalog, { log: lost.id, writer: life.name, lost: gap });
+    });
+    await this.#repeat(async () => void (await registerLog(catalog, { log: fresh.id, partition })));
+    world.shut.delete(fresh.id);
+    world.note(`log ${fresh.id} takes the place of ${lost.id}`);
   }
 
   endOwner(): void {

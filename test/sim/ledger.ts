@@ -1,4 +1,4 @@
-import type { TenantId } from '@kiln/model';
+import type { LogId, TenantId } from '@kiln/model';
 
 /** A profile that was sent, recognised by its name, with one value. */
 export interface Mark {
@@ -13,6 +13,8 @@ export interface Mark {
   /** How often the log may keep it: once, and once more for each copy beyond the duplicate window. */
   kept: number;
   keptMs: number;
+  /** The log that has the last of them: ids are known in one log only (I5). */
+  keptIn: LogId | undefined;
   /** How many copies were kept in all logs when its last one was. */
   keptAt: number;
   /** What the last whole answer of a reader that is not late said of it. */
@@ -81,12 +83,13 @@ export class Ledger {
   }
 
   /** A record is in a log, with this stamp: the rule of the duplicate window, once more. @returns how many copies came. */
-  appended(record: Uint8Array, appendMs: number): number {
+  appended(log: LogId, record: Uint8Array, appendMs: number): number {
     let copies = 0;
     for (const mark of this.#inRecord.get(record) ?? []) {
       if (mark.kept > 0) copies++;
-      if (mark.kept > 0 && appendMs - mark.keptMs < this.windowMs) continue;
+      if (mark.keptIn === log && appendMs - mark.keptMs < this.windowMs) continue;
       mark.kept++;
+      mark.keptIn = log;
       mark.keptMs = appendMs;
       mark.keptAt = ++this.#kept;
     }

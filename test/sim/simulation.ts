@@ -181,11 +181,16 @@ class Simulation {
     }
   }
 
-  /** A record that nobody can decode, or a log that lets go of what nobody has read. */
+  /** A record that nobody can decode, a log that lets go of what nobody has read, or one that is lost. */
   #lose(): void {
     const { world } = this;
+    if (this.#cluster.replacing !== undefined) return;
     const log = world.pick(world.logs);
-    if (world.chance(0.6)) {
+    const what = world.pick(['undecodable record', 'log loses records', 'log replaced'] as const);
+    if (what === 'log replaced') {
+      world.note(`log ${log.id} is lost, and everything stops`);
+      this.#cluster.replaceLog(log.partition);
+    } else if (what === 'undecodable record') {
       world.tally.add('undecodable record');
       world.note(`an undecodable record for ${log.partition}`);
       world.watch(
@@ -260,6 +265,7 @@ class Simulation {
     for (const { life } of [...owners, ...compactors]) life.die();
     await world.advance(MINUTE);
     for (const reader of readers) reader.setSkew(0);
+    if (this.#cluster.replacing !== undefined) await world.clock.run(this.#cluster.replacing);
     this.#cluster.startOwner([0, 1]);
     for (const tenant of TENANTS) this.#push(tenant);
     await world.advance(10 * MINUTE);

@@ -35,6 +35,7 @@ export const HAPPENINGS = {
     'tenant above its limit',
     'undecodable record',
     'log loses records',
+    'log replaced',
   ],
   work: [
     'pushes',

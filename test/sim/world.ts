@@ -3,7 +3,8 @@ import type { Codecs } from '@kiln/block';
 import type { Catalog } from '@kiln/catalog';
 import type { MemoryDisk } from '@kiln/disk';
 import type { ObjectStore } from '@kiln/objstore';
-import { memoryLog, type Appended, type OpenLog, type PartitionLog } from '@kiln/partition-log';
+import { KilnError, type LogId } from '@kiln/model';
+import { memoryLog, type Appended, type OpenLog } from '@kiln/partition-log';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { MapStore } from '../../libs/catalog/src/test-support/store.ts';
@@ -42,6 +43,9 @@ export class World {
   readonly ledger: Ledger = new Ledger();
   readonly invariants: Invariants;
   logs: OpenLog[] = [];
+  /** Logs that take nothing: lost ones, and those that are not registered yet. */
+  readonly shut: Set<LogId> = new Set();
+  #writers = 0;
   /** Every process that was ever started. */
   readonly lives: Life[] = [];
   weather: Weather = CALM;
@@ -65,16 +69,22 @@ export class World {
 
   /** Logs and objects in memory. */
   async open(partitions: number): Promise<void> {
-    const logs = memoryLog({ partitions, clock: this.logClock, writer: 'f'.repeat(16) });
-    await this.#openLogs(logs, (record, { appendMs }) => this.#appended(record, appendMs));
+    const logs = memoryLog({ partitions, clock: this.logClock, writer: '0'.repeat(16) });
+    this.logs = [];
+    for (let partition = 0; partition < partitions; partition++) {
+      const log = await logs.open(partition);
+      this.logs.push(this.#judged(log, (record, { appendMs }) => this.#appended(log, record, appendMs)));
+    }
   }
 
   /** Logs and objects on the disk of a machine, as it is now. */
   async openMachine(partitions: number, disk: MemoryDisk): Promise<void> {
     this.machine = await Machine.start(this, partitions, disk);
     this.objects = this.machine.objects;
+    this.logs = [];
     // What was not answered may be there after a power loss: it counts when it is sent.
-    await this.#openLogs(this.machine.log, undefined);
+    for (let partition = 0; partition < partitions; partition++)
+      this.logs.push(this.#judged(await this.machine.log.open(partition), undefined));
   }
 
   /** The clock of the logs. */
@@ -83,32 +93,39 @@ export class World {
     sleep: (ms, signal) => this.clock.sleep(ms, signal),
   };
 
-  async #openLogs(
-    logs: PartitionLog,
-    after: ((record: Uint8Array, appended: Appended) => void) | undefined,
-  ): Promise<void> {
-    this.logs = [];
-    for (let partition = 0; partition < logs.partitions; partition++) {
-      const log = await logs.open(partition);
-      this.logs.push({
-        id: log.id,
-        partition,
-        append: async (record) => {
-          if (after === undefined) this.#appended(record, this.logClock.nowMs());
-          const appended = await log.append(record);
-          after?.(record, appended);
-          return appended;
-        },
-        read: (from, signal) => log.read(from, signal),
-        startOffset: () => log.startOffset(),
-        endOffset: () => log.endOffset(),
-        trim: (to) => log.trim(to),
-      });
-    }
+  /** A log whose appends the ledger hears of. */
+  #judged(log: OpenLog, after: ((record: Uint8Array, appended: Appended) => void) | undefined): OpenLog {
+    return {
+      id: log.id,
+      partition: log.partition,
+      append: async (record) => {
+        if (this.shut.has(log.id)) throw new KilnError('unavailable', 'append: nobody serves the log');
+        if (after === undefined) this.#appended(log, record, this.logClock.nowMs());
+        const appended = await log.append(record);
+        after?.(record, appended);
+        return appended;
+      },
+      read: (from, signal) => log.read(from, signal),
+      startOffset: () => log.startOffset(),
+      endOffset: () => log.endOffset(),
+      trim: (to) => log.trim(to),
+    };
   }
 
-  #appended(record: Uint8Array, appendMs: number): void {
-    this.tally.add('copies in the log', this.ledger.appended(record, appendMs));
+  /** A log is lost with what it holds; an empty one, which is shut, takes its place. */
+  async replaceLog(partition: number): Promise<{ readonly lost: OpenLog; readonly fresh: OpenLog }> {
+    const lost = this.logs[partition]!;
+    const writer = (++this.#writers % 16).toString(16).repeat(16);
+    const logs = memoryLog({ partitions: this.logs.length, clock: this.logClock, writer });
+    const log = await logs.open(partition);
+    const fresh = this.#judged(log, (record, { appendMs }) => this.#appended(log, record, appendMs));
+    this.shut.add(lost.id).add(fresh.id);
+    this.logs = this.logs.with(partition, fresh);
+    return { lost, fresh };
+  }
+
+  #appended({ id }: OpenLog, record: Uint8Array, appendMs: number): void {
+    this.tally.add('copies in the log', this.ledger.appended(id, record, appendMs));
   }
 
   /** The catalog as a process sees it. */

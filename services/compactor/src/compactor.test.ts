@@ -259,7 +259,7 @@ describe('what is damaged', () => {
       await world.cut();
       await compactor.round({ now: true });
     }
-    const [{ object }] = (await blocks(a)) as [{ object: string }];
+    const { object } = (await blocks(a))[0]!;
     const flipByte = (): Promise<void> => flip(object, (bytes) => Math.floor(bytes.length / 2));
     const damaged = async (): Promise<boolean> => (await blocks(a)).some(({ damage }) => damage !== undefined);
     await flipByte();
@@ -283,7 +283,7 @@ describe('what is damaged', () => {
       await world.cut();
       await compactor.round({ now: true });
     }
-    const [{ object }] = (await blocks(a)) as [{ object: string }];
+    const { object } = (await blocks(a))[0]!;
     const { bytes } = (await world.objects.get(object))!;
     await world.objects.delete(object);
     await world.after(2 * HOUR);
