@@ -107,7 +107,8 @@ export class Space {
     const enough = Math.max(forDisk, of(this.#above, tenant).most(began, write.number));
     // For the disk blocks of all tenants go together.
     const all = this.maxStoredBytes > 0 ? blocks : this.#wentSince(write.by, began);
-    const bytes = sizeOf(all) - all.reduce((a, b) => (b.maxMs > a.maxMs ? b : a)).size;
+    const last = all.toSorted((a, b) => a.maxMs - b.maxMs || a.size - b.size).at(-1)!;
+    const bytes = sizeOf(all) - last.size;
     if (enough === 0) this.#world.break(`blocks of ${tenant} went for room, and there was room`);
     else if (bytes >= enough)
       this.#world.break(`${bytes} bytes and a block more went for room, of ${tenant} at last; ${enough} were enough`);
