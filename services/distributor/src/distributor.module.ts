@@ -131,6 +131,6 @@ function observer(metrics: Metrics, rejections: Rejections): IntakeObserver {
     },
     received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: names.of(tenant, group) }),
     truncated: (_tenant, what, count) => cut.add(count, { what }),
-    empty: (tenant, why) => rejections.note(tenant, why),
+    remarked: (tenant, why) => rejections.note(tenant, why),
   };
 }

@@ -27,8 +27,8 @@ export interface IntakeObserver {
   discarded(tenant: TenantId, reason: string, bytes: number, groups: readonly string[]): void;
   received(tenant: TenantId, group: string, bytes: number): void;
   truncated(tenant: TenantId, what: 'stacks' | 'strings', count: number): void;
-  /** Of a profile that is no error nothing is stored: why, for its tenant to see. */
-  empty(tenant: TenantId, why: KilnError): void;
+  /** Of a profile that is no error nothing is stored, or not what was said: why, for its tenant to see. */
+  remarked(tenant: TenantId, why: KilnError): void;
 }
 
 export interface IntakePorts {
@@ -103,7 +103,7 @@ export class Intake {
   /** Stores what was read of a request. @throws KilnError as `write`. */
   async store(
     tenant: TenantId,
-    { records, profiles, bytes, ratedBytes, groups, discarded, empty, truncated, problem }: Reading,
+    { records, profiles, bytes, ratedBytes, groups, discarded, remark, truncated, problem }: Reading,
     signal?: AbortSignal,
   ): Promise<Written[]> {
     const { distributor, rate, observe } = this.#ports;
@@ -113,7 +113,7 @@ export class Intake {
     if (truncated.strings > 0) observe.truncated(tenant, 'strings', truncated.strings);
     const written = records.length === 0 ? [] : await distributor.append(records, signal);
     if (profiles > 0) observe.stored(tenant, profiles, bytes);
-    if (empty !== undefined) observe.empty(tenant, errorFromData(empty));
+    if (remark !== undefined) observe.remarked(tenant, errorFromData(remark));
     for (const [group, size] of groups) observe.received(tenant, group, size);
     if (problem !== undefined) throw errorFromData(problem);
     return written;

@@ -7,12 +7,16 @@ import { limits, show } from '../test-support/show-profile.ts';
 import { describeIngest } from './describe-ingest.ts';
 import { parseIngestName } from './ingest-name.ts';
 import { metricNameFor, parseSampleTypeConfig } from './sample-type-config.ts';
-import { parseTimeParam } from './time-param.ts';
+import { isTimeParam, parseTimeParam } from './time-param.ts';
 
 describe('the parameter name', () => {
   const read = (text: string): string => {
-    const { app, labels } = parseIngestName(text);
-    return `${app}|${labels.map(({ name, value }) => `${name}=${value}`).join(',')}`;
+    const { app, labels, passedOver } = parseIngestName(text);
+    return [
+      app,
+      labels.map(({ name, value }) => `${name}=${value}`).join(','),
+      ...(passedOver === '' ? [] : [passedOver]),
+    ].join('|');
   };
 
   test('is an application and its labels, nothing quoted', () => {
@@ -20,9 +24,23 @@ describe('the parameter name', () => {
     expect(read('my.app-1/x{}')).toBe('my.app-1/x|');
     expect(read('app{a=1,b = two words }')).toBe('app|a=1,b=two words');
     expect(read('app{otel.scope.name=com.grafana/go,x="q"}')).toBe('app|otel.scope.name=com.grafana/go,x="q"');
-    expect(read('app{a=1,b=unended')).toBe('app|a=1');
-    expect(read('app{a=1}trailing{b=2}')).toBe('app|a=1');
     expect(read('app{a=}')).toBe('app|a=');
+    expect(read('app{a=1, }')).toBe('app|a=1');
+    expect(read('app{a=1,')).toBe('app|a=1');
+  });
+
+  test('tells what it passes over: what is no label, and what stands behind the end', () => {
+    expect(read('app{a=x,y}')).toBe('app|a=x|y}');
+    expect(read('app{a=1}trailing{b=2}')).toBe('app|a=1|trailing{b=2}');
+    expect(read('app{a=1,}b=2')).toBe('app|a=1|b=2');
+    expect(read('app{b')).toBe('app||b');
+  });
+
+  test('loses no label that has no end', () => {
+    for (const text of ['app{b=c', 'app{a=1,b=c'])
+      expect(() => parseIngestName(text)).toThrow(
+        'invalid label "b=c" without an end in the parameter name: allowed are labels that end with , or }, as in name=app{key=value}',
+      );
   });
 
   test('drops labels with two underscores but the session, and __name__ is the application', () => {
@@ -54,6 +72,13 @@ describe('from and until', () => {
     [undefined, now],
     ['9'.repeat(40), now],
   ])('%j', (text, want) => expect(parseTimeParam(text, now)).toBe(want));
+
+  test('mean something, or are only taken for now', () => {
+    for (const text of ['now', 'now-1h30m', '1700000000', '1700000000123', '20231114', 'now - 1 M'])
+      expect(isTimeParam(text)).toBe(true);
+    for (const text of ['abc', 'abc-1h', 'now-3x', '1700000000.5', '20231314', '9'.repeat(20)])
+      expect(isTimeParam(text)).toBe(false);
+  });
 });
 
 describe('the metric of a pprof on /ingest', () => {

@@ -26,6 +26,23 @@ export function parseTimeParam(text: string | undefined, nowNanos: bigint): bigi
   return cleaned[sign] === '-' ? nowNanos - offset : nowNanos + offset;
 }
 
+/** An offset from now, or digits in a number that means something. */
+const TIME =
+  /^(now([-+](\d{1,12}(s(ec(ond)?s?)?|m(in(ute)?s?)?|h(ours?)?|d(ays?)?|w(eeks?)?|M|mon(ths?)?|y(ears?)?))+)?|\d{1,12}|\d{13}|\d{16}|\d{19})$/;
+
+/** Forms that `isTimeParam` takes, for who is told that a text has none of them. */
+export const TIME_FORMS =
+  'now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD';
+
+/** Whether a text that is not empty means a time, and is not only taken for now. Eight digits are a day: as seconds they would lie before 1974. */
+export function isTimeParam(text: string): boolean {
+  const cleaned = text.replaceAll(/[ _,]/g, '');
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(cleaned) ?? [];
+  if (year === undefined) return TIME.test(cleaned);
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day);
+}
+
 function fromDigits(digits: string): bigint {
   const value = BigInt(digits);
   if (digits.length === 8) {

@@ -1,5 +1,5 @@
 import { nearest } from '@kiln/config';
-import { parseTimeParam } from '@kiln/formats';
+import { isTimeParam, parseTimeParam, TIME_FORMS } from '@kiln/formats';
 import { formatSelector, KilnError, parseProfileTypeId, parseSelector } from '@kiln/model';
 
 /** Profiles of one type whose labels match, as QuerierService is asked for them. */
@@ -70,25 +70,10 @@ export const RECENT = ['now-1h', 'now'] as const;
 export function recentTimes(parameters: URLSearchParams, nowMs: number): TimeFields {
   for (const name of ['from', 'until']) {
     const text = parameters.get(name) ?? '';
-    if (text !== '' && !isTime(text.replaceAll(/[ _,]/g, '')))
-      throw new KilnError(
-        'invalid_argument',
-        `${name} is ${JSON.stringify(text.slice(0, 100))}: want now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD`,
-      );
+    if (text !== '' && !isTimeParam(text))
+      throw new KilnError('invalid_argument', `${name} is ${JSON.stringify(text.slice(0, 100))}: want ${TIME_FORMS}`);
   }
   return timeFields(parameters, ['from', 'until'], nowMs, RECENT);
-}
-
-/** An offset from now, or digits in a number that means something. */
-const TIME =
-  /^(now([-+](\d{1,12}(s(ec(ond)?s?)?|m(in(ute)?s?)?|h(ours?)?|d(ays?)?|w(eeks?)?|M|mon(ths?)?|y(ears?)?))+)?|\d{1,12}|\d{13}|\d{16}|\d{19})$/;
-
-/** Whether a text without spaces is a time. Eight digits are a day: as seconds they would lie before 1974. */
-function isTime(text: string): boolean {
-  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(text) ?? [];
-  if (year === undefined) return TIME.test(text);
-  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day);
 }
 
 const NANOS_PER_MS = 1_000_000n;
