@@ -1,6 +1,6 @@
 import { ManualClock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
-import { createLogger } from '@kiln/telemetry';
+import { createLogger, createMetrics } from '@kiln/telemetry';
 import { defaultLimits } from '@kiln/tenant';
 import { expect, test } from 'vitest';
 import { Room, type WhenFull } from './room.ts';
@@ -77,4 +77,26 @@ test('a tenant above its own limit is refused, or gives its oldest, and no other
   giving.note(tenant, 111);
   expect(() => giving.check(tenant)).toThrow(/has 111 bytes stored, allowed are 100 .* not gone yet/);
   expect(giving.surplusOf('b' as TenantId)).toBe(0);
+});
+
+test('tenants that are refused for their own limit are counted, and named to who runs it', async () => {
+  const metrics = createMetrics({ ofProcess: false });
+  const usage = async () => ({ usedBytes: 10, totalBytes: 1000 });
+  const limits = (of: TenantId) => ({ ...defaultLimits, maxStoredBytes: of === 'unlimited' ? 0 : 100 });
+  const room = new Room({ highWater: 0.9, whenFull: 'refuse' }, { usage, limits, clock: new ManualClock(0), metrics });
+  const counted = async (): Promise<string | undefined> =>
+    /^kiln_compactor_tenants_over_max_stored_bytes (.*)$/m.exec(await metrics.text())?.[1];
+  room.note('unlimited' as TenantId, 200);
+  room.note(tenant, 99);
+  expect([room.notes(), await counted()]).toEqual([[], '0']);
+  room.note(tenant, 100);
+  expect([room.notes(), await counted()]).toEqual([
+    [
+      'pushes of tenant a are refused: it has 100 bytes stored, allowed are 100 (max_stored_bytes, flag --storage.max-stored-bytes)',
+    ],
+    '1',
+  ]);
+  for (let i = 0; i < 11; i++) room.note(`t${i}` as TenantId, 100);
+  expect(room.notes()).toHaveLength(11);
+  expect(room.notes()[10]).toBe('pushes of 2 more tenants are refused: max_stored_bytes');
 });

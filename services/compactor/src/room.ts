@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
-import type { Logger } from '@kiln/telemetry';
+import type { Logger, Metrics } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 
 /** How full the file system below the data directory is. */
@@ -25,6 +25,7 @@ export interface RoomPorts {
   readonly clock: Clock;
   /** Hears when pushes of everybody begin to be refused, and when that ends; none = nobody does. */
   readonly log?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 const LOOK_MS = 5_000;
@@ -33,6 +34,8 @@ const RETRY_SECONDS = 60;
 const SLACK = 0.02;
 /** What a tenant may have of its limit while its oldest data goes: above it deleting is too slow, or nobody makes blocks that could go. */
 const LAST_SHARE = 1.1;
+/** Tenants that a note names. */
+const NAMED = 10;
 
 /** Knows how much may still be stored: below the high-water mark of the disk, and below each tenant's own limit. */
 export class Room {
@@ -47,6 +50,13 @@ export class Room {
   constructor(config: RoomConfig, ports: RoomPorts) {
     this.#config = config;
     this.#ports = ports;
+    ports.metrics?.gaugeOf(
+      {
+        name: 'kiln_compactor_tenants_over_max_stored_bytes',
+        help: 'Tenants whose pushes are refused because of max_stored_bytes; /ready?verbose names them.',
+      },
+      () => this.#refusedTenants().length,
+    );
   }
 
   /** Begins to look at the disk every few seconds; returns after the first look. */
@@ -90,16 +100,42 @@ export class Room {
     const { whenFull } = this.#config;
     const full = this.#refusal();
     if (full !== undefined) throw refused(full, whenFull === 'refuse' ? SHORTEN : `${NOT_YET}: make room`);
-    const { maxStoredBytes } = this.#ports.limits(tenant);
-    const stored = this.#stored.get(tenant) ?? 0;
-    const most = whenFull === 'refuse' ? maxStoredBytes : maxStoredBytes * LAST_SHARE;
-    if (maxStoredBytes === 0 || stored < most) return;
+    const has = this.#tooMuch(tenant);
+    if (has === undefined) return;
     throw refused(
-      `the tenant has ${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`,
+      `the tenant has ${has}`,
       whenFull === 'refuse'
         ? SHORTEN
         : `${NOT_YET}: raise it, and see that compactor.enabled is true, because only blocks can go`,
     );
+  }
+
+  /** What a tenant whose pushes are refused for it has, and may have. */
+  #tooMuch(tenant: TenantId): string | undefined {
+    const { maxStoredBytes } = this.#ports.limits(tenant);
+    const stored = this.#stored.get(tenant) ?? 0;
+    const most = this.#config.whenFull === 'refuse' ? maxStoredBytes : maxStoredBytes * LAST_SHARE;
+    if (maxStoredBytes === 0 || stored < most) return undefined;
+    return `${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`;
+  }
+
+  #refusedTenants(): TenantId[] {
+    return [...this.#stored.keys()].filter((tenant) => this.#tooMuch(tenant) !== undefined);
+  }
+
+  /** Lines for `/ready?verbose`: whose pushes are refused, and why. */
+  notes(): string[] {
+    const full = this.full();
+    const tenants = this.#refusedTenants();
+    const named = tenants
+      .slice(0, NAMED)
+      .map((tenant) => `pushes of tenant ${tenant} are refused: it has ${this.#tooMuch(tenant)}`);
+    const more = tenants.length - NAMED;
+    return [
+      ...(full === undefined ? [] : [full]),
+      ...named,
+      ...(more > 0 ? [`pushes of ${more} more tenants are refused: max_stored_bytes`] : []),
+    ];
   }
 
   /** Why every push is refused now, if it is. */

@@ -140,6 +140,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       limits: limitsOf,
       clock,
       log: log.with({ role: 'distributor' }),
+      metrics,
     });
     await room.start();
     const compactor = new Compactor(config.compactor, {
@@ -197,7 +198,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         const { records } = await reader.read(call, writeLimits(limitsOf(tenant), false));
         await distributor.append(records);
       },
-      notes: () => [...ingester.notes(), ...leftOut.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
+      notes: () => [...ingester.notes(), ...leftOut.notes(), ...compactor.notes(), ...room.notes()],
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop(), room.stop(), stopCompactor(compactor, builder)]);
         await ingester.stop();
