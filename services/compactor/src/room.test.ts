@@ -51,6 +51,42 @@ test('when pushes of everybody begin to be refused, one line of the log says so,
   expect(lines).toHaveLength(3);
 });
 
+test('what is being written, and what was written since the last look, counts as used', async () => {
+  let usedBytes = 850;
+  let during: () => void = () => undefined;
+  const usage = async () => {
+    during();
+    return { usedBytes, totalBytes: 1000 };
+  };
+  const clock = new ManualClock(0);
+  const room = new Room({ highWater: 0.9, whenFull: 'refuse' }, { usage, limits: () => defaultLimits, clock });
+  const write = (bytes: number): void => room.take(tenant, bytes)[Symbol.dispose]();
+  await room.look();
+  write(50);
+  write(1); // at the mark and not above it
+  expect(() => room.check(tenant)).toThrow(/is 90\.1 % full, allowed are 90 %/);
+  expect(() => write(1)).toThrow('90.1 %'); // what is refused takes nothing
+  usedBytes = 880; // records were less than was said
+  await room.look();
+  const coming = room.take(tenant, 20);
+  await room.look();
+  room.check(tenant);
+  write(1);
+  expect(() => room.check(tenant)).toThrow('90.1 %');
+  usedBytes = 901;
+  await room.look();
+  expect(room.full()).toMatch('is 92.1 % full'); // no look can know what has been written of it
+  coming[Symbol.dispose]();
+  usedBytes = 899;
+  await room.look();
+  during = () => write(2); // nobody can say whether the look has seen it
+  await room.look();
+  during = () => undefined;
+  expect(() => room.check(tenant)).toThrow('90.1 %');
+  await room.look();
+  room.check(tenant);
+});
+
 test('a disk that cannot be asked refuses nobody', async () => {
   (await roomOf(undefined)).check(tenant);
 });

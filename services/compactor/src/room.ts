@@ -44,6 +44,9 @@ export class Room {
   readonly #stored = new Map<TenantId, number>();
   readonly #stopping = new AbortController();
   #disk: DiskUsage | undefined;
+  /** Bytes that no look has seen: those that are being written, and those that were written since the last one. */
+  #comingBytes = 0;
+  #writtenBytes = 0;
   #refusesAll = false;
   #looking: Promise<void> | undefined;
 
@@ -71,7 +74,9 @@ export class Room {
   }
 
   async look(): Promise<void> {
+    const seen = this.#writtenBytes;
     this.#disk = await this.#ports.usage().catch(() => undefined);
+    this.#writtenBytes -= seen; // what came during the look may count twice until the next one
     const why = this.#refusal();
     if ((why !== undefined) === this.#refusesAll) return;
     this.#refusesAll = why !== undefined;
@@ -88,7 +93,8 @@ export class Room {
   full(): string | undefined {
     if (this.#disk === undefined || this.#overDisk(0) <= 0) return undefined;
     const { usedBytes, totalBytes } = this.#disk;
-    const share = (Math.min(1, usedBytes / totalBytes) * 100).toFixed(1);
+    // Rounded up: just above the mark it would read like the mark.
+    const share = Math.min(100, Math.ceil(((usedBytes + this.#unseenBytes()) * 1000) / totalBytes) / 10).toFixed(1);
     return `the disk of the data directory is ${share} % full, allowed are ${this.#config.highWater * 100} % (flag --storage.high-water)`;
   }
 
@@ -108,6 +114,22 @@ export class Room {
         ? SHORTEN
         : `${NOT_YET}: raise it, and see that compactor.enabled is true, because only blocks can go`,
     );
+  }
+
+  /**
+   * As `check`, and counts bytes that will be written: between two looks the log alone could fill a small disk. So the mark is passed by one push, and by
+   * what is written but not pushed.
+   * @returns what ends when they are written, or not.
+   */
+  take(tenant: TenantId, bytes: number): Disposable {
+    this.check(tenant);
+    this.#comingBytes += bytes;
+    return {
+      [Symbol.dispose]: () => {
+        this.#comingBytes -= bytes;
+        this.#writtenBytes += bytes;
+      },
+    };
   }
 
   /** What a tenant whose pushes are refused for it has, and may have. */
@@ -156,11 +178,15 @@ export class Room {
     return stored - maxStoredBytes * (1 - SLACK);
   }
 
+  #unseenBytes(): number {
+    return this.#comingBytes + this.#writtenBytes;
+  }
+
   /** Bytes above the mark, or above `below` of the disk less than it. */
   #overDisk(below: number): number {
     if (this.#disk === undefined) return 0;
     const { usedBytes, totalBytes } = this.#disk;
-    return usedBytes - totalBytes * Math.max(0, this.#config.highWater - below);
+    return usedBytes + this.#unseenBytes() - totalBytes * Math.max(0, this.#config.highWater - below);
   }
 
   /** Half of what was left above the mark is gone: deleting is too slow, or there is nothing to delete. */

@@ -92,6 +92,7 @@ export async function harness(
     limits: () => own,
     rate,
     quota: (owner) => quota.admit(owner, own.ingestionLimit),
+    takeRoom: () => ({ [Symbol.dispose]: () => undefined }),
     clock,
     observe: {
       stored: (_, profiles) => void seen.push(`stored ${profiles}`),
