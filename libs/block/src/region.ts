@@ -77,9 +77,7 @@ export function readRegion(bytes: Uint8Array, place: Place, owner: RegionOwner, 
     r.fail(`section ${kind} of dataset ${dataset} where section ${owner.kind} of dataset ${owner.dataset} is expected`);
   const differs = differences(r.take(tenantLength), owner.tenant);
   if (differs !== undefined)
-    r.fail(
-      `the tenant's name in its head is not ${JSON.stringify(decoder.decode(owner.tenant))}, as expected: ${differs}`,
-    );
+    r.fail(`the tenant in its head is not ${JSON.stringify(decoder.decode(owner.tenant))}: ${differs}`);
   const headEnd = r.position;
   takeZeros(r, padding(r.position - off));
   const stored = r.take(storedLength);
@@ -130,5 +128,5 @@ const decoder = new TextDecoder();
 function differences(found: Uint8Array, expected: Uint8Array): string | undefined {
   if (found.length !== expected.length) return `it has ${found.length} bytes`;
   const count = found.reduce((sum, byte, i) => sum + (byte === expected[i] ? 0 : 1), 0);
-  return count === 0 ? undefined : `${count} of its ${found.length} bytes differ`;
+  return count === 0 ? undefined : `${count} of ${found.length} bytes differ`;
 }
