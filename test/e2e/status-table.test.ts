@@ -396,6 +396,10 @@ describe.skipIf(!built)('/ingest', () => {
     stacks: [{ frames: ['leaf', 'main'], value: 1n }],
   });
   const form = profileForm(pprof);
+  const otherForm = Buffer.from(
+    Buffer.from(form.body).toString('latin1').replace('name="profile"', 'name="foo"'),
+    'latin1',
+  );
   const octets = 'application/octet-stream';
   const long = 'x'.repeat(5_000);
   // §11: validation failures of a pprof 422, of the request 400; gzip is decoded; never a fault of the server.
@@ -415,6 +419,9 @@ describe.skipIf(!built)('/ingest', () => {
       { 'content-encoding': 'gzip' },
     ],
     ['nothing', 'name=a&format=pprof', octets, '', 200, ''],
+    ['a time that is none', 'name=a&format=pprof&from=abc', octets, pprof, 200, ''],
+    ['a label without an end', 'name=a%7Bb%3Dc&format=pprof', octets, pprof, 400, 'invalid_argument'],
+    ['a form without a profile', 'name=a', form.contentType, otherForm, 400, 'invalid_argument'],
     ['unknown and empty parameters', 'name=a&format=pprof&units=&from=&x=1', octets, pprof, 200, ''],
     ['no name', 'format=pprof', octets, pprof, 400, 'invalid_argument'],
     ['an empty name', 'name=&format=pprof', octets, pprof, 400, 'invalid_argument'],

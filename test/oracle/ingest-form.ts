@@ -22,8 +22,8 @@ export function parseIngestName(name: string): IngestName {
     if (key === '' || !/^[A-Za-z0-9_.]+$/.test(key))
       throw new Refusal('invalid_name', `label name ${JSON.stringify(key)}`);
     const end = /[,}]/.exec(rest.slice(equals + 1))?.index;
-    // A value with no terminator is dropped.
-    if (end === undefined) break;
+    // There it is dropped; Kiln refuses it (docs/compatibility.md).
+    if (end === undefined) throw new Refusal('invalid_name', `label ${JSON.stringify(key)} without an end`);
     const value = rest.slice(equals + 1, equals + 1 + end).trim();
     const terminator = rest[equals + 1 + end];
     rest = rest.slice(equals + 2 + end);

@@ -252,7 +252,7 @@ describe('verdicts', () => {
 
 describe('ingest', () => {
   test('names, times and metric names', () => {
-    expect(parseIngestName('shop.cart{region=eu west, a.b=c,__x=1,__session_id__=0a,tail=lost')).toEqual({
+    expect(parseIngestName('shop.cart{region=eu west, a.b=c,__x=1,__session_id__=0a,lost}')).toEqual({
       app: 'shop.cart',
       labels: [
         ['region', 'eu west'],
@@ -261,6 +261,7 @@ describe('ingest', () => {
       ],
     });
     expect(() => parseIngestName('{a=b}')).toThrow('application name');
+    expect(() => parseIngestName('a{b=c')).toThrow('label "b" without an end');
     expect(parseTimeText('1800000000', NOW)).toBe(1_800_000_000_000_000_000n);
     expect(parseTimeText('now-1h30m', NOW)).toBe((BigInt(NOW) - 5_400_000n) * 1_000_000n);
     expect(ingestMetricName(['contentions', 'delay'], undefined)).toBe('mutex');

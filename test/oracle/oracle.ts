@@ -445,7 +445,9 @@ function ingestParts(ingest: OracleIngest): { profile: Uint8Array; config: Sampl
   const parts = fileParts(ingest.body, ingest.contentType);
   if ((parts.get('prev_profile')?.length ?? 0) > 0)
     throw new Refusal('malformed_profile', 'prev_profile is not supported');
-  const profile = parts.get('profile') ?? new Uint8Array(0);
+  const profile = parts.get('profile');
+  // There nothing is stored; Kiln refuses it (docs/compatibility.md).
+  if (profile === undefined) throw new Refusal('malformed_body', 'the form has no part "profile"');
   const config = profile.length === 0 ? undefined : parts.get('sample_type_config');
   if (config === undefined || config.length === 0) return { profile, config: undefined };
   try {

@@ -75,7 +75,9 @@ export function readRegion(bytes: Uint8Array, place: Place, owner: RegionOwner, 
   const crc = r.u32();
   if (kind !== owner.kind || dataset !== owner.dataset)
     r.fail(`section ${kind} of dataset ${dataset} where section ${owner.kind} of dataset ${owner.dataset} is expected`);
-  if (!sameBytes(r.take(tenantLength), owner.tenant)) r.fail("another tenant's region");
+  const differs = differences(r.take(tenantLength), owner.tenant);
+  if (differs !== undefined)
+    r.fail(`the tenant in its head is not ${JSON.stringify(decoder.decode(owner.tenant))}: ${differs}`);
   const headEnd = r.position;
   takeZeros(r, padding(r.position - off));
   const stored = r.take(storedLength);
@@ -120,6 +122,11 @@ function padding(length: number): number {
   return (8 - (length % 8)) % 8;
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+const decoder = new TextDecoder();
+
+/** How a name is not the expected one; undefined when it is. It is not told itself: a client hears of it, and it may be another's. */
+function differences(found: Uint8Array, expected: Uint8Array): string | undefined {
+  if (found.length !== expected.length) return `it has ${found.length} bytes`;
+  const count = found.reduce((sum, byte, i) => sum + (byte === expected[i] ? 0 : 1), 0);
+  return count === 0 ? undefined : `${count} of ${found.length} bytes differ`;
 }

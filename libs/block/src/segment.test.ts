@@ -291,6 +291,31 @@ describe('a damaged segment', () => {
     expect(verifyObject(segment.bytes, codecs)).toEqual([]);
   });
 
+  test('verification names every damaged section of a dataset, not only the one that it reads first', () => {
+    const part = partOf(segment, a);
+    const [dataset] = openPart(part, a, codecs).datasets;
+    const flipped = dataset!.sections.filter(({ kind }) => kind !== KIND.samples).slice(0, 3);
+    expect(flipped).toHaveLength(3);
+    const { off } = readDirectory(segment.bytes, codecs).entries.find(({ tenant }) => tenant === a)!;
+    const bytes = segment.bytes.slice();
+    for (const section of flipped) bytes[off + section.off + section.len - 9]! ^= 1;
+    expect(verifyObject(bytes, codecs)).toEqual(
+      flipped.map(({ kind }) => ({
+        where: 'tenant a, dataset 0 (api, process_cpu)',
+        found: expect.stringContaining(`corrupt section ${kind} at byte `),
+      })),
+    );
+  });
+
+  test('a damaged name of the tenant is told as what it is, not as the region of another', () => {
+    const { off } = readDirectory(segment.bytes, codecs).entries.find(({ tenant }) => tenant === a)!;
+    const bytes = segment.bytes.slice();
+    bytes[off + 24]! ^= 1;
+    expect(verifyObject(bytes, codecs).map(({ found }) => found)).toEqual([
+      expect.stringMatching(/: the tenant in its head is not "a": 1 of 1 bytes differ$/),
+    ]);
+  });
+
   test('verification finds every flipped bit, also of the zeros between regions', () => {
     const missed: number[] = [];
     for (let at = 0; at < segment.bytes.length; at++) {

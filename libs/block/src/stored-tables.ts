@@ -1,5 +1,5 @@
 import { ByteReader, CorruptDataError } from '@kiln/bytes';
-import type { LabelSet, Symbols, ValueType } from '@kiln/model';
+import { KilnError, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
 import type { ContentsEntry } from './contents.ts';
 import type { PartBytes } from './part-bytes.ts';
 import { pageSeed, payloadPlace, readRegion, type Place, type RegionOwner } from './region.ts';
@@ -21,6 +21,8 @@ export interface StoredTables extends DatasetTables {
   /** The rows as PINDEX has them, decoded each time where TOTALS has them too: then `rows` asks it for nothing but ids, and only when they are asked for. */
   readonly rowIndex: RowColumns;
   readonly stored: StoredSizes;
+  /** What is wrong with each section that cannot be read as a whole, of those that this version knows. */
+  damaged(): string[];
 }
 
 export function readSection(bytes: PartBytes, place: Place, owner: RegionOwner, codecs: Codecs): Uint8Array {
@@ -124,6 +126,19 @@ export class DecodedTables implements StoredTables {
       sampleBytes: bytes(KIND.samples, KIND.rollup, KIND.fineRollup, KIND.spans),
       symbolBytes: bytes(KIND.symbols),
     };
+  }
+
+  damaged(): string[] {
+    const known = new Set<number>(Object.values(KIND));
+    return this.#entry.sections.flatMap(({ kind }) => {
+      if (!known.has(kind)) return [];
+      try {
+        this.#section(kind);
+        return [];
+      } catch (error) {
+        return [KilnError.from(error).message];
+      }
+    });
   }
 
   #decodeRowTotals(): RowColumns {

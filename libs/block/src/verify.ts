@@ -41,7 +41,12 @@ export function verifyObject(bytes: Uint8Array, codecs: Codecs): Problem[] {
     check(where, () => compareEntry(entry, part.datasets));
     part.datasets.forEach((dataset, i) => {
       const tables = dataset.tables();
-      check(`${where}, dataset ${i} (${dataset.service}, ${dataset.name})`, () => {
+      const ofDataset = `${where}, dataset ${i} (${dataset.service}, ${dataset.name})`;
+      // All of them, because a query may meet another than what is read first here.
+      const damaged = tables.damaged();
+      for (const found of damaged) problems.push({ where: ofDataset, found });
+      if (damaged.length > 0) return;
+      check(ofDataset, () => {
         verifyTables(tables, dataset);
         if (directory.level > 0) verifyOrder(tables.rows, minor >= MINOR_BY_HOUR ? hourOf : () => 0);
         for (const rollup of [...tables.rollups, ...tables.fineRollups]) verifyRollup(tables, rollup);

@@ -1,7 +1,7 @@
-export { describeIngest, type IngestedPprof, type IngestSource } from './ingest/describe-ingest.ts';
+export { describeIngest, YEAR_1971_NANOS, type IngestedPprof, type IngestSource } from './ingest/describe-ingest.ts';
 export { parseIngestName, type IngestName } from './ingest/ingest-name.ts';
 export { metricNameFor, parseSampleTypeConfig, type SampleTypeConfig } from './ingest/sample-type-config.ts';
-export { parseTimeParam, readTimeParam } from './ingest/time-param.ts';
+export { parseTimeParam, readTimeParam, TIME_FORMS } from './ingest/time-param.ts';
 export { checkLabels, type Relabeling } from './labels.ts';
 export type { Language } from './language.ts';
 export type { ProfileLimits } from './limits.ts';

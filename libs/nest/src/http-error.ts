@@ -49,7 +49,7 @@ export function httpStatusOf(error: KilnError): { status: number; code: Code } {
 
 /**
  * Answers a request with an error: gRPC and gRPC-Web in their own form, everybody else as JSON `{"code","message"}`, with a spread
- * `Retry-After` where the error says so. A wrong method or content type is no call of any protocol, and has its HTTP status for all. After the head is sent nothing can be
+ * `Retry-After` where the error says so, and with every 503. A wrong method or content type is no call of any protocol, and has its HTTP status for all. After the head is sent nothing can be
  * said any more: the connection is cut, so that the client does not take a part for the whole.
  */
 export function sendError(
@@ -69,7 +69,8 @@ export function sendError(
   const { headers, body } = inTrailers
     ? grpcErrorAnswer(type, error)
     : jsonAnswer(`${JSON.stringify({ code, message: error.message })}\n`);
-  if (error.retryAfterSeconds !== undefined) headers['Retry-After'] = retryAfter(error.retryAfterSeconds, random);
+  const waitSeconds = error.retryAfterSeconds ?? (status === 503 ? UNAVAILABLE_SECONDS : undefined);
+  if (waitSeconds !== undefined) headers['Retry-After'] = retryAfter(waitSeconds, random);
   response.writeHead(inTrailers ? 200 : status, { ...headers, 'Content-Length': String(body.length) });
   endWhenSent(request, response, body);
   return error;
@@ -105,6 +106,8 @@ function unreadable(found: NodeJS.ErrnoException): KilnError {
   return new KilnError('invalid_argument', `the request is not HTTP/1.1: ${found.message}`);
 }
 
+/** Of an `unavailable` that says nothing of its end, as a full disk or a log that cannot be written. */
+const UNAVAILABLE_SECONDS = 5;
 /** Seconds that are added at most. */
 const SPREAD_SECONDS = 2;
 

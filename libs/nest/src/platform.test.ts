@@ -56,6 +56,11 @@ class EchoHttp {
     throw new KilnError('resource_exhausted', 'too much', { retryAfterSeconds: 1.2 });
   }
 
+  @RawPost('/full')
+  full(): void {
+    throw new KilnError('unavailable', 'the disk is full');
+  }
+
   @RawPost('/too-large')
   tooLarge(): void {
     throw new KilnError('resource_exhausted', 'too large', { httpStatus: 413 });
@@ -210,6 +215,15 @@ describe('refusals', () => {
       413,
       { code: 'invalid_argument', message: 'too large' },
     ]);
+  });
+
+  test('what is not there for now says when to come back, over every protocol', async () => {
+    const asked = async (type: string): Promise<string | null> => {
+      const response = await fetch(`${url}/full`, { method: 'POST', headers: { 'content-type': type }, body: '' });
+      return response.headers.get('retry-after');
+    };
+    expect([await asked('application/json'), await asked('application/grpc')]).toEqual(['5', '5']);
+    expect((await refused('POST', '/too-large'))[2].get('retry-after')).toBeNull();
   });
 
   test('clients that are refused together are told to come back apart', async () => {

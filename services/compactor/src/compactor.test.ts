@@ -427,10 +427,15 @@ describe('letting go', () => {
     await world.compactor().round();
     expect([...(await world.values(a)), ...(await world.values(b))]).toEqual([1, 3, 2, 4]);
     world.whenFull = 'oldest-goes';
-    await world.compactor().round(); // 21 bytes too many: one block
+    const compactor = world.compactor();
+    expect(compactor.notes()).toEqual([]);
+    await compactor.round(); // 21 bytes too many: one block
     expect([...(await world.values(a)), ...(await world.values(b))]).toEqual([1, 3, 4]);
     expect(await world.keys('/b/')).toHaveLength(3);
-    expect(world.lines.join()).toContain('storage is full');
+    expect(world.lines.join()).toMatch(
+      /^ts=\S+ level=warn msg="storage is full: .*" tenant=B blocks=1 bytes=\d+ upTo=2022-01-05T/,
+    );
+    expect(compactor.notes()).toEqual([expect.stringMatching(/^compactor: data up to 2022-01-05T.* of 1 tenant was/)]);
   });
 
   test('when the disk is full, what was merged or deleted already goes before any block, and it may be enough', async () => {

@@ -99,9 +99,9 @@ export class Compactor {
     await this.#round?.catch(() => undefined);
   }
 
-  /** What an operator should know, as of the last round: damaged blocks and parts. */
+  /** What an operator should know: damaged blocks and parts, as of the last round, and what was deleted for room. */
   notes(): readonly string[] {
-    return this.#notes;
+    return [...this.#notes, ...this.#janitor.notes()];
   }
 
   /**

@@ -18,6 +18,7 @@ import {
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
+import { MadeRoom } from './made-room.ts';
 import { storedBytes, type Overview, type TenantView } from './overview.ts';
 import type { Reserve } from './reserve.ts';
 import type { Room } from './room.ts';
@@ -49,13 +50,20 @@ export class Janitor {
   /** Up to where each log's objects were deleted, and when: where T stands still there is nothing but what a lost race left behind. */
   readonly #deleted = new Map<LogId, { readonly T: number; readonly atMs: number }>();
   readonly #lastRetention: GaugeMetric;
+  readonly #madeRoom: MadeRoom;
 
   constructor(ports: JanitorPorts) {
     this.#ports = ports;
+    this.#madeRoom = new MadeRoom(ports.clock, ports.telemetry);
     this.#lastRetention = ports.telemetry.metrics.gauge({
       name: 'kiln_compactor_last_retention_timestamp_seconds',
       help: 'When retention was last applied to every tenant without trouble.',
     });
+  }
+
+  /** What an operator should know of what was deleted. */
+  notes(): string[] {
+    return this.#madeRoom.notes();
   }
 
   /**
@@ -130,11 +138,6 @@ export class Janitor {
       const blocks = some.map(({ block }) => block);
       try {
         deleted += await this.#dropNow(tenant, tenants.get(tenant)!, blocks);
-        const toMs = Math.max(...blocks.map(({ maxMs }) => maxMs));
-        this.#ports.telemetry.log.warn('storage is full: the oldest blocks of a tenant were deleted', {
-          blocks: blocks.length,
-          upTo: new Date(toMs).toISOString(),
-        });
       } catch (error) {
         troubles.push(`tenant ${tenant}, making room: ${KilnError.from(error).message}`);
       }
@@ -168,6 +171,7 @@ export class Janitor {
       beforeMs: -Infinity,
     });
     if (index !== undefined) view.index = index;
+    this.#madeRoom.gone(tenant, blocks);
     return deleteTombstones(catalog, tenant, 0);
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '@kiln/async';
 import { KilnError, type TenantId } from '@kiln/model';
-import type { Logger } from '@kiln/telemetry';
+import type { Logger, Metrics } from '@kiln/telemetry';
 import type { LimitsOf } from '@kiln/tenant';
 
 /** How full the file system below the data directory is. */
@@ -25,6 +25,7 @@ export interface RoomPorts {
   readonly clock: Clock;
   /** Hears when pushes of everybody begin to be refused, and when that ends; none = nobody does. */
   readonly log?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 const LOOK_MS = 5_000;
@@ -33,6 +34,8 @@ const RETRY_SECONDS = 60;
 const SLACK = 0.02;
 /** What a tenant may have of its limit while its oldest data goes: above it deleting is too slow, or nobody makes blocks that could go. */
 const LAST_SHARE = 1.1;
+/** Tenants that a note names. */
+const NAMED = 10;
 
 /** Knows how much may still be stored: below the high-water mark of the disk, and below each tenant's own limit. */
 export class Room {
@@ -41,12 +44,22 @@ export class Room {
   readonly #stored = new Map<TenantId, number>();
   readonly #stopping = new AbortController();
   #disk: DiskUsage | undefined;
+  /** Bytes that no look has seen: those that are being written, and those that were written since the last one. */
+  #comingBytes = 0;
+  #writtenBytes = 0;
   #refusesAll = false;
   #looking: Promise<void> | undefined;
 
   constructor(config: RoomConfig, ports: RoomPorts) {
     this.#config = config;
     this.#ports = ports;
+    ports.metrics?.gaugeOf(
+      {
+        name: 'kiln_compactor_tenants_over_max_stored_bytes',
+        help: 'Tenants whose pushes are refused because of max_stored_bytes; /ready?verbose names them.',
+      },
+      () => this.#refusedTenants().length,
+    );
   }
 
   /** Begins to look at the disk every few seconds; returns after the first look. */
@@ -61,7 +74,9 @@ export class Room {
   }
 
   async look(): Promise<void> {
+    const seen = this.#writtenBytes;
     this.#disk = await this.#ports.usage().catch(() => undefined);
+    this.#writtenBytes -= seen; // what came during the look may count twice until the next one
     const why = this.#refusal();
     if ((why !== undefined) === this.#refusesAll) return;
     this.#refusesAll = why !== undefined;
@@ -78,7 +93,8 @@ export class Room {
   full(): string | undefined {
     if (this.#disk === undefined || this.#overDisk(0) <= 0) return undefined;
     const { usedBytes, totalBytes } = this.#disk;
-    const share = (Math.min(1, usedBytes / totalBytes) * 100).toFixed(1);
+    // Rounded up: just above the mark it would read like the mark.
+    const share = Math.min(100, Math.ceil(((usedBytes + this.#unseenBytes()) * 1000) / totalBytes) / 10).toFixed(1);
     return `the disk of the data directory is ${share} % full, allowed are ${this.#config.highWater * 100} % (flag --storage.high-water)`;
   }
 
@@ -90,16 +106,58 @@ export class Room {
     const { whenFull } = this.#config;
     const full = this.#refusal();
     if (full !== undefined) throw refused(full, whenFull === 'refuse' ? SHORTEN : `${NOT_YET}: make room`);
-    const { maxStoredBytes } = this.#ports.limits(tenant);
-    const stored = this.#stored.get(tenant) ?? 0;
-    const most = whenFull === 'refuse' ? maxStoredBytes : maxStoredBytes * LAST_SHARE;
-    if (maxStoredBytes === 0 || stored < most) return;
+    const has = this.#tooMuch(tenant);
+    if (has === undefined) return;
     throw refused(
-      `the tenant has ${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`,
+      `the tenant has ${has}`,
       whenFull === 'refuse'
         ? SHORTEN
         : `${NOT_YET}: raise it, and see that compactor.enabled is true, because only blocks can go`,
     );
+  }
+
+  /**
+   * As `check`, and counts bytes that will be written: between two looks the log alone could fill a small disk. So the mark is passed by one push, and by
+   * what is written but not pushed.
+   * @returns what ends when they are written, or not.
+   */
+  take(tenant: TenantId, bytes: number): Disposable {
+    this.check(tenant);
+    this.#comingBytes += bytes;
+    return {
+      [Symbol.dispose]: () => {
+        this.#comingBytes -= bytes;
+        this.#writtenBytes += bytes;
+      },
+    };
+  }
+
+  /** What a tenant whose pushes are refused for it has, and may have. */
+  #tooMuch(tenant: TenantId): string | undefined {
+    const { maxStoredBytes } = this.#ports.limits(tenant);
+    const stored = this.#stored.get(tenant) ?? 0;
+    const most = this.#config.whenFull === 'refuse' ? maxStoredBytes : maxStoredBytes * LAST_SHARE;
+    if (maxStoredBytes === 0 || stored < most) return undefined;
+    return `${stored} bytes stored, allowed are ${maxStoredBytes} (max_stored_bytes, flag --storage.max-stored-bytes)`;
+  }
+
+  #refusedTenants(): TenantId[] {
+    return [...this.#stored.keys()].filter((tenant) => this.#tooMuch(tenant) !== undefined);
+  }
+
+  /** Lines for `/ready?verbose`: whose pushes are refused, and why. */
+  notes(): string[] {
+    const full = this.full();
+    const tenants = this.#refusedTenants();
+    const named = tenants
+      .slice(0, NAMED)
+      .map((tenant) => `pushes of tenant ${tenant} are refused: it has ${this.#tooMuch(tenant)}`);
+    const more = tenants.length - NAMED;
+    return [
+      ...(full === undefined ? [] : [full]),
+      ...named,
+      ...(more > 0 ? [`pushes of ${more} more tenants are refused: max_stored_bytes`] : []),
+    ];
   }
 
   /** Why every push is refused now, if it is. */
@@ -120,11 +178,15 @@ export class Room {
     return stored - maxStoredBytes * (1 - SLACK);
   }
 
+  #unseenBytes(): number {
+    return this.#comingBytes + this.#writtenBytes;
+  }
+
   /** Bytes above the mark, or above `below` of the disk less than it. */
   #overDisk(below: number): number {
     if (this.#disk === undefined) return 0;
     const { usedBytes, totalBytes } = this.#disk;
-    return usedBytes - totalBytes * Math.max(0, this.#config.highWater - below);
+    return usedBytes + this.#unseenBytes() - totalBytes * Math.max(0, this.#config.highWater - below);
   }
 
   /** Half of what was left above the mark is gone: deleting is too slow, or there is nothing to delete. */

@@ -4,6 +4,7 @@ import { duplicateWindowMs } from '@kiln/catalog';
 import {
   normalizePprof,
   stripPprof,
+  YEAR_1971_NANOS,
   type IngestedPprof,
   type Pprof,
   type PprofReader,
@@ -31,9 +32,6 @@ export interface BatchPorts {
 /** What a route's own rules make of a decoded profile: possibly mended, with its labels. */
 export type Describe = (pprof: Pprof) => IngestedPprof;
 
-/** Times before this are no time of a profile, but a count from somewhere else. */
-const YEAR_1971_NANOS = 31_536_000_000_000_000n;
-
 /** Tables and columns that serve one request after the other: each becomes records before the next begins. */
 export interface Scratch {
   readonly pprof: PprofReader;
@@ -54,7 +52,7 @@ export class Batch {
   readonly #discarded: Discarded[] = [];
   readonly #groupBytes = new Map<string, number>();
   #problem: ErrorAsData | undefined;
-  #empty: ErrorAsData | undefined;
+  #remark: ErrorAsData | undefined;
   #bytes = 0;
   #rated = 0;
   #usedPass = false;
@@ -85,6 +83,12 @@ export class Batch {
       this.#discard(error.reason ?? 'unknown', raw.length);
       this.#problem ??= { ...errorAsData(error), about: service };
     }
+  }
+
+  /** The body was empty: answered with success, because clients send that. */
+  addNothing(service: string): void {
+    this.#discard('empty_body', 0);
+    this.#remark = { ...errorAsData(emptyBody()), about: service };
   }
 
   #discard(reason: string, bytes: number): void {
@@ -125,7 +129,7 @@ export class Batch {
     const lost = stored.length === 0 ? raw.length : 0;
     const { negative } = normalized.droppedSamples;
     if (negative > 0) this.#discard('negative_values', lost);
-    if (negative > 0 && stored.length === 0) this.#empty ??= { ...errorAsData(allNegative(negative)), about: service };
+    if (negative > 0 && stored.length === 0) this.#remark ??= { ...errorAsData(allNegative(negative)), about: service };
     if (normalized.droppedSamples.relabelled > 0) this.#discard('dropped_by_relabel_rules', lost);
     else if (!isKept) this.#discard('dropped_by_sampling_rules', lost);
     if (stored.length === 0) return;
@@ -165,7 +169,7 @@ export class Batch {
       groups: this.#groupBytes,
       usedPass: this.#usedPass,
       discarded: this.#discarded,
-      empty: this.#empty,
+      remark: this.#remark,
       truncated: { stacks: this.#stacks, strings: this.#strings },
       problem: this.#problem ?? (problem === undefined ? undefined : errorAsData(problem)),
     };
@@ -214,6 +218,14 @@ export class Batch {
 /** Of a label set and the types of its values. */
 function seriesKey(labels: LabelSet, types: readonly ValueType[]): bigint {
   return hash64(labelSetKey(labels) + types.map(({ type, unit }) => `${type}/${unit}`).join());
+}
+
+function emptyBody(): KilnError {
+  return new KilnError(
+    'invalid_argument',
+    'nothing is stored, though the push was answered with success: its body, or the part "profile" of it, is empty; send a pprof',
+    { reason: 'empty_body' },
+  );
 }
 
 function allNegative(samples: number): KilnError {

@@ -25,8 +25,10 @@ export interface DistributorModulePorts {
   readonly tenantsOf: (header: string | undefined) => readonly TenantId[];
   /** Reads requests: here, or in other threads. */
   readonly reader: Reader;
-  /** @throws KilnError when the tenant may store nothing more. */
+  /** @throws KilnError when the tenant may store nothing more: asked before a push is read. */
   readonly admit: (tenant: TenantId) => void;
+  /** As `admit`, asked before so many bytes are appended: takes that room until they are. */
+  readonly takeRoom: (tenant: TenantId, bytes: number) => Disposable;
   /** Of the process: bodies are counted in it. */
   readonly ledger?: MemoryLedger | undefined;
   readonly clock: Clock;
@@ -42,7 +44,7 @@ export function distributorModule(
   { inFlightMaxBytes }: DistributorConfig,
   ports: DistributorModulePorts,
 ): DynamicModule {
-  const { distributor, limits, tenantOf, tenantsOf, reader, admit, ledger, clock, log, metrics } = ports;
+  const { distributor, limits, tenantOf, tenantsOf, reader, admit, takeRoom, ledger, clock, log, metrics } = ports;
   const rates = new RateLimiter(clock);
   const quota = new Quota(clock);
   const rejections = new Rejections(clock);
@@ -55,6 +57,7 @@ export function distributorModule(
       take: (tenant, bytes) => rates.take(tenant, bytes, limits(tenant)),
     },
     quota: (tenant) => quota.admit(tenant, limits(tenant).ingestionLimit),
+    takeRoom,
     clock,
     observe: observer(metrics, rejections),
   });
@@ -131,6 +134,6 @@ function observer(metrics: Metrics, rejections: Rejections): IntakeObserver {
     },
     received: (tenant, group, size) => groupReceived.add(size, { tenant, usage_group: names.of(tenant, group) }),
     truncated: (_tenant, what, count) => cut.add(count, { what }),
-    empty: (tenant, why) => rejections.note(tenant, why),
+    remarked: (tenant, why) => rejections.note(tenant, why),
   };
 }

@@ -2,12 +2,13 @@ import {
   parseIngestName,
   parseSampleTypeConfig,
   parseTimeParam,
+  readTimeParam,
   type IngestSource,
   type SampleTypeConfig,
 } from '@kiln/formats';
 import { KilnError } from '@kiln/model';
 import { isGzip } from './body.ts';
-import { readFileParts } from './multipart.ts';
+import { readParts } from './multipart.ts';
 
 /** The profile of an `/ingest` body with what the client says of its sample types. */
 export interface IngestProfile {
@@ -19,7 +20,7 @@ export interface IngestProfile {
 /** An `/ingest` request by its head: whose profile, and how to take it out of the body. */
 export interface IngestRequest {
   readonly source: IngestSource;
-  /** Undefined when the body holds no profile: nothing is stored, and that is no error. */
+  /** Undefined when the body, or its part `profile`, is empty: nothing is stored, and that is no error. */
   readonly read: (body: Uint8Array) => Promise<IngestProfile | undefined>;
 }
 
@@ -42,10 +43,12 @@ export function readIngestRequest(url: string, contentType: string, nowNanos: bi
   }
   const spy = query.get('spyName') || 'unknown';
   if (/\uFFFD/.test(name + spy)) checkEncoding(search);
+  const from = query.get('from') ?? '';
   const source = {
     ...parseIngestName(name),
     spy,
-    fromNanos: parseTimeParam(query.get('from') ?? undefined, nowNanos),
+    fromNanos: parseTimeParam(from, nowNanos),
+    ...(from === '' || readTimeParam(from, nowNanos) !== undefined ? {} : { unreadFrom: from }),
   };
   const isMultipart = contentType.toLowerCase().includes('multipart/form-data');
   const format = formatOf(query.get('format') ?? '', contentType.toLowerCase(), isMultipart);
@@ -98,7 +101,7 @@ async function readWhole(body: Uint8Array): Promise<IngestProfile | undefined> {
 }
 
 async function readForm(body: Uint8Array, contentType: string): Promise<IngestProfile | undefined> {
-  const parts = await readFileParts(body, contentType);
+  const { parts, fields } = await readParts(body, contentType);
   const previous = parts.get('prev_profile');
   if (previous !== undefined && previous.length > 0) {
     throw new KilnError(
@@ -111,9 +114,25 @@ async function readForm(body: Uint8Array, contentType: string): Promise<IngestPr
     );
   }
   const profile = parts.get('profile');
-  if (profile === undefined || profile.length === 0) return undefined;
+  if (profile === undefined) throw noProfile(parts, fields);
+  if (profile.length === 0) return undefined;
   const config = parts.get('sample_type_config');
   const sampleTypes =
     config === undefined || config.length === 0 ? undefined : parseSampleTypeConfig(new TextDecoder().decode(config));
   return { profile, sampleTypes };
+}
+
+/** Every client that is known sends the part; Pyroscope answers 200 and stores nothing. */
+function noProfile(parts: ReadonlyMap<string, Uint8Array>, fields: readonly string[]): KilnError {
+  const found = [...[...parts.keys()].map(quoted), ...fields.map((name) => `${quoted(name)} without a file name`)];
+  const has = found.length === 0 ? 'no part at all' : found.join(', ');
+  return new KilnError(
+    'invalid_argument',
+    `the form has no file part "profile", but ${has}: send the pprof as one, with a file name (curl -F profile=@cpu.pb.gz)`,
+    { reason: 'malformed_profile' },
+  );
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 40));
 }

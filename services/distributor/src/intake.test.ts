@@ -75,7 +75,7 @@ describe('a push', () => {
     });
     expect(await intake.push(tenant, [{ labels: labels('a'), samples: [sample(negative)] }])).toEqual([]);
     expect(await records()).toEqual([]);
-    expect(seen).toEqual(['discarded negative_values', 'empty negative_values of a']);
+    expect(seen).toEqual(['discarded negative_values', 'remark negative_values of a']);
   });
 
   test('with a bad profile stores the others and says what was wrong', async () => {
@@ -199,9 +199,9 @@ describe('an /ingest request', () => {
     expect(new Set(ids(stored)).size).toBe(4);
   });
 
-  test('without a profile stores nothing and is no error', async () => {
-    const { intake, records } = await harness();
-    const [body, type] = form({ other: 'x' });
+  test('with an empty profile stores nothing and is no error, but its tenant is told', async () => {
+    const { intake, records, seen } = await harness();
+    const [body, type] = form({ profile: '' });
     for (const [content, contentType, query] of [
       [body, type, ''],
       [new Uint8Array(0), '', '&format=pprof'],
@@ -210,6 +210,44 @@ describe('an /ingest request', () => {
       expect(await intake.ingest(tenant, source, await read(content))).toEqual([]);
     }
     expect(await records()).toEqual([]);
+    const told = ['discarded empty_body', 'remark empty_body of a'];
+    expect(seen).toEqual([...told, ...told]);
+  });
+
+  test('whose form has no file part "profile" is refused with what it has', async () => {
+    const { read } = readIngestRequest('/ingest?name=a', 'multipart/form-data; boundary=xyz', nowNanos);
+    const field = '--xyz\r\nContent-Disposition: form-data; name="profile"\r\n\r\nx\r\n';
+    for (const [body, has] of [
+      [form({ foo: 'x', sample_type_config: '{}' })[0], '"foo", "sample_type_config"'],
+      [Buffer.from(`${field}--xyz--\r\n`), '"profile" without a file name'],
+      [form({})[0], 'no part at all'],
+    ] as const)
+      await expect(read(body)).rejects.toMatchObject({
+        code: 'invalid_argument',
+        httpStatus: undefined,
+        message: `the form has no file part "profile", but ${has}: send the pprof as one, with a file name (curl -F profile=@cpu.pb.gz)`,
+      });
+  });
+
+  test('that is stored otherwise than it says is told to its tenant', async () => {
+    const { intake, records, remarks } = await harness();
+    const send = async (query: string, bytes: Uint8Array) => {
+      const { source, read } = readIngestRequest(`/ingest?format=pprof&${query}`, '', nowNanos);
+      expect(await intake.ingest(tenant, source, await read(bytes))).toHaveLength(1);
+    };
+    await send('name=a&from=abc', profile(1n));
+    await send('name=a&from=now-1m', profile(1n, 0n));
+    await send('name=a&from=', profile(1n, 0n));
+    expect(remarks).toEqual([]);
+    await send('name=a&from=abc', profile(1n, 0n));
+    await send('name=a{b=c,d}', profile(1n));
+    expect(remarks).toEqual([
+      expect.stringMatching(
+        /^the profile is stored at 2027-01-15T08:00:00\.000Z, because it has no time of its own and from is "abc": want now, /,
+      ),
+      'the profile is stored without "d}" of the parameter name: want name=app{key=value}, and no comma in a value',
+    ]);
+    expect(await records()).toHaveLength(5);
   });
 
   test('with a bad profile is 422, with a bad name 400, of another format 415', async () => {

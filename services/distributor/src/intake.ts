@@ -27,8 +27,8 @@ export interface IntakeObserver {
   discarded(tenant: TenantId, reason: string, bytes: number, groups: readonly string[]): void;
   received(tenant: TenantId, group: string, bytes: number): void;
   truncated(tenant: TenantId, what: 'stacks' | 'strings', count: number): void;
-  /** Of a profile that is no error nothing is stored: why, for its tenant to see. */
-  empty(tenant: TenantId, why: KilnError): void;
+  /** Of a profile that is no error nothing is stored, or not what was said: why, for its tenant to see. */
+  remarked(tenant: TenantId, why: KilnError): void;
 }
 
 export interface IntakePorts {
@@ -38,6 +38,8 @@ export interface IntakePorts {
   readonly rate: WriteRate;
   /** Whether a quota of the tenant lets a push in. @throws KilnError `resource_exhausted` when it does not. */
   readonly quota: (tenant: TenantId) => Admission;
+  /** Takes room for so many bytes of records, until they are appended. @throws KilnError when the tenant may store nothing more. */
+  readonly takeRoom: (tenant: TenantId, bytes: number) => Disposable;
   readonly clock: Clock;
   readonly observe: IntakeObserver;
 }
@@ -73,8 +75,8 @@ export class Intake {
   /**
    * Stores every good profile of a request.
    * @param signal that nobody waits any more: what is not appended yet is not, and a failed append is not tried again.
-   * @throws KilnError the first problem found, after the good ones are stored; `resource_exhausted` over the tenant's rate and `unavailable` when they
-   * could not be made durable: then nothing, or nothing more, is stored. The signal's reason.
+   * @throws KilnError the first problem found, after the good ones are stored; `resource_exhausted` over the tenant's rate and `unavailable` when there is
+   * no room for them or they could not be made durable: then nothing, or nothing more, is stored. The signal's reason.
    */
   async write(call: WriteCall, signal?: AbortSignal): Promise<Written[]> {
     const { reader, limits, quota } = this.#ports;
@@ -103,17 +105,22 @@ export class Intake {
   /** Stores what was read of a request. @throws KilnError as `write`. */
   async store(
     tenant: TenantId,
-    { records, profiles, bytes, ratedBytes, groups, discarded, empty, truncated, problem }: Reading,
+    { records, profiles, bytes, ratedBytes, groups, discarded, remark, truncated, problem }: Reading,
     signal?: AbortSignal,
   ): Promise<Written[]> {
-    const { distributor, rate, observe } = this.#ports;
+    const { distributor, rate, takeRoom, observe } = this.#ports;
     for (const { reason, bytes: lost, groups: of } of discarded) observe.discarded(tenant, reason, lost, of);
     this.#refusable(tenant, 'rate_limited', ratedBytes, () => rate.take(tenant, ratedBytes));
+    const recordBytes = records.reduce((sum, { record }) => sum + record.length, 0);
+    using _room =
+      recordBytes === 0
+        ? undefined
+        : this.#refusable(tenant, 'storage_full', bytes, () => takeRoom(tenant, recordBytes));
     if (truncated.stacks > 0) observe.truncated(tenant, 'stacks', truncated.stacks);
     if (truncated.strings > 0) observe.truncated(tenant, 'strings', truncated.strings);
     const written = records.length === 0 ? [] : await distributor.append(records, signal);
     if (profiles > 0) observe.stored(tenant, profiles, bytes);
-    if (empty !== undefined) observe.empty(tenant, errorFromData(empty));
+    if (remark !== undefined) observe.remarked(tenant, errorFromData(remark));
     for (const [group, size] of groups) observe.received(tenant, group, size);
     if (problem !== undefined) throw errorFromData(problem);
     return written;

@@ -1,8 +1,9 @@
 import { Mutex } from '@kiln/async';
 import { ColumnArena } from '@kiln/bytes';
-import { describeIngest, PprofReader, type IngestSource } from '@kiln/formats';
+import { describeIngest, PprofReader, TIME_FORMS, YEAR_1971_NANOS, type IngestSource } from '@kiln/formats';
 import { KilnError, type Code, type TenantId } from '@kiln/model';
 import type { Body } from '@kiln/rpc';
+import { errorAsData } from '@kiln/threads';
 import { Batch, type BatchPorts, type Scratch } from './batch.ts';
 import { inflateBody } from './body.ts';
 import { readIngestRequest, type IngestProfile } from './ingest-request.ts';
@@ -85,8 +86,8 @@ export class ProfileReader {
   }
 
   /**
-   * The profile of an `/ingest` request. A body without a profile holds nothing and is no error; what is wrong with the profile has status 422 here
-   * (contract/pyroscope.md §3.2).
+   * The profile of an `/ingest` request. An empty body is no error, nor is what clients send that means nothing: its tenant is told. What is wrong with
+   * the profile has status 422 here (contract/pyroscope.md §3.2).
    */
   async ingest(
     tenant: TenantId,
@@ -95,9 +96,16 @@ export class ProfileReader {
     limits: WriteLimits,
   ): Promise<Reading> {
     const batch = new Batch(this.#ports, this.#scratch, tenant, limits);
-    if (body !== undefined && body.profile.length > 0)
-      batch.add(body.profile, '', source.app, (pprof) => describeIngest(pprof, source, body.sampleTypes));
-    const reading = await batch.reading();
+    let hasOwnTime = true;
+    if (body === undefined) batch.addNothing(source.app);
+    else
+      batch.add(body.profile, '', source.app, (pprof) => {
+        hasOwnTime = pprof.timeNanos >= YEAR_1971_NANOS;
+        return describeIngest(pprof, source, body.sampleTypes);
+      });
+    let reading = await batch.reading();
+    const odd = reading.profiles === 0 ? undefined : oddSource(source, hasOwnTime);
+    if (odd !== undefined) reading = { ...reading, remark: { ...errorAsData(odd), about: source.app } };
     if (reading.problem === undefined || ownStatus.has(reading.problem.code)) return reading;
     return { ...reading, problem: { ...reading.problem, httpStatus: 422 } };
   }
@@ -119,3 +127,19 @@ function textOf(body: Uint8Array): string {
 
 /** On `/ingest` every other problem of the profile itself is 422. */
 const ownStatus = new Set<Code>(['resource_exhausted', 'unavailable', 'internal', 'canceled']);
+
+/** What the query of a profile that was stored says and means nothing, as Pyroscope passes over it. Undefined for nothing. */
+function oddSource({ passedOver, unreadFrom, fromNanos }: IngestSource, hasOwnTime: boolean): KilnError | undefined {
+  const odd = [];
+  if (passedOver !== '')
+    odd.push(
+      `without ${JSON.stringify(passedOver.slice(0, 80))} of the parameter name: want name=app{key=value}, and no comma in a value`,
+    );
+  if (unreadFrom !== undefined && !hasOwnTime)
+    odd.push(
+      `at ${new Date(Number(fromNanos / 1_000_000n)).toISOString()}, because it has no time of its own and from is ${JSON.stringify(unreadFrom.slice(0, 80))}: want ${TIME_FORMS}`,
+    );
+  return odd.length === 0
+    ? undefined
+    : new KilnError('invalid_argument', `the profile is stored ${odd.join('; and ')}`);
+}

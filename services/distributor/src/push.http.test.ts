@@ -37,8 +37,14 @@ const message = pushRequest([
 ]);
 const head = { 'content-type': 'application/proto' };
 
+const NO_ROOM = { [Symbol.dispose]: () => undefined };
+
 /** The write edge on a log whose fsync takes as long as the test likes. */
-async function edge(some: Partial<Limits> = {}, admit: (tenant: TenantId) => void = () => undefined) {
+async function edge(
+  some: Partial<Limits> = {},
+  admit: (tenant: TenantId) => void = () => undefined,
+  takeRoom: (tenant: TenantId, bytes: number) => Disposable = () => NO_ROOM,
+) {
   const clock = new ManualClock(NOW);
   const metrics = createMetrics({ ofProcess: false });
   const appends: PromiseWithResolvers<Appended>[] = [];
@@ -61,6 +67,7 @@ async function edge(some: Partial<Limits> = {}, admit: (tenant: TenantId) => voi
         tenantsOf: (org = 'acme') => parseTenantIds(org),
         reader: new ProfileReader({ placer, series: new ActiveSeries(clock, metrics), random: seededRandom(1), clock }),
         admit,
+        takeRoom,
         clock,
         metrics,
       }),
@@ -293,4 +300,23 @@ describe('GET /api/v1/rejections', () => {
     const answer = await fetch(new URL('/api/v1/rejections', url), { headers: { 'x-scope-orgid': 'no spaces' } });
     expect(answer.status).toBe(400);
   });
+});
+
+test('a push for whose records there is no room is refused before they are appended, and counted', async () => {
+  const taken: number[] = [];
+  const { push, appends, metrics } = await edge({}, undefined, (_, bytes) => {
+    if (taken.length > 0) throw new KilnError('unavailable', 'no room', { reason: 'storage_full' });
+    taken.push(bytes);
+    return { [Symbol.dispose]: () => void taken.push(-bytes) };
+  });
+  const first = push({});
+  await expect.poll(() => appends.length).toBe(1);
+  expect(taken).toHaveLength(1);
+  appends[0]!.resolve({ offset: 0, appendMs: NOW });
+  expect((await first).status).toBe(200);
+  expect(taken).toEqual([taken[0], -taken[0]!]);
+  expect(taken[0]).toBeGreaterThan(50);
+  expect((await push({})).status).toBe(503);
+  expect(appends).toHaveLength(1);
+  expect(await metrics()).toMatch(/^kiln_discarded_profiles_total\{reason="storage_full"\} 1$/m);
 });

@@ -29,8 +29,8 @@ export interface Reading {
   readonly groups: ReadonlyMap<string, number>;
   readonly usedPass: boolean;
   readonly discarded: readonly Discarded[];
-  /** Of the first profile that is no error and of which nothing is stored, because of what its samples are: why. */
-  readonly empty: ErrorAsData | undefined;
+  /** Of the first profile that is no error and of which nothing is stored, or not what was said: why. */
+  readonly remark: ErrorAsData | undefined;
   readonly truncated: { readonly stacks: number; readonly strings: number };
   /** The first thing that was wrong; what the records hold is to be stored nevertheless. */
   readonly problem: ErrorAsData | undefined;

@@ -142,6 +142,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       limits: limitsOf,
       clock,
       log: log.with({ role: 'distributor' }),
+      metrics,
     });
     await room.start();
     const compactor = new Compactor(config.compactor, {
@@ -168,6 +169,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
           tenantsOf: (header) => tenants.forRead(header),
           reader,
           admit: (tenant) => room.check(tenant),
+          takeRoom: (tenant, bytes) => room.take(tenant, bytes),
           log: log.with({ role: 'distributor' }),
           ledger,
           clock,
@@ -197,9 +199,13 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
         const form = { kind: 'push', isJson: false } as const;
         const call = { tenant, body: { bytes, isGzip: false }, form };
         const { records } = await reader.read(call, writeLimits(limitsOf(tenant), false));
+        using _room = room.take(
+          tenant,
+          records.reduce((sum, { record }) => sum + record.length, 0),
+        );
         await distributor.append(records);
       },
-      notes: () => [...ingester.notes(), ...leftOut.notes(), ...compactor.notes(), ...[room.full() ?? []].flat()],
+      notes: () => [...ingester.notes(), ...leftOut.notes(), ...compactor.notes(), ...room.notes()],
       close: async () => {
         await Promise.all([reader.stop(), answerer.stop(), room.stop(), stopCompactor(compactor, builder)]);
         await ingester.stop();

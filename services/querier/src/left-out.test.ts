@@ -20,7 +20,7 @@ test('what queries could not read is told once, counted and named until no query
   leftOut.met([gap]);
   await clock.advance(HOUR);
   expect(leftOut.notes()).toEqual([
-    'querier: answers lack tenants/a/b/1: cpu of web cannot be read: checksum; kiln verify says what to do',
+    'querier: answers lacked tenants/a/b/1: cpu of web cannot be read: checksum (last met at 01:00 UTC); kiln verify says what to do',
   ]);
   expect(await counted()).toBe('1');
   expect(lines).toHaveLength(1);
@@ -38,5 +38,6 @@ test('of very many damaged pieces a hundred are told, and ten are named', () => 
   for (let i = 0; i < 300; i++) leftOut.met([{ object: `o${i}`, reason: 'the object is gone' }]);
   expect(lines).toHaveLength(100);
   expect(leftOut.notes()).toHaveLength(11);
-  expect(leftOut.notes()[10]).toBe('querier: answers lack 90 more pieces');
+  expect(leftOut.notes()[0]).toContain('o99: ');
+  expect(leftOut.notes()[10]).toBe('querier: answers of the last hour lacked 90 more pieces');
 });

@@ -45,8 +45,19 @@ export class LeftOut {
   /** Lines for `/ready?verbose`. */
   notes(): string[] {
     const pieces = this.#pieces();
-    const named = pieces.slice(0, NAMED).map((piece) => `querier: answers lack ${piece}; kiln verify says what to do`);
-    return pieces.length > NAMED ? [...named, `querier: answers lack ${pieces.length - NAMED} more pieces`] : named;
+    const named = pieces
+      .slice(-NAMED)
+      .toReversed()
+      .map(
+        (piece) => `querier: answers lacked ${piece} (last met at ${this.#lastAt(piece)}); kiln verify says what to do`,
+      );
+    const more = pieces.length - NAMED;
+    return more > 0 ? [...named, `querier: answers of the last hour lacked ${more} more pieces`] : named;
+  }
+
+  /** The piece may have been put back since: only the next query that wants it can tell. */
+  #lastAt(piece: string): string {
+    return `${new Date(this.#lastMs.get(piece)!).toISOString().slice(11, 16)} UTC`;
   }
 
   #pieces(): string[] {

@@ -11,6 +11,8 @@ export interface IngestSource extends IngestName {
   readonly spy: string;
   /** Unix nanoseconds. */
   readonly fromNanos: bigint;
+  /** `from` as sent, where that is no time and something else was taken for it. */
+  readonly unreadFrom?: string;
 }
 
 /** A pprof as `/ingest` means it: mended where a client is known to need it, with its labels. */
@@ -20,7 +22,8 @@ export interface IngestedPprof {
   readonly names: FunctionNames;
 }
 
-const YEAR_1971_NANOS = 31_536_000_000_000_000n;
+/** Times before this are no time of a profile, but a count from somewhere else. */
+export const YEAR_1971_NANOS = 31_536_000_000_000_000n;
 
 /**
  * Applies contract/pyroscope.md §3.3 to a decoded pprof: `__name__` from the sample types, series labels, the fixes by spy.

@@ -11,8 +11,12 @@ import { parseTimeParam, readTimeParam } from './time-param.ts';
 
 describe('the parameter name', () => {
   const read = (text: string): string => {
-    const { app, labels } = parseIngestName(text);
-    return `${app}|${labels.map(({ name, value }) => `${name}=${value}`).join(',')}`;
+    const { app, labels, passedOver } = parseIngestName(text);
+    return [
+      app,
+      labels.map(({ name, value }) => `${name}=${value}`).join(','),
+      ...(passedOver === '' ? [] : [passedOver]),
+    ].join('|');
   };
 
   test('is an application and its labels, nothing quoted', () => {
@@ -20,9 +24,23 @@ describe('the parameter name', () => {
     expect(read('my.app-1/x{}')).toBe('my.app-1/x|');
     expect(read('app{a=1,b = two words }')).toBe('app|a=1,b=two words');
     expect(read('app{otel.scope.name=com.grafana/go,x="q"}')).toBe('app|otel.scope.name=com.grafana/go,x="q"');
-    expect(read('app{a=1,b=unended')).toBe('app|a=1');
-    expect(read('app{a=1}trailing{b=2}')).toBe('app|a=1');
     expect(read('app{a=}')).toBe('app|a=');
+    expect(read('app{a=1, }')).toBe('app|a=1');
+    expect(read('app{a=1,')).toBe('app|a=1');
+  });
+
+  test('tells what it passes over: what is no label, and what stands behind the end', () => {
+    expect(read('app{a=x,y}')).toBe('app|a=x|y}');
+    expect(read('app{a=1}trailing{b=2}')).toBe('app|a=1|trailing{b=2}');
+    expect(read('app{a=1,}b=2')).toBe('app|a=1|b=2');
+    expect(read('app{b')).toBe('app||b');
+  });
+
+  test('loses no label that has no end', () => {
+    for (const text of ['app{b=c', 'app{a=1,b=c'])
+      expect(() => parseIngestName(text)).toThrow(
+        'invalid label "b=c" without an end in the parameter name: allowed are labels that end with , or }, as in name=app{key=value}',
+      );
   });
 
   test('drops labels with two underscores but the session, and __name__ is the application', () => {
@@ -87,6 +105,7 @@ describe('a pprof on /ingest', () => {
   const source = {
     app: 'shop.api',
     labels: [{ name: 'region', value: 'eu' }],
+    passedOver: '',
     spy: 'gospy',
     fromNanos: 1_800_000_000_000_000_000n,
   };

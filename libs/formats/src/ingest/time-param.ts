@@ -40,6 +40,10 @@ export function readTimeParam(text: string, nowNanos: bigint): bigint | undefine
 const TIME =
   /^(now([-+](\d{1,12}(s(ec(ond)?s?)?|m(in(ute)?s?)?|h(ours?)?|d(ays?)?|w(eeks?)?|M|mon(ths?)?|y(ears?)?))+)?|\d{1,12}|\d{13}|\d{16}|\d{19})$/;
 
+/** Forms that `readTimeParam` takes, for who is told that a text has none of them. */
+export const TIME_FORMS =
+  'now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD';
+
 function fromDigits(digits: string): bigint {
   const value = BigInt(digits);
   const day = digits.length === 8 ? dayOf(digits) : undefined;

@@ -62,6 +62,8 @@ interface Harness {
   clock: ManualClock;
   records(): Promise<LogRecord[]>;
   seen: string[];
+  /** The sentences of remarks. */
+  remarks: string[];
 }
 
 /** A distributor over four partitions in memory, and what it tells its observer. @param some limits that are not the defaults of tests. */
@@ -74,6 +76,7 @@ export async function harness(
   const log = memoryLog({ partitions: 4, clock });
   const logs = await Promise.all([0, 1, 2, 3].map((partition) => log.open(partition)));
   const seen: string[] = [];
+  const remarks: string[] = [];
   const reader = new ProfileReader({
     placer: new Placer({ partitions: 4, codecs, compression: 'none', clock }),
     series: new ActiveSeries(clock, noMetrics),
@@ -89,20 +92,24 @@ export async function harness(
     limits: () => own,
     rate,
     quota: (owner) => quota.admit(owner, own.ingestionLimit),
+    takeRoom: () => ({ [Symbol.dispose]: () => undefined }),
     clock,
     observe: {
       stored: (_, profiles) => void seen.push(`stored ${profiles}`),
       discarded: (_, reason, __, groups) => void seen.push(['discarded', reason, ...groups].join(' ')),
       received: (_, group) => void seen.push(`received ${group}`),
       truncated: () => undefined,
-      empty: (_, { reason, about }) => void seen.push(`empty ${reason} of ${about}`),
+      remarked: (_, { reason, about, message }) => {
+        seen.push(`remark ${reason} of ${about}`);
+        remarks.push(message);
+      },
     },
   });
   const intake: Writer = {
     push: async (tenantId, series) => whole.store(tenantId, await reader.push(tenantId, series, own)),
     ingest: async (tenantId, source, body) => whole.store(tenantId, await reader.ingest(tenantId, source, body, own)),
   };
-  return { intake, whole, distributor, clock, seen, records: () => readAll(logs) };
+  return { intake, whole, distributor, clock, seen, remarks, records: () => readAll(logs) };
 }
 
 async function readAll(logs: readonly OpenLog[]): Promise<LogRecord[]> {

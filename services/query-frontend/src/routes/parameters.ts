@@ -1,5 +1,5 @@
 import { nearest } from '@kiln/config';
-import { parseTimeParam, readTimeParam } from '@kiln/formats';
+import { parseTimeParam, readTimeParam, TIME_FORMS } from '@kiln/formats';
 import { formatSelector, KilnError, parseProfileTypeId, parseSelector } from '@kiln/model';
 
 /** Profiles of one type whose labels match, as QuerierService is asked for them. */
@@ -71,10 +71,7 @@ export function recentTimes(parameters: URLSearchParams, nowMs: number): TimeFie
   for (const name of ['from', 'until']) {
     const text = parameters.get(name) ?? '';
     if (text !== '' && readTimeParam(text, BigInt(nowMs) * NANOS_PER_MS) === undefined)
-      throw new KilnError(
-        'invalid_argument',
-        `${name} is ${JSON.stringify(text.slice(0, 100))}: want now, now-1h30m (s m h d w M y), Unix seconds, milliseconds (13 digits), microseconds (16), nanoseconds (19), or a day YYYYMMDD`,
-      );
+      throw new KilnError('invalid_argument', `${name} is ${JSON.stringify(text.slice(0, 100))}: want ${TIME_FORMS}`);
   }
   return timeFields(parameters, ['from', 'until'], nowMs, RECENT);
 }
