@@ -9,6 +9,8 @@ import { hopeless, type PartitionCore } from './partition-core.ts';
 const REREADS = 5;
 /** Times that a record may break for another reason than its bytes (memory, a fault of the program) before it counts as unreadable. */
 const TRIES = 3;
+/** How wrong a clock may be. */
+const CLOCK_ERROR_MS = 3_600_000;
 /** Record bytes after which other work of the thread gets a turn. */
 const TURN_BYTES = 1 << 20;
 
@@ -45,9 +47,11 @@ export class LogFollower {
   /** OPEN. @throws KilnError `failed_precondition` when the log may not be followed. */
   async #open(): Promise<void> {
     const { log, codecs } = this.#core.ports;
+    // Opened anew, it had been registered: a register that is lost since is not made anew, or what blocks hold would be read from the log once more.
+    const known = this.#core.state.chain === undefined ? -1 : await log.endOffset();
     await registerLog(
       this.#core.catalog,
-      { log: log.id, partition: log.partition },
+      { log: log.id, partition: log.partition, end: known },
       { signal: this.#core.stopReading.signal },
     );
     const chain = await this.#core.readChain();
@@ -224,12 +228,13 @@ export class LogFollower {
 
   /**
    * Between which append times a gap lies that ends at or right before `entry`; a start of 0 is not known. A damaged frame has no stamp of its own
-   * (the log gives the one before it, which may be hours old); a stamp in the future tells that the clock was ahead, so it bounds nothing.
+   * (the log gives the one before it, which may be hours old), and the clock may have been set back since it was written; a stamp in the future tells that
+   * the clock was ahead, so it bounds nothing.
    */
   #timesAround(first: number, entry: LogEntry, nowMs: number): { fromMs: number; toMs: number } {
     const isStamped = entry.record !== undefined;
     const fromMs = isStamped && first === entry.offset ? entry.appendMs : this.#core.state.appendMs;
-    const toMs = isStamped ? entry.appendMs : nowMs;
+    const toMs = isStamped ? entry.appendMs : nowMs + CLOCK_ERROR_MS;
     return { fromMs: fromMs > nowMs ? 0 : fromMs, toMs: Math.max(fromMs, toMs) };
   }
 

@@ -9,6 +9,8 @@ import { nodeCodecs } from './worker/node-codecs.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
+const HOUR = 3_600_000;
+
 describe('what cannot be read', () => {
   test('row 17: goes to quarantine and becomes a gap of one offset; the next record is read', async () => {
     const rig = await Rig.open();
@@ -74,7 +76,6 @@ describe('what cannot be read', () => {
   });
 
   test('is a gap whose append times hold the lost record: what is not known of them is any time, never too short', async () => {
-    const HOUR = 3_600_000;
     const startMs = 1_700_000_000_000;
     let aheadMs = 0;
     const clock = { nowMs: (): number => rig.clock.nowMs() + aheadMs, sleep: (): Promise<void> => Promise.resolve() };
@@ -97,7 +98,7 @@ describe('what cannot be read', () => {
     await rig.caughtUp();
     await rig.clock.advance(3 * HOUR);
     await pushes(rig, 1, 2);
-    expect(await timesOf(1), 'after an idle time').toEqual({ fromMs: 0, toMs: 3 * HOUR });
+    expect(await timesOf(1), 'after an idle time').toEqual({ fromMs: 0, toMs: 4 * HOUR });
     await rig.log.append(Uint8Array.of(1, 2, 3));
     expect(await timesOf(2), 'with a stamp of its own').toEqual({ fromMs: 3 * HOUR, toMs: 3 * HOUR });
     await pushes(rig, 3, 4);
@@ -191,7 +192,7 @@ describe('what cannot be read', () => {
     await rig.log.trim(3);
     rig.start();
     await rig.caughtUp();
-    const gap = [{ after: -1, upTo: 3, fromMs: 0, toMs: rig.clock.nowMs() }];
+    const gap = [{ after: -1, upTo: 3, fromMs: 0, toMs: rig.clock.nowMs() + HOUR }];
     expect((await rig.read(ANN)).gaps).toMatchObject(gap);
     await rig.cut();
     await pushes(rig, 4, 6);

@@ -4,6 +4,7 @@ import {
   readChain,
   readTenantIndex,
   readTrim,
+  trimKey,
   type CatalogReader,
   type CommittedPart,
   type Gap,
@@ -13,7 +14,7 @@ import {
   type TenantIndex,
   type TrimmedGap,
 } from '@kiln/catalog';
-import type { LogId, TenantId } from '@kiln/model';
+import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import { rowRange, type AnswerGap, type LogGap, type Query, type QueryLimits } from '@kiln/query';
 import { canTouch, type Acceptance } from './acceptance.ts';
 import type { Owners } from './owners.ts';
@@ -32,10 +33,18 @@ export interface PlanPorts {
   readonly owners: Owners;
 }
 
+/** Logs are registered before there is anything to ask for: without the register an answer would lack what is in no block. */
+function lostRegister(): KilnError {
+  return new KilnError(
+    'data_loss',
+    `object ${trimKey}, which names the logs, is missing: somebody removed it by hand, or the store lost it, or no ingester has ever started on it`,
+  );
+}
+
 /**
  * READ of distributed.md §1.10, steps 1 to 4: what the tenant's blocks hold of a log, or what T says nobody has there any more, is not wanted from its
  * owner. The owner of every partition is asked once; what no owner follows is read from its chain.
- * @throws StalePlan when it must be made anew.
+ * @throws StalePlan when it must be made anew, KilnError `data_loss` when the register of logs is lost or was never written.
  */
 export async function makePlan(
   ports: PlanPorts,
@@ -46,6 +55,7 @@ export async function makePlan(
   // In this order: what T has passed is in every index that is read after it.
   const trim = await readTrim(ports.catalog);
   const index = await readTenantIndex(ports.catalog, tenant);
+  if (trim.rev === 0) throw lostRegister();
   const partitions = Map.groupBy(trim.logs, ({ partition }) => partition);
   const answers = await Promise.all(
     [...partitions.values()].map((logs) => askPartition(ports, tenant, index, query, limits, logs)),

@@ -112,7 +112,18 @@ describe('an answer', () => {
     expect(outcomes.length).toBeGreaterThan(200);
   });
 
+  test('is refused where the register of logs is lost: it would lack what is in no block, and say that it is whole', async () => {
+    const log = await world.open(0);
+    log.push(a, NOW, 1);
+    await world.objects.delete('log/trim');
+    await expect(ask()).rejects.toMatchObject({
+      code: 'data_loss',
+      message: expect.stringMatching(/^object log\/trim, .* is missing/),
+    });
+  });
+
   test('of an empty world, or a tenant that nobody knows, is empty and whole', async () => {
+    const log = await world.open(0);
     const [total, answer] = await ask();
     expect(total).toBe(0);
     expect({ ...answer, partial: partialBytes(answer.partial) }).toEqual({
@@ -120,7 +131,6 @@ describe('an answer', () => {
       gaps: [],
       stats: { ...newStats(), plans: 1, totalMs: 0 },
     });
-    const log = await world.open(0);
     log.push(a, NOW, 5);
     await log.cut();
     expect((await ask(undefined, b))[0]).toBe(0);

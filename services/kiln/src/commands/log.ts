@@ -47,6 +47,9 @@ function logIdOf(name: string): LogId {
   }
 }
 
+/** How wrong a clock may be: it may have been set back since the last record. */
+const CLOCK_ERROR_MS = 3_600_000;
+
 /** CLOSE of the protocol, for a log that the directory no longer holds: one that is there is followed by the next start and must stay open. */
 async function close(dataDir: string, log: LogId, terminal: Terminal): Promise<number> {
   const reader = await readDataDirectory({ dataDir });
@@ -63,7 +66,7 @@ async function close(dataDir: string, log: LogId, terminal: Terminal): Promise<n
     upTo: E + 1,
     reason: `what came after offset ${E} and was in no object went with the files of the log`,
     fromMs: sinceMs,
-    toMs: Math.max(sinceMs, clock.nowMs()),
+    toMs: Math.max(sinceMs, clock.nowMs()) + CLOCK_ERROR_MS,
   };
   await closeLog(catalog, { log, writer: `${hostname()}/${process.pid}`, lost });
   terminal.out(

@@ -33,7 +33,8 @@ const NO_START = 'Kiln does not start on it: put the directory back from a backu
 const NOT_READY =
   'Kiln starts on it and keeps what is pushed in its log, but is not ready and refuses queries: put this object back from a backup and start again; ' +
   'a manifest never changes, so any copy of it will do';
-const NO_QUERIES = 'Kiln starts on it, but refuses the queries of this tenant: put the directory back from a backup';
+const NO_QUERIES =
+  'Kiln starts on it, but refuses the queries of this tenant: put the directory back from a backup, not an older index alone';
 
 /** As `readStored`, but goes on behind what is damaged or missing. */
 export async function surveyCatalog(reader: DataReader): Promise<Survey> {
