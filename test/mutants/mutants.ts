@@ -508,8 +508,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what went for room keeps its bytes',
     file: `${compactor}/janitor.ts`,
-    from: 'if (index !== undefined) view.index = index;\n    return deleteTombstones(catalog, tenant, 0);',
-    to: 'if (index !== undefined) view.index = index;\n    return 0;',
+    from: 'this.#madeRoom.gone(tenant, blocks);\n    return deleteTombstones(catalog, tenant, 0);',
+    to: 'this.#madeRoom.gone(tenant, blocks);\n    return 0;',
     noticedBy: `${compactor}/compactor.test.ts`,
   },
   {
