@@ -276,6 +276,7 @@ class Simulation {
     for (const ms of [HOUR + MINUTE, 3 * HOUR, 6 * HOUR, 6 * HOUR]) {
       world.note('the last compactor begins a round');
       compactor.run(true);
+      await world.clock.run(compactor.round!);
       await world.advance(MINUTE);
       const above = world.space?.above() ?? [];
       if (above.length > 0) world.break(`after all trouble and a round above their marks: ${above.join(', ')}`);

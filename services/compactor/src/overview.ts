@@ -60,7 +60,8 @@ export async function readOverview(catalog: Catalog, known: ReadonlyMap<LogId, C
     const gone = index.contained.map(({ log }) => log).filter((log) => !registered.has(log));
     tenants.set(tenant, { index, goneLogs: new Set(gone) });
   }
-  return { chains, tenants, troubles };
+  // An index forgets W of a log that is gone: with a chain of before, what its blocks hold would be compacted once more.
+  return { chains: chains.filter(({ log }) => registered.has(log)), tenants, troubles };
 }
 
 /** Bytes of a tenant's blocks, and of its parts in segments that no block contains. */
