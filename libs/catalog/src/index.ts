@@ -31,7 +31,7 @@ export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Sha
 export { quarantineRecord } from './quarantine.ts';
 export { mergeBlocks, noteDamage, type Merged } from './merge-blocks.ts';
 export { checkIndexedMark } from './mark-indexed.ts';
-export { registerLog } from './register-log.ts';
+export { anyStored, lostRegister, registerLog } from './register-log.ts';
 export { retainBlocks } from './retain-blocks.ts';
 export { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';
 export {
