@@ -44,8 +44,9 @@ export async function registerLog(
     if (end >= 0) {
       throw new KilnError(
         'failed_precondition',
-        `log ${log} of partition ${partition} holds records up to offset ${end}, but log/trim does not name it: it was closed, and what it held is in ` +
-          `blocks already; move its directory away, and Kiln begins a new log`,
+        `log ${log} of partition ${partition} holds records up to offset ${end}, but log/trim does not name it: if the objects are those of another ` +
+          `directory, or of a backup that is older than the log, put both back from one backup; else it was closed, and what it held is in blocks ` +
+          `already: move its directory away, and Kiln begins a new log`,
       );
     }
     return { logs: withLog(logs, { log, partition, seq: 0, T: -1 }), gaps };
