@@ -1,5 +1,5 @@
 export { decodeAdHocObject, encodeAdHocObject } from './ad-hoc-object.ts';
-export type { Patience } from './attempts.ts';
+export { BRIEFLY, type Patience } from './attempts.ts';
 export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
 export { newestEnd, readManifests, type ManifestsFound } from './read-manifests.ts';
