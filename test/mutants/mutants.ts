@@ -275,6 +275,13 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${catalog}/transitions.test.ts`,
   },
   {
+    name: 'a register that is lost is made anew beside what other logs have',
+    file: `${catalog}/register-log.ts`,
+    from: 'if (current === undefined && stored !== undefined) throw',
+    to: 'if (current === undefined && stored === "") throw',
+    noticedBy: `${catalog}/transitions.test.ts`,
+  },
+  {
     name: 'late blocks wait for ever',
     file: `${compactor}/plan.ts`,
     from: 'nowMs - madeMs < dayMs',
@@ -508,7 +515,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what went for room keeps its bytes',
     file: `${compactor}/janitor.ts`,
-    from: 'this.#madeRoom.gone(tenant, blocks);\n    return deleteTombstones(catalog, tenant, 0);',
+    from: 'this.#madeRoom.gone(tenant, blocks);\n    return deleteTombstones(catalog, tenant, 0, this.#patience);',
     to: 'this.#madeRoom.gone(tenant, blocks);\n    return 0;',
     noticedBy: `${compactor}/compactor.test.ts`,
   },
