@@ -256,8 +256,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an index that is lost is one that never was',
     file: `${catalog}/tenant-index.ts`,
-    from: 'if ((await catalog.objects.get(indexedKey(tenant))) === undefined)',
-    to: 'if (key !== undefined)',
+    from: 'if (!isMarked && !(await hasPlannedBlock(catalog, tenant)))',
+    to: 'if (!(await hasPlannedBlock(catalog, tenant)))',
     noticedBy: `${catalog}/tenant-index.test.ts`,
   },
   {
