@@ -256,8 +256,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an index that is lost is one that never was',
     file: `${catalog}/tenant-index.ts`,
-    from: 'if ((await catalog.objects.get(indexedKey(tenant))) === undefined)',
-    to: 'if (key !== undefined)',
+    from: 'if (!isMarked && !(await hasPlannedBlock(catalog, tenant)))',
+    to: 'if (!(await hasPlannedBlock(catalog, tenant)))',
     noticedBy: `${catalog}/tenant-index.test.ts`,
   },
   {
@@ -272,6 +272,13 @@ export const mutants: readonly Mutant[] = [
     file: `${catalog}/register-log.ts`,
     from: 'if (current === undefined && end >= 0) {',
     to: 'if (current === undefined && end >= 1e9) {',
+    noticedBy: `${catalog}/transitions.test.ts`,
+  },
+  {
+    name: 'a register that is lost is made anew beside what other logs have',
+    file: `${catalog}/register-log.ts`,
+    from: 'if (current === undefined && stored !== undefined) throw',
+    to: 'if (current === undefined && stored === "") throw',
     noticedBy: `${catalog}/transitions.test.ts`,
   },
   {
@@ -508,7 +515,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what went for room keeps its bytes',
     file: `${compactor}/janitor.ts`,
-    from: 'this.#madeRoom.gone(tenant, blocks);\n    return deleteTombstones(catalog, tenant, 0);',
+    from: 'this.#madeRoom.gone(tenant, blocks);\n    return deleteTombstones(catalog, tenant, 0, this.#patience);',
     to: 'this.#madeRoom.gone(tenant, blocks);\n    return 0;',
     noticedBy: `${compactor}/compactor.test.ts`,
   },

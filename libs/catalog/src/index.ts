@@ -1,5 +1,5 @@
 export { decodeAdHocObject, encodeAdHocObject } from './ad-hoc-object.ts';
-export type { Patience } from './attempts.ts';
+export { BRIEFLY, type Patience } from './attempts.ts';
 export type { Catalog, CatalogReader, KillPoint } from './catalog.ts';
 export { readChain, type Chain } from './chain.ts';
 export { newestEnd, readManifests, type ManifestsFound } from './read-manifests.ts';
@@ -31,7 +31,7 @@ export { DEFAULT_SHARDS, placePartition, tenantPartitions, type Placed, type Sha
 export { quarantineRecord } from './quarantine.ts';
 export { mergeBlocks, noteDamage, type Merged } from './merge-blocks.ts';
 export { checkIndexedMark } from './mark-indexed.ts';
-export { registerLog } from './register-log.ts';
+export { anyStored, lostRegister, registerLog } from './register-log.ts';
 export { retainBlocks } from './retain-blocks.ts';
 export { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';
 export {

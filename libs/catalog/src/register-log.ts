@@ -1,8 +1,8 @@
 import { KilnError, type LogId } from '@kiln/model';
-import { BRIEFLY, type Patience } from './attempts.ts';
-import type { Catalog } from './catalog.ts';
+import { BRIEFLY, persist, type Patience } from './attempts.ts';
+import type { Catalog, CatalogReader } from './catalog.ts';
 import { compareAndSet } from './compare-and-set.ts';
-import { trimKey } from './keys.ts';
+import { logsPrefix, tenantsPrefix, trimKey } from './keys.ts';
 import { logTrim, registeredLog, withLog, type LogTrim } from './log-trim.ts';
 
 /**
@@ -16,6 +16,8 @@ export async function registerLog(
   { log, partition, end = -1 }: { readonly log: LogId; readonly partition: number; readonly end?: number },
   patience: Patience = BRIEFLY,
 ): Promise<LogTrim> {
+  // Before the register is read: whoever has an object was in it before.
+  const stored = await persist(catalog, patience, () => anyStored(catalog));
   const trim = await compareAndSet(catalog, logTrim, patience, (current) => {
     const { logs, gaps } = current ?? { logs: [], gaps: [] };
     const mine = current === undefined ? undefined : registeredLog(current, log);
@@ -38,16 +40,36 @@ export async function registerLog(
           `missing: the objects are not those of this log, or were lost; put both back from one backup, or begin anew with an empty data directory`,
       );
     }
+    if (current === undefined && stored !== undefined) throw lostRegister(stored);
     if (end >= 0) {
       throw new KilnError(
         'failed_precondition',
-        `log ${log} of partition ${partition} holds records up to offset ${end}, but log/trim does not name it: it was closed, and what it held is in ` +
-          `blocks already; move its directory away, and Kiln begins a new log`,
+        `log ${log} of partition ${partition} holds records up to offset ${end}, but log/trim does not name it: if the objects are those of another ` +
+          `directory, or of a backup that is older than the log, put both back from one backup; else it was closed, and what it held is in blocks ` +
+          `already: move its directory away, and Kiln begins a new log`,
       );
     }
     return { logs: withLog(logs, { log, partition, seq: 0, T: -1 }), gaps };
   });
   return trim!;
+}
+
+/** A key that is written after the register, if there is any. */
+export async function anyStored({ objects }: CatalogReader): Promise<string | undefined> {
+  for (const prefix of [logsPrefix, tenantsPrefix]) {
+    const found = (await objects.list(prefix, { limit: 2 })).find((key) => key !== trimKey);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** What is said of a register that is not there although what came after it is: one made anew would let go of every log that it does not name. */
+export function lostRegister(stored: string): KilnError {
+  return new KilnError(
+    'data_loss',
+    `object ${trimKey} is missing, but ${stored}, which was written after it, exists: somebody removed it by hand, or the store lost it; put log and ` +
+      `objects back from one backup, or begin anew with an empty data directory`,
+  );
 }
 
 function refuseOther(log: LogId, partition: number, registered: number, closed: number | undefined): void {

@@ -403,6 +403,14 @@ describe('the index', () => {
     await expect(index()).rejects.toMatchObject({ code: 'data_loss' });
   });
 
+  test('that is lost and older than the mark is told by a block that was planned on it, and one that was planned on none tells nothing', async () => {
+    await store.put(blockKey(team, 0, 'f'.repeat(32)), new Uint8Array(1));
+    expect(await index()).toMatchObject({ rev: 0 });
+    await store.put(blockKey(team, 1, '0'.repeat(32)), new Uint8Array(1));
+    await expect(index()).rejects.toMatchObject({ code: 'data_loss' });
+    await expect(commitBlocks(catalog, team, job(0, -1, 9))).rejects.toMatchObject({ code: 'data_loss' });
+  });
+
   test('that is made while it is read is no lost one', async () => {
     const get = store.get.bind(store);
     store.get = async (key) => {

@@ -3,7 +3,7 @@ import type { CatalogReader } from './catalog.ts';
 import type { Revised, RewrittenObject } from './compare-and-set.ts';
 import { gapFields, readGap } from './gap.ts';
 import { decodeJsonObject, encodeJsonObject, type JsonFields } from './json-object.ts';
-import { blockPrefix, indexedKey, keyRev, tenantIndexKey } from './keys.ts';
+import { blockKey, blockPrefix, indexedKey, keyRev, tenantIndexKey } from './keys.ts';
 import type { TrimmedGap } from './log-trim.ts';
 import type { CommittedPart } from './parts.ts';
 
@@ -82,17 +82,25 @@ export async function readTenantIndex(catalog: CatalogReader, tenant: TenantId):
   const { key } = object;
   const found = await catalog.objects.get(key);
   if (found !== undefined) return object.decode(catalog, found.bytes);
-  if ((await catalog.objects.get(indexedKey(tenant))) === undefined) return { rev: 0, ...EMPTY_INDEX };
+  const isMarked = (await catalog.objects.get(indexedKey(tenant))) !== undefined;
+  if (!isMarked && !(await hasPlannedBlock(catalog, tenant))) return { rev: 0, ...EMPTY_INDEX };
   const made = await catalog.objects.get(key); // it may have been made in between, mark and all
   if (made !== undefined) return object.decode(catalog, made.bytes);
   throw lostIndex(tenant);
+}
+
+/** Whether a block was planned on an index: it tells of one that is older than its mark. */
+async function hasPlannedBlock({ objects }: CatalogReader, tenant: TenantId): Promise<boolean> {
+  const unplanned = blockKey(tenant, 0, 'f'.repeat(32));
+  return (await objects.list(blockPrefix(tenant), { startAfter: unplanned, limit: 1 })).length > 0;
 }
 
 /** What is said of an index that was written and is not there. */
 export function lostIndex(tenant: TenantId): KilnError {
   return new KilnError(
     'data_loss',
-    `object ${tenantIndexKey(tenant)} is missing, but ${indexedKey(tenant)} says that it was written: somebody removed it by hand, or the store lost it`,
+    `object ${tenantIndexKey(tenant)} is missing, but ${indexedKey(tenant)}, or a block, says that it was written: somebody removed it by hand, or the ` +
+      `store lost it`,
   );
 }
 

@@ -8,7 +8,7 @@ import { openCluster } from './cluster.ts';
 import { compareAndSet } from './compare-and-set.ts';
 import { commitCut, type Cut } from './cut.ts';
 import { encodeJsonObject } from './json-object.ts';
-import { clusterKey, manifestKey, quarantineKey, trimKey } from './keys.ts';
+import { clusterKey, manifestKey, quarantineKey, segmentKey, tenantIndexKey, trimKey } from './keys.ts';
 import { logTrim, readTrim, withLog } from './log-trim.ts';
 import { encodeManifest } from './manifest.ts';
 import { quarantineRecord } from './quarantine.ts';
@@ -127,7 +127,9 @@ describe('register', () => {
     await registerLog(catalog, { log, partition: 2 });
     await closeLog(catalog, { log, writer: 'me' });
     await raiseTrim(catalog, log, () => true);
-    await expect(registerLog(catalog, { log, partition: 2, end: 7 })).rejects.toThrow(/log\/trim does not name it/);
+    await expect(registerLog(catalog, { log, partition: 2, end: 7 })).rejects.toThrow(
+      /log\/trim does not name it: if the objects are those of another .* put both back from one backup; else it was closed/,
+    );
     expect((await registerLog(catalog, { log: other, partition: 2 })).logs).toHaveLength(1);
   });
 
@@ -137,6 +139,18 @@ describe('register', () => {
       message: expect.stringMatching(/holds records up to offset 7, but object log\/trim, .* is missing/),
     });
     expect(store.objects.size).toBe(0);
+  });
+
+  test('a log without records is refused where the register is lost: one made anew would let go of what other logs have', async () => {
+    for (const key of [segmentKey(other, -1, 3, '0'.repeat(32)), tenantIndexKey('team' as TenantId)]) {
+      store.objects.clear();
+      await catalog.objects.put(key, new Uint8Array(1));
+      await expect(registerLog(catalog, { log, partition: 2 })).rejects.toMatchObject({
+        code: 'data_loss',
+        message: expect.stringContaining(`object log/trim is missing, but ${key}`),
+      });
+      expect([...store.objects.keys()]).toEqual([key]);
+    }
   });
 
   test('of many at once for one partition exactly one is in', async () => {

@@ -612,6 +612,30 @@ describe('letting go', () => {
     expect((await readTrim(world.catalog)).gaps).toEqual([]);
   });
 
+  test('a stop does not wait for a store in trouble, however many tenants there are', async () => {
+    const tenants = Array.from({ length: 20 }, (_, i) => `t${i}` as TenantId);
+    world.push(...tenants.map((tenant) => row(tenant)));
+    await world.cut();
+    await world.compactor().round({ now: true });
+    await world.after(40 * DAY);
+    const write = async (): Promise<never> => {
+      tries++;
+      throw new KilnError('unavailable', 'the file system is read-only');
+    };
+    let tries = 0;
+    const objects = { ...bound(world.objects), putIfAbsent: write, putIfMatch: write };
+    const compactor = world.compactor({}, undefined, { ...world.catalog, objects });
+    const round = compactor.round();
+    while (tries === 0) await new Promise((done) => setImmediate(done));
+    const began = world.clock.nowMs();
+    let isOver = false;
+    const stopped = compactor.stop().then(() => (isOver = true));
+    for (; !isOver; await new Promise((done) => setImmediate(done))) await world.clock.advance(100);
+    await stopped;
+    expect(world.clock.nowMs() - began).toBeLessThan(10_000);
+    expect((await round).deleted).toBe(0);
+  });
+
   test('what a janitor that died left of a closed log is deleted', async () => {
     world.push(row(a));
     await world.cut();

@@ -82,7 +82,7 @@ export class Compactor {
   constructor(config: CompactorConfig, ports: CompactorPorts) {
     this.#config = config;
     this.#ports = ports;
-    this.#janitor = new Janitor(ports);
+    this.#janitor = new Janitor({ ...ports, stopping: this.#stopping.signal });
     this.#metrics = new CompactorMetrics(ports.telemetry.metrics);
     this.#ledger = ports.ledger ?? MemoryLedger.create();
   }
@@ -92,7 +92,7 @@ export class Compactor {
     this.#running ??= this.#run();
   }
 
-  /** Ends after the step that is under way; what a job has made and not committed is swept later. */
+  /** Ends after the step that is under way, and waits for no store in trouble; what a job has made and not committed is swept later. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -121,8 +121,9 @@ export class Compactor {
       await clock.sleep(this.#config.intervalMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        for (const trouble of (await this.round()).troubles)
-          telemetry.log.error('compaction is in trouble', { trouble });
+        const { troubles } = await this.round();
+        if (signal.aborted) return; // what was given up for the stop is no trouble
+        for (const trouble of troubles) telemetry.log.error('compaction is in trouble', { trouble });
       } catch (error) {
         telemetry.log.error('compaction is in trouble', { trouble: KilnError.from(error).message });
       }

@@ -1,5 +1,6 @@
 import type { Clock } from '@kiln/async';
 import {
+  BRIEFLY,
   containedUpTo,
   deleteTombstones,
   deleteTrimmed,
@@ -14,6 +15,7 @@ import {
   type KillPoint,
   type LiveBlock,
   type Manifest,
+  type Patience,
 } from '@kiln/catalog';
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
@@ -35,6 +37,8 @@ export interface JanitorPorts {
   /** None = what deletes has no room of its own on a full disk. */
   readonly reserve?: Reserve | undefined;
   readonly killPoint?: KillPoint | undefined;
+  /** Aborts when the process stops: what waits for a store in trouble ends then. */
+  readonly stopping?: AbortSignal | undefined;
 }
 
 /** Rows are deleted this long after no query can see them any more, so that no clock and no plan is too late. */
@@ -51,9 +55,11 @@ export class Janitor {
   readonly #deleted = new Map<LogId, { readonly T: number; readonly atMs: number }>();
   readonly #lastRetention: GaugeMetric;
   readonly #madeRoom: MadeRoom;
+  readonly #patience: Patience;
 
   constructor(ports: JanitorPorts) {
     this.#ports = ports;
+    this.#patience = { ...BRIEFLY, signal: ports.stopping };
     this.#madeRoom = new MadeRoom(ports.clock, ports.telemetry);
     this.#lastRetention = ports.telemetry.metrics.gauge({
       name: 'kiln_compactor_last_retention_timestamp_seconds',
@@ -106,8 +112,8 @@ export class Janitor {
   async #sweepLogs(): Promise<number> {
     const { catalog, clock, longestRetentionMs } = this.#ports;
     if (clock.nowMs() - this.#logsSweptMs < SWEEP_MS) return 0;
-    await forgetGaps(catalog, this.#pastMs(longestRetentionMs()));
-    const deleted = await sweepLogs(catalog);
+    await forgetGaps(catalog, this.#pastMs(longestRetentionMs()), this.#patience);
+    const deleted = await sweepLogs(catalog, this.#patience);
     this.#logsSweptMs = clock.nowMs();
     return deleted;
   }
@@ -154,7 +160,7 @@ export class Janitor {
     for (const [tenant, { index }] of tenants) {
       if (index.tombstones.length === 0) continue;
       try {
-        deleted += await deleteTombstones(this.#ports.catalog, tenant, 0);
+        deleted += await deleteTombstones(this.#ports.catalog, tenant, 0, this.#patience);
       } catch (error) {
         troubles.push(`tenant ${tenant}, making room: ${KilnError.from(error).message}`);
       }
@@ -166,26 +172,25 @@ export class Janitor {
   async #dropNow(tenant: TenantId, view: TenantView, blocks: readonly LiveBlock[]): Promise<number> {
     const { catalog } = this.#ports;
     const names = new Set(blocks.map(({ object }) => object));
-    const { index } = await retainBlocks(catalog, tenant, {
-      goes: ({ object }) => names.has(object),
-      beforeMs: -Infinity,
-    });
+    const going = { goes: ({ object }: LiveBlock) => names.has(object), beforeMs: -Infinity };
+    const { index } = await retainBlocks(catalog, tenant, going, this.#patience);
     if (index !== undefined) view.index = index;
     this.#madeRoom.gone(tenant, blocks);
-    return deleteTombstones(catalog, tenant, 0);
+    return deleteTombstones(catalog, tenant, 0, this.#patience);
   }
 
   async #cleanTenant(tenant: TenantId, view: TenantView): Promise<number> {
     const { catalog, clock, killPoint } = this.#ports;
     if (view.index.rev === 0) return 0;
     const beforeMs = this.#oldestMs(tenant);
-    const { index } = await retainBlocks(catalog, tenant, { goes: ({ maxMs }) => maxMs < beforeMs, beforeMs });
+    const going = { goes: ({ maxMs }: LiveBlock) => maxMs < beforeMs, beforeMs };
+    const { index } = await retainBlocks(catalog, tenant, going, this.#patience);
     if (index !== undefined) view.index = index;
     await killPoint?.('after-retain');
-    let deleted = await deleteTombstones(catalog, tenant);
+    let deleted = await deleteTombstones(catalog, tenant, undefined, this.#patience);
     const sweptMs = this.#sweptMs.get(tenant);
     if (sweptMs === undefined || clock.nowMs() - sweptMs > SWEEP_MS) {
-      deleted += await sweepBlocks(catalog, tenant);
+      deleted += await sweepBlocks(catalog, tenant, this.#patience);
       this.#sweptMs.set(tenant, clock.nowMs());
     }
     return deleted;
@@ -203,16 +208,21 @@ export class Janitor {
 
   async #trim(log: LogId, chains: readonly Chain[], tenants: Overview['tenants']): Promise<number> {
     const { catalog, killPoint } = this.#ports;
-    const raised = await raiseTrim(catalog, log, (manifest, { partition, tip }) => {
-      const same = chains.filter((chain) => chain.partition === partition).map((chain) => chain.tip?.aMax ?? 0);
-      const newest = Math.max(tip?.aMax ?? 0, ...same);
-      return manifest.aMax < newest - MAX_DUPLICATE_WINDOW_MS && this.#isDone(manifest, tenants);
-    });
+    const raised = await raiseTrim(
+      catalog,
+      log,
+      (manifest, { partition, tip }) => {
+        const same = chains.filter((chain) => chain.partition === partition).map((chain) => chain.tip?.aMax ?? 0);
+        const newest = Math.max(tip?.aMax ?? 0, ...same);
+        return manifest.aMax < newest - MAX_DUPLICATE_WINDOW_MS && this.#isDone(manifest, tenants);
+      },
+      this.#patience,
+    );
     await killPoint?.('after-trim');
     const T = raised?.T ?? Infinity;
     const last = this.#deleted.get(log);
     if (last !== undefined && last.T === T && this.#ports.clock.nowMs() - last.atMs < SWEEP_MS) return 0;
-    const deleted = await deleteTrimmed(catalog, log, undefined, killPoint);
+    const deleted = await deleteTrimmed(catalog, log, this.#patience, killPoint);
     this.#deleted.set(log, { T, atMs: this.#ports.clock.nowMs() });
     return deleted;
   }

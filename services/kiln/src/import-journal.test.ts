@@ -41,6 +41,16 @@ test('a file that was sent and answered is known to the next import, and no othe
   expect(await known(file, ...others)).toEqual(['imported', 'unknown', 'unknown', 'unknown', 'unknown']);
 });
 
+test('a journal of before, whose addresses end with a slash, knows what it knew', async () => {
+  const begun = { ...file, digest: digestOf(Uint8Array.of(2)) };
+  {
+    await using journal = await ImportJournal.open(path());
+    await journal.add({ ...file, url: `${file.url}/` });
+    await journal.begin({ ...begun, url: `${file.url}/` }, 1_000);
+  }
+  expect(await known(file, begun)).toEqual(['imported', 1_000]);
+});
+
 test('a file that was sent and not answered is known as begun, since its first sending, until it is answered or refused', async () => {
   for (const nowMs of [1_000, 2_000]) {
     await using journal = await ImportJournal.open(path());

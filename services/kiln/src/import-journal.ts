@@ -33,7 +33,7 @@ export class ImportJournal {
     const torn = lines.pop() !== '';
     if (torn) await file.appendFile('\n');
     const journal = new ImportJournal(file);
-    for (const line of lines) journal.#learn(line);
+    for (const line of lines) journal.#learn(withoutSlash(line));
     return journal;
   }
 
@@ -93,4 +93,9 @@ export function digestOf(bytes: Uint8Array): string {
 
 function lineOf({ digest, url, tenant, labels }: Imported): string {
   return JSON.stringify([digest, url, tenant, labels]);
+}
+
+/** A line as it is written now: those of before kept a `/` at the end of an address. */
+function withoutSlash(line: string): string {
+  return line.replace(/^([^[]*\["[0-9a-f]*","[^"]*?)\/+"/, '$1"');
 }

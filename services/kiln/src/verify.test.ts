@@ -1,7 +1,7 @@
 import { readTenantIndex } from '@kiln/catalog';
 import type { TenantId } from '@kiln/model';
 import { beforeEach, expect, test } from 'vitest';
-import { codecs, World } from '../../compactor/src/test-support/world.ts';
+import { codecs, HOUR, World } from '../../compactor/src/test-support/world.ts';
 import { dataDirectory } from './data-dir/layout.ts';
 import { verifyDirectory, type Finding } from './verify.ts';
 
@@ -81,4 +81,44 @@ test('rows that could not be read when they were compacted are found, with whose
     expect.stringMatching(/^2 rows of tenant a could not be read when compacted: /),
   ]);
   expect(found[0]!.where).toMatch(/^tenants\/a\/q\//);
+});
+
+test('a register that is lost is found also when the log is', async () => {
+  await cut([a, 1]);
+  await world.objects.delete('log/trim');
+  expect(await verified()).toContainEqual(
+    expect.objectContaining({
+      where: 'the catalog',
+      found: expect.stringMatching(/^object log\/trim is missing, but log\//),
+    }),
+  );
+});
+
+test('a store that a first start has only begun to make has nothing wrong with it', async () => {
+  for (const key of await world.keys('')) await world.objects.delete(key);
+  expect((await verifyDirectory({ ...world.catalog, directory }, codecs, () => undefined)).findings).toEqual([]);
+});
+
+test('a copy in the order of docs/storage.md lacks nothing unseen where segments went between its steps', async () => {
+  await cut([a, 1]);
+  await world.after(3 * HOUR);
+  const copied = new Map<string, Uint8Array>();
+  const copy = async (prefix: string): Promise<void> => {
+    for (const key of await world.keys(''))
+      if (key.startsWith(prefix) && !copied.has(key)) copied.set(key, await bytesOf(key));
+  };
+  await copy('log/trim');
+  await copy('indexed/');
+  await copy('tenants/');
+  await cut([a, 2]);
+  await world.compactor().round();
+  await copy('log/');
+  await copy('cluster');
+  for (const key of await world.keys('')) await world.objects.delete(key);
+  for (const [key, bytes] of copied) await world.objects.put(key, bytes);
+  expect(await verified()).toContainEqual(
+    expect.objectContaining({
+      found: expect.stringMatching(/^object log\/\S+\/m\/0+ is missing, but log\/\S+ exists/),
+    }),
+  );
 });

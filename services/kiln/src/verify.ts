@@ -1,5 +1,6 @@
 import { readDirectory, verifyObject, type Codecs, type TenantEntry } from '@kiln/block';
 import {
+  anyStored,
   checkIndexedMark,
   decodeAdHocObject,
   indexedPrefix,
@@ -244,11 +245,19 @@ async function verifyLogs(
         });
     }
   } catch (error) {
+    if (KilnError.from(error).code === 'not_found' && (await isNew(reader))) return 0;
     findings.push({ where: reader.directory.log, found: KilnError.from(error).message, advice: NO_START });
     return records;
   }
   await verifyRegister(reader, here, findings);
   return records;
+}
+
+/** Whether nothing is there but what a first start makes before the log. */
+async function isNew(reader: DataReader): Promise<boolean> {
+  if ((await anyStored(reader)) !== undefined) return false;
+  const trim = await readTrim(reader).catch(() => undefined);
+  return trim?.rev === 0;
 }
 
 /**

@@ -99,7 +99,7 @@ test('an index that is lost, alone or with all that is kept of its tenant, is na
   const verified = await run('verify', '--data-dir', dataDir());
   expect(verified.code).toBe(1);
   expect(verified.out).toMatch(
-    /^the catalog: object tenants\/anonymous\/index is missing, but indexed\/anonymous says .*\n.*refuses the queries of this tenant/,
+    /^the catalog: object tenants\/anonymous\/index is missing, but indexed\/anonymous, or a block, says .*\n.*refuses the queries of this tenant/,
   );
   const refused = await asked(url);
   expect(refused).toMatchObject({

@@ -1,6 +1,8 @@
 import {
+  anyStored,
   listTenants,
   lostCluster,
+  lostRegister,
   readChain,
   readCluster,
   readManifests,
@@ -50,7 +52,12 @@ export async function surveyCatalog(reader: DataReader): Promise<Survey> {
   await tryTo(NO_START, async () => {
     if ((await readCluster(reader)) === undefined && (await isAnythingStored(reader))) throw lostCluster();
   });
-  const trim = await tryTo(NO_START, () => readTrim(reader));
+  const trim = await tryTo(NO_START, async () => {
+    const key = await anyStored(reader);
+    const found = await readTrim(reader);
+    if (found.rev === 0 && key !== undefined) throw lostRegister(key);
+    return found;
+  });
   // Without the register what T is cannot be known, and so not which segments have to be there.
   const logs = trim?.logs ?? (await logsOf(reader)).map((log) => ({ log, T: Number.POSITIVE_INFINITY }));
   const chains: Chain[] = [];
