@@ -282,6 +282,13 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${catalog}/transitions.test.ts`,
   },
   {
+    name: 'a log that leaves the register is compacted from what was read before',
+    file: `${compactor}/overview.ts`,
+    from: 'chains: chains.filter(({ log }) => registered.has(log))',
+    to: 'chains: chains.filter(({ log }) => log !== undefined)',
+    noticedBy: `${compactor}/compactor.test.ts`,
+  },
+  {
     name: 'late blocks wait for ever',
     file: `${compactor}/plan.ts`,
     from: 'nowMs - madeMs < dayMs',
