@@ -173,9 +173,9 @@ export class Janitor {
     const { catalog } = this.#ports;
     const names = new Set(blocks.map(({ object }) => object));
     const going = { goes: ({ object }: LiveBlock) => names.has(object), beforeMs: -Infinity };
-    const { index } = await retainBlocks(catalog, tenant, going, this.#patience);
+    const { index, gone } = await retainBlocks(catalog, tenant, going, this.#patience);
     if (index !== undefined) view.index = index;
-    this.#madeRoom.gone(tenant, blocks);
+    if (gone.length > 0) this.#madeRoom.gone(tenant, gone); // else another compactor was first
     return deleteTombstones(catalog, tenant, 0, this.#patience);
   }
 

@@ -47,7 +47,8 @@ export class Reserve {
     const { file, usage } = this.#ports;
     const found = await usage().catch(() => undefined);
     this.#freeBytes = found === undefined ? undefined : found.totalBytes - found.usedBytes;
-    return found === undefined || file.isThere() ? found : { ...found, usedBytes: found.usedBytes + file.bytes };
+    if (found === undefined || file.isThere()) return found;
+    return { ...found, usedBytes: Math.min(found.totalBytes, found.usedBytes + file.bytes) };
   }
 
   /** Why nobody may write but who deletes; undefined when everybody may. */

@@ -225,7 +225,8 @@ async function takeDirectory(
   try {
     await makeDirectory(directory);
     lock = await lockDirectory(directory.root, { clock, onLost }).catch(async (error: unknown) => {
-      if (errorCode(error) !== 'ENOSPC' || (await readVersion(directory)) === undefined) throw error;
+      if (!['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '') || (await readVersion(directory)) === undefined)
+        throw error;
       // The lock needs room as well. Nobody holds this directory of Kiln's, or that had been said.
       await rm(directory.reserve, { force: true });
       return lockDirectory(directory.root, { clock, onLost });
