@@ -1,7 +1,7 @@
 import { systemClock } from '@kiln/async';
 import { PAGE_BYTES, PageBuilder, writeBlock, type DatasetTables, type Page } from '@kiln/block';
-import { blockKey, commitBlocks, type LiveBlock } from '@kiln/catalog';
-import { labelSet, type ExactColumn } from '@kiln/model';
+import { blockKey, closeLog, commitBlocks, raiseTrim, registerLog, type LiveBlock } from '@kiln/catalog';
+import { labelSet, makeLogId, type ExactColumn } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import { nodeCodecs } from '../../services/ingester/src/worker/node-codecs.ts';
 import { buildPprof } from '../support/profile-builder.ts';
@@ -64,6 +64,17 @@ export async function storeRanges(
   { services, stacks, draws }: RangeStore,
 ): Promise<StoredRanges> {
   const random = seededRandom('ranges');
+  const catalog = {
+    objects,
+    crc32: (bytes: Uint8Array, seed?: number) => nodeCodecs.crc32(bytes, seed),
+    clock: systemClock(),
+    random,
+  };
+  // As it is when everything is in blocks: the one log that there was is closed and gone.
+  const log = makeLogId('0'.repeat(32), 0);
+  await registerLog(catalog, { log, partition: 0 });
+  await closeLog(catalog, { log, writer: 'bench' });
+  await raiseTrim(catalog, log, () => true);
   const { like, templates } = symbolsAndTemplates(random, stacks, draws);
   const days = Math.max(...services.map((service) => service.days));
   const first = services.map((service) => dayOf(service, like, templates, random));
@@ -79,12 +90,6 @@ export async function storeRanges(
     const { off, len, rows, minMs, maxMs } = entry;
     blocks.push({ object, off, len, rows, minMs, maxMs, level: 2, size: bytes.length });
   }
-  const catalog = {
-    objects,
-    crc32: (bytes: Uint8Array, seed?: number) => nodeCodecs.crc32(bytes, seed),
-    clock: systemClock(),
-    random,
-  };
   await commitBlocks(catalog, tenant, { rev: 0, taken: [], blocks, quarantine: [], gaps: [], goneLogs: new Set() });
   return {
     days,

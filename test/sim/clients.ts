@@ -176,6 +176,7 @@ export class Reader {
 /** `log/trim` and the indexes as they were; both are forgotten together, so that a newer trim never meets an older index. */
 function remembering(store: ObjectStore, { clock }: World, staleMs: number): ObjectStore {
   const known = new Map<string, StoredObject | undefined>();
+  const listed = new Map<string, string[]>();
   let sinceMs = -Infinity;
   return {
     ...store,
@@ -183,10 +184,18 @@ function remembering(store: ObjectStore, { clock }: World, staleMs: number): Obj
       if (key !== 'log/trim' && !key.endsWith('/index') && !key.startsWith('indexed/')) return store.get(key);
       if (key === 'log/trim' && clock.nowMs() - sinceMs > staleMs) {
         known.clear();
+        listed.clear();
         sinceMs = clock.nowMs();
       }
       if (!known.has(key)) known.set(key, await store.get(key));
       return known.get(key);
+    },
+    // What is listed is as old as the indexes: else it would tell of one that is not known yet.
+    list: async (prefix, options) => {
+      if (!prefix.startsWith('tenants/')) return store.list(prefix, options);
+      const what = JSON.stringify([prefix, options]);
+      if (!listed.has(what)) listed.set(what, await store.list(prefix, options));
+      return listed.get(what)!;
     },
   };
 }
