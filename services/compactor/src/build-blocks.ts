@@ -64,8 +64,6 @@ export interface Builder {
 
 interface Member {
   readonly source: number;
-  /** Of the datasets of the source. */
-  readonly number: number;
   readonly dataset: PartDataset;
 }
 
@@ -97,11 +95,11 @@ export async function buildBlocks(ports: BuildPorts, job: BuildJob): Promise<Bui
       damage.push({ source, rows, minMs, maxMs, reason: datasets });
       continue;
     }
-    for (const [number, dataset] of datasets.entries()) {
+    for (const dataset of datasets) {
       const key = datasetKey(dataset);
       const group = groups.get(key);
-      if (group === undefined) groups.set(key, [{ source, number, dataset }]);
-      else group.push({ source, number, dataset });
+      if (group === undefined) groups.set(key, [{ source, dataset }]);
+      else group.push({ source, dataset });
     }
   }
   const windows = new Map<number, OpenBlock>();
@@ -153,16 +151,13 @@ async function readDatasets(
 }
 
 /** The dataset if it is whole, read again as often as it takes; or what was wrong with it each time. */
-async function readWhole(
-  ports: BuildPorts,
-  job: BuildJob,
-  { source, number, dataset }: Member,
-): Promise<PartDataset | string> {
+async function readWhole(ports: BuildPorts, job: BuildJob, { source, dataset }: Member): Promise<PartDataset | string> {
+  const [place] = dataset.sections;
   let found = verifyDataset(dataset);
   for (let reads = 1; found !== undefined && reads < READS; reads++) {
     const again = await readDatasets(ports, job, source);
     if (again === undefined || typeof again === 'string') continue;
-    dataset = again[number]!;
+    dataset = again.find(({ sections: [first] }) => first?.off === place?.off)!;
     found = verifyDataset(dataset);
   }
   return found ?? dataset;

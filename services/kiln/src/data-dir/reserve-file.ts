@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { ReserveFile } from '@kiln/compactor';
-import { diskTrouble, removeIfThere, writeWholeFile, type Disk } from '@kiln/disk';
+import { diskTrouble, removeIfThere, type Disk } from '@kiln/disk';
 import { KilnError } from '@kiln/model';
 import { diskUsage, type DataDirectory } from './layout.ts';
 
 /** The largest index, written beside itself, and `log/trim`, several times over. A small disk has small indexes. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_SHARE = 1 / 64;
+const PIECE_BYTES = 64 * 1024;
 
 /** The reserve of a directory, as it lies there; a disk in trouble has none. Call it with the lock held. */
 export async function openReserveFile(
@@ -26,8 +27,8 @@ export async function openReserveFile(
     isThere: () => found > 0,
     make: async () => {
       try {
-        // No file system makes less of random bytes.
-        await writeWholeFile(disk, path, await promisify(randomBytes)(wanted));
+        await write(disk, unfinished, wanted);
+        await disk.rename(unfinished, path);
         found = wanted;
       } catch (error) {
         await removeIfThere(disk, unfinished).catch(() => undefined);
@@ -45,6 +46,18 @@ export async function openReserveFile(
       }
     },
   };
+}
+
+/** Random bytes, of which no file system makes less; piece by piece, so that memory is none of what they take. */
+async function write(disk: Disk, path: string, bytes: number): Promise<void> {
+  const file = await disk.open(path, 'create');
+  try {
+    for (let at = 0; at < bytes; at += PIECE_BYTES)
+      await file.write(await promisify(randomBytes)(Math.min(PIECE_BYTES, bytes - at)), at);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function sizeOf(disk: Disk, path: string): Promise<number> {
