@@ -5,6 +5,7 @@ import { createLogger, createMetrics } from '@kiln/telemetry';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Reserve } from './reserve.ts';
 import { FakeFile } from './test-support/fake-file.ts';
+import type { Compactor } from './compactor.ts';
 import { DAY, HOUR, NOON, World } from './test-support/world.ts';
 
 const a = 'a' as TenantId;
@@ -24,6 +25,15 @@ const row = (tenant: TenantId, agoMs = 0, service = 'web') => ({
   timeMs: world.clock.nowMs() - agoMs,
   value: ++next,
 });
+
+/** As many blocks of one row each. */
+async function makeBlocks(compactor: Compactor, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    world.push(row(a));
+    await world.cut();
+    await compactor.round({ now: true });
+  }
+}
 
 const blocks = async (tenant: TenantId) => (await readTenantIndex(world.catalog, tenant)).blocks;
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
@@ -262,11 +272,7 @@ describe('what is damaged', () => {
 
   test('of a block is noted once, and its window merges no more with it', async () => {
     const compactor = world.compactor();
-    for (let i = 0; i < 3; i++) {
-      world.push(row(a));
-      await world.cut();
-      await compactor.round({ now: true });
-    }
+    await makeBlocks(compactor, 3);
     const [bad] = await blocks(a);
     await flip(bad!.object, (bytes) => Math.floor(bytes.length / 2));
     await world.after(2 * HOUR);
@@ -279,11 +285,7 @@ describe('what is damaged', () => {
 
   test('of a block ends when it is put back: at once when somebody asks for a round, else within a day', async () => {
     const compactor = world.compactor();
-    for (let i = 0; i < 2; i++) {
-      world.push(row(a));
-      await world.cut();
-      await compactor.round({ now: true });
-    }
+    await makeBlocks(compactor, 2);
     const { object } = (await blocks(a))[0]!;
     const flipByte = (): Promise<void> => flip(object, (bytes) => Math.floor(bytes.length / 2));
     const damaged = async (): Promise<boolean> => (await blocks(a)).some(({ damage }) => damage !== undefined);
@@ -303,11 +305,7 @@ describe('what is damaged', () => {
 
   test('of a block that is gone ends when it is put back, too', async () => {
     const compactor = world.compactor();
-    for (let i = 0; i < 2; i++) {
-      world.push(row(a));
-      await world.cut();
-      await compactor.round({ now: true });
-    }
+    await makeBlocks(compactor, 2);
     const { object } = (await blocks(a))[0]!;
     const { bytes } = (await world.objects.get(object))!;
     await world.objects.delete(object);
