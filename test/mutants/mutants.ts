@@ -165,9 +165,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a part counted twice',
     file: `${querier}/read-parts.ts`,
-    from: 'merge.addDatasets(await read(wanted));',
-    to: 'merge.addDatasets([...(await read(wanted)), ...(await read(wanted))]);',
+    from: 'merge.addDatasets(await read(some));',
+    to: 'merge.addDatasets([...(await read(some)), ...(await read(some))]);',
     noticedBy: 'simulation',
+  },
+  {
+    name: 'what was added of a part before damage was met is added again',
+    file: `${querier}/read-parts.ts`,
+    from: 'if (!isAgain) continue;',
+    to: 'if (!isAgain) added = 0;',
+    noticedBy: `${querier}/read-parts.test.ts`,
   },
   {
     name: 'retention is not clamped in reads',

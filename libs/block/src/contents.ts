@@ -64,26 +64,67 @@ export function encodeContents(entries: readonly ContentsEntry[]): Uint8Array {
   return out.view();
 }
 
-/** @throws KilnError `failed_precondition` for a newer major version. */
+/**
+ * The entries, few bytes each: a tenant may have ten thousand datasets in each of many parts. Sections are read again from `payload` when they are asked
+ * for, and equal lists of value types are one.
+ * @throws KilnError `failed_precondition` for a newer major version.
+ */
 export function decodeContents(payload: Uint8Array): ContentsEntry[] {
   const r = new ByteReader(payload, 'table of contents');
   checkVersion(r.varint(), r.varint(), 'object');
   const texts = new Texts(readStrings(r), r.format);
   const text = (): string => texts.at(r.varint());
+  const typeLists = new Map<string, readonly ValueType[]>();
   const entries: ContentsEntry[] = [];
   for (let left = r.count(9); left > 0; left--) {
     const service = text();
     const name = text();
-    const types: ValueType[] = [];
+    const typesAt = r.position;
+    const read: ValueType[] = [];
     for (let n = r.count(4); n > 0; n--)
-      types.push({ type: text(), unit: text(), periodType: text(), periodUnit: text() });
+      read.push({ type: text(), unit: text(), periodType: text(), periodUnit: text() });
+    const key = payload.subarray(typesAt, r.position).join();
+    const types = typeLists.get(key) ?? read;
+    typeLists.set(key, types);
     const minMs = readInt(r);
     const maxMs = minMs + r.varint();
     const counts = { series: r.varint(), rows: r.varint(), stacks: r.varint(), samples: r.varint() };
-    const sections: SectionPlace[] = [];
-    for (let n = r.count(3); n > 0; n--) sections.push({ kind: r.u8(), off: r.varint() * 8, len: r.varint() * 8 });
-    entries.push({ service, name, types, minMs, maxMs, counts, sections });
+    const sectionsAt = r.position;
+    readSections(r);
+    entries.push(new StoredEntry({ service, name, types, minMs, maxMs, counts }, payload, sectionsAt));
   }
   if (r.left > 0) r.fail(`${r.left} bytes behind the last dataset`);
   return entries;
+}
+
+class StoredEntry implements ContentsEntry {
+  readonly service: string;
+  readonly name: string;
+  readonly types: readonly ValueType[];
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly counts: DatasetCounts;
+  readonly #payload: Uint8Array;
+  readonly #sectionsAt: number;
+
+  constructor(head: Omit<ContentsEntry, 'sections'>, payload: Uint8Array, sectionsAt: number) {
+    this.service = head.service;
+    this.name = head.name;
+    this.types = head.types;
+    this.minMs = head.minMs;
+    this.maxMs = head.maxMs;
+    this.counts = head.counts;
+    this.#payload = payload;
+    this.#sectionsAt = sectionsAt;
+  }
+
+  get sections(): readonly SectionPlace[] {
+    return readSections(new ByteReader(this.#payload, 'table of contents', this.#sectionsAt));
+  }
+}
+
+function readSections(r: ByteReader): SectionPlace[] {
+  const sections: SectionPlace[] = [];
+  for (let n = r.count(3); n > 0; n--) sections.push({ kind: r.u8(), off: r.varint() * 8, len: r.varint() * 8 });
+  return sections;
 }

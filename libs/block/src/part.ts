@@ -34,18 +34,61 @@ export interface Part {
 }
 
 /** A dataset as the table of contents lists it. */
-export interface PartDataset {
-  readonly service: string;
-  readonly name: string;
-  readonly types: readonly ValueType[];
-  readonly minMs: number;
+export class PartDataset implements ContentsEntry {
+  readonly #part: OpenPart;
+  readonly #ordinal: number;
+  readonly #entry: ContentsEntry;
+
+  /** Made by `openPart`. */
+  constructor(part: OpenPart, ordinal: number, entry: ContentsEntry) {
+    this.#part = part;
+    this.#ordinal = ordinal;
+    this.#entry = entry;
+  }
+
+  get service(): string {
+    return this.#entry.service;
+  }
+
+  get name(): string {
+    return this.#entry.name;
+  }
+
+  get types(): readonly ValueType[] {
+    return this.#entry.types;
+  }
+
+  get minMs(): number {
+    return this.#entry.minMs;
+  }
+
   /** Inclusive. */
-  readonly maxMs: number;
-  readonly counts: DatasetCounts;
-  /** Sections in the part, also of kinds that this version does not know. */
-  readonly sections: readonly SectionPlace[];
-  /** Its content; each section is verified and decoded when it is first asked for, a page each time. */
-  tables(): StoredTables;
+  get maxMs(): number {
+    return this.#entry.maxMs;
+  }
+
+  get counts(): DatasetCounts {
+    return this.#entry.counts;
+  }
+
+  /** Sections in the part, also of kinds that this version does not know; read from the table of contents each time. */
+  get sections(): readonly SectionPlace[] {
+    return this.#entry.sections;
+  }
+
+  /** Its content, anew each time; each section is verified and decoded when it is first asked for, a page each time. */
+  tables(): StoredTables {
+    const { bytes, owner, codecs } = this.#part;
+    return new DecodedTables(bytes, owner, this.#ordinal, this.#entry, codecs);
+  }
+}
+
+/** What the datasets of a part share. */
+interface OpenPart {
+  readonly bytes: PartBytes;
+  /** The tenant. */
+  readonly owner: Uint8Array;
+  readonly codecs: Codecs;
 }
 
 const NO_ROLLUPS: Rollups = { coarse: [], fine: [] };
@@ -152,11 +195,8 @@ export function openPart(part: Uint8Array | PartBytes, tenant: TenantId, codecs:
   const bytes = part instanceof PartBytes ? part : PartBytes.whole(part);
   const owner = encoder.encode(tenant);
   const contents = readSection(bytes, contentsPlace(bytes), { kind: KIND.contents, tenant: owner, dataset: 0 }, codecs);
-  const datasets = decodeContents(contents).map((entry, ordinal): PartDataset => ({
-    ...entry,
-    tables: () => new DecodedTables(bytes, owner, ordinal, entry, codecs),
-  }));
-  return { tenant, datasets };
+  const open: OpenPart = { bytes, owner, codecs };
+  return { tenant, datasets: decodeContents(contents).map((entry, i) => new PartDataset(open, i, entry)) };
 }
 
 function encodeSpans(spans: DatasetSpans): Uint8Array {

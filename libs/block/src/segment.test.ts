@@ -193,11 +193,11 @@ describe("another's region", () => {
     entries.forEach((_, dataset) => {
       for (const section of entries[dataset]!.sections)
         for (const place of places) {
-          if (place === section) continue;
+          if (place.off === section.off) continue;
           const changed = entries.map((entry, i) => ({
             ...entry,
             sections: entry.sections.map((own) =>
-              i === dataset && own === section ? { ...own, off: place.off, len: place.len } : own,
+              i === dataset && own.off === section.off ? { ...own, off: place.off, len: place.len } : own,
             ),
           }));
           const w = new ByteWriter(1024);
@@ -225,7 +225,7 @@ describe("another's region", () => {
       w.bytes(theirs.body);
       const place = theirs.entries[0]!.sections[i]!;
       const sections = mine.entries[0]!.sections.map((own) =>
-        own === section ? { ...place, off: base + place.off } : own,
+        own.kind === section.kind ? { ...place, off: base + place.off } : own,
       );
       const bytes = withContents(w, ownerA, [{ ...mine.entries[0]!, sections }]);
       expect(() => contents(bytes, a), `section ${section.kind}`).toThrow(CorruptDataError);

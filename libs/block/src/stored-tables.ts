@@ -1,6 +1,6 @@
 import { ByteReader, CorruptDataError } from '@kiln/bytes';
 import { KilnError, type LabelSet, type Symbols, type ValueType } from '@kiln/model';
-import type { ContentsEntry } from './contents.ts';
+import type { ContentsEntry, DatasetCounts, SectionPlace } from './contents.ts';
 import type { PartBytes } from './part-bytes.ts';
 import { pageSeed, payloadPlace, readRegion, type Place, type RegionOwner } from './region.ts';
 import { decodePages, type StoredPage } from './sections/page-directory.ts';
@@ -41,7 +41,8 @@ export class DecodedTables implements StoredTables {
   readonly #bytes: PartBytes;
   readonly #tenant: Uint8Array;
   readonly #ordinal: number;
-  readonly #entry: ContentsEntry;
+  readonly #counts: DatasetCounts;
+  readonly #sections: readonly SectionPlace[];
   readonly #codecs: Codecs;
   #series: readonly LabelSet[] | undefined;
   #rows: RowColumns | undefined;
@@ -61,14 +62,15 @@ export class DecodedTables implements StoredTables {
     this.#bytes = bytes;
     this.#tenant = tenant;
     this.#ordinal = ordinal;
-    this.#entry = entry;
+    this.#counts = entry.counts;
+    this.#sections = entry.sections;
     this.#codecs = codecs;
   }
 
   get series(): readonly LabelSet[] {
     if (this.#series === undefined) {
       const series = decodeSeries(this.#section(KIND.series));
-      this.#expect('series', series.length, this.#entry.counts.series);
+      this.#expect('series', series.length, this.#counts.series);
       this.#series = series;
     }
     return this.#series;
@@ -87,7 +89,7 @@ export class DecodedTables implements StoredTables {
       this.#section(KIND.pageDirectory),
       this.#samplesPlace(),
       this.#bytes,
-      this.#entry.counts.rows,
+      this.#counts.rows,
       this.#codecs,
       this.#pageSeed(),
     );
@@ -97,7 +99,7 @@ export class DecodedTables implements StoredTables {
   get symbols(): Symbols {
     if (this.#symbols === undefined) {
       const symbols = decodeSymbols(this.#section(KIND.symbols));
-      this.#expect('stacks', symbols.stacks.length, this.#entry.counts.stacks);
+      this.#expect('stacks', symbols.stacks.length, this.#counts.stacks);
       this.#symbols = symbols;
     }
     return this.#symbols;
@@ -117,11 +119,10 @@ export class DecodedTables implements StoredTables {
   }
 
   get stored(): StoredSizes {
-    const { sections, counts } = this.#entry;
     const bytes = (...kinds: readonly number[]): number =>
-      sections.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { len }) => sum + len, 0);
+      this.#sections.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { len }) => sum + len, 0);
     return {
-      samples: counts.samples,
+      samples: this.#counts.samples,
       indexBytes: bytes(KIND.pageDirectory, KIND.rowIndex, KIND.rowTotals, KIND.series),
       sampleBytes: bytes(KIND.samples, KIND.rollup, KIND.fineRollup, KIND.spans),
       symbolBytes: bytes(KIND.symbols),
@@ -130,7 +131,7 @@ export class DecodedTables implements StoredTables {
 
   damaged(): string[] {
     const known = new Set<number>(Object.values(KIND));
-    return this.#entry.sections.flatMap(({ kind }) => {
+    return this.#sections.flatMap(({ kind }) => {
       if (!known.has(kind)) return [];
       try {
         this.#section(kind);
@@ -142,7 +143,8 @@ export class DecodedTables implements StoredTables {
   }
 
   #decodeRowTotals(): RowColumns {
-    const { counts, types } = this.#entry;
+    const { types } = this;
+    const counts = this.#counts;
     const ids = (): Uint8Array => (this.#ids ??= this.#decodeRowIndex().id);
     const rows = decodeRowTotals(this.#section(KIND.rowTotals), counts.series, types.length, ids);
     this.#expect('rows', rows.length, counts.rows);
@@ -150,7 +152,8 @@ export class DecodedTables implements StoredTables {
   }
 
   #decodeRowIndex(): RowColumns {
-    const { counts, types } = this.#entry;
+    const { types } = this;
+    const counts = this.#counts;
     const rows = decodeRows(this.#section(KIND.rowIndex), counts.series, types.length);
     this.#expect('rows', rows.length, counts.rows);
     return rows;
@@ -161,7 +164,8 @@ export class DecodedTables implements StoredTables {
   }
 
   #decodeSpans(): DatasetSpans | undefined {
-    const { types, counts } = this.#entry;
+    const { types } = this;
+    const counts = this.#counts;
     if (!this.#has(KIND.spans)) return undefined;
     const r = new ByteReader(this.#section(KIND.spans), 'section SPANS');
     const spans = readSpans(r, types.length, counts.rows, counts.stacks);
@@ -186,11 +190,11 @@ export class DecodedTables implements StoredTables {
   }
 
   #has(kind: number): boolean {
-    return this.#entry.sections.some((section) => section.kind === kind);
+    return this.#sections.some((section) => section.kind === kind);
   }
 
   #place(kind: number): Place {
-    const place = this.#entry.sections.find((section) => section.kind === kind);
+    const place = this.#sections.find((section) => section.kind === kind);
     if (place === undefined) throw new CorruptDataError(`section ${kind}`, 0, `dataset ${this.#ordinal} has none`);
     return place;
   }

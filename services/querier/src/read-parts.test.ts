@@ -225,6 +225,52 @@ test('of a damaged part, only the damaged dataset is left out, and named', async
   }
 });
 
+test('of a part of many datasets, some are decoded at a time, and what was added before damage was met counts once', async () => {
+  const names = Array.from({ length: 300 }, (_, i) => `service-${i}`);
+  const datasets = names.map((service) => datasetOf(service, PAGE_ROWS));
+  const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
+  const { off, len } = block.entry;
+  const opened = openPart(block.bytes.slice(off, off + len), tenant, codecs).datasets;
+  const clock = new ManualClock(0);
+  const queries = [
+    [graph('{}'), KIND.symbols],
+    [series('{}'), KIND.series],
+  ] as const;
+  for (const [query, section] of queries)
+    for (const damagedOnes of [[], [280], [10, 299]]) {
+      const objects: ObjectStore = memoryStore();
+      const bytes = block.bytes.slice();
+      for (const i of damagedOnes)
+        bytes[off + opened[i]!.sections.find(({ kind }) => kind === section)!.off + 40]! ^= 1;
+      await objects.put('b', bytes);
+      const merge = newQueryMerge(query);
+      let most = 0;
+      const counting = {
+        addDatasets: (some: Iterable<DatasetTables>) => {
+          const list = [...some];
+          most = Math.max(most, list.length);
+          merge.addDatasets(list);
+        },
+        addPartial: (partial: Uint8Array) => merge.addPartial(partial),
+        toPartial: () => merge.toPartial(),
+        finish: (asked: Query) => merge.finish(asked),
+      };
+      const stats = newStats();
+      const options = { signal: new AbortController().signal, merge: counting, concurrency: 1, stats, all: true };
+      const { damaged } = await clock.run(
+        readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options),
+      );
+      const others = opened.filter((_, i) => !damagedOnes.includes(i)).map((dataset) => dataset.tables());
+      expect(merge.toPartial()).toEqual(runQuery(query, others));
+      expect(stats.rows).toBe(PAGE_ROWS * others.length);
+      expect(damaged.map(({ reason }) => reason)).toEqual(
+        damagedOnes.map((i) => expect.stringContaining(`cpu of service-${i} cannot be read`) as string),
+      );
+      expect(most).toBeLessThanOrEqual(256);
+      expect(stats.requests).toBeLessThan(10);
+    }
+});
+
 test('of a part that lies in the range, the catalog alone says how old it is', async () => {
   const clock = new ManualClock(0);
   const stats = newStats();

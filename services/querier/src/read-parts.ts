@@ -67,10 +67,12 @@ export interface PartsAnswer {
 
 /** Parts up to this length are fetched whole: a second request costs more than the bytes. */
 const WHOLE_BYTES = 256 * 1024;
+/** Datasets that are decoded at a time: small ones take some kilobytes each, and a part may have ten thousand. */
+const DECODED = 256;
 
 /**
  * Adds each part to the merge, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
- * A part that is damaged is read again, dataset by dataset: those that are whole are added.
+ * A part that is damaged is read again, from where it was found so on dataset by dataset: those that are whole are added.
  * @throws the signal's reason between two parts; KilnError by the query or the store.
  */
 export async function readParts(
@@ -88,6 +90,8 @@ export async function readParts(
       merge.addPartial(partialOfTimes(ref.minMs, ref.maxMs)); // the catalog alone answers
       return;
     }
+    let added = 0; // datasets; both readings list the same ones, or their table of contents is damaged
+    let lost = 0; // rows
     for (const isAgain of [false, true]) {
       const fetch = async (place: Place): Promise<Uint8Array> => {
         signal.throwIfAborted();
@@ -101,18 +105,19 @@ export async function readParts(
       };
       try {
         const { wanted, read } = await openStored(fetch, ref.len, tenant, query, codecs);
-        if (!isAgain) merge.addDatasets(await read(wanted));
-        let lost = 0;
-        for (const dataset of isAgain ? wanted : []) {
+        const atOnce = isAgain ? 1 : DECODED;
+        while (added < wanted.length) {
+          const some = wanted.slice(added, added + atOnce);
           try {
-            merge.addDatasets(await read([dataset]));
+            merge.addDatasets(await read(some));
           } catch (error) {
-            if (!(error instanceof CorruptDataError)) throw error;
-            lost += dataset.counts.rows;
-            const { service, name } = dataset;
+            if (!isAgain || !(error instanceof CorruptDataError)) throw error;
+            const { service, name, counts } = some[0]!;
+            lost += counts.rows;
             const reason = `${plainName(name)} of ${service} cannot be read: ${error.message}`;
             damaged.push({ object: ref.object, reason });
           }
+          added += some.length;
         }
         stats.objects++;
         stats.rows += ref.rows - lost;
@@ -123,8 +128,9 @@ export async function readParts(
           return;
         }
         if (!(error instanceof CorruptDataError)) throw error;
-        if (isAgain)
-          damaged.push({ object: ref.object, reason: `its part of the tenant cannot be read: ${error.message}` });
+        if (!isAgain) continue;
+        const rest = added === 0 ? '' : ` after the first ${added} datasets`;
+        damaged.push({ object: ref.object, reason: `its part of the tenant cannot be read${rest}: ${error.message}` });
       }
     }
   });
@@ -134,7 +140,7 @@ export async function readParts(
 /** Ends the reading of a part: the object is not in the store any more. */
 class ObjectGone extends Error {}
 
-/** The datasets that a query wants of a part, and what fetches all that it reads of some of them. */
+/** The datasets that a query wants of a part, their sections fetched, and what fetches the rest of what it reads of some of them. */
 interface Stored {
   readonly wanted: readonly PartDataset[];
   readonly read: (datasets: readonly PartDataset[]) => Promise<StoredTables[]>;
@@ -156,8 +162,8 @@ async function openStored(
   for (let place = missingContents(bytes); place !== undefined; place = missingContents(bytes)) await add([place]);
   const reads = readsOf(query);
   const wanted = openPart(bytes, tenant, codecs).datasets.filter((dataset) => reads.wants(dataset));
+  await add(missingSections(bytes, wanted, ...reads.sections));
   const read = async (asked: readonly PartDataset[]): Promise<StoredTables[]> => {
-    await add(missingSections(bytes, asked, ...reads.sections));
     const opened = asked.map((dataset) => ({ dataset, tables: dataset.tables() }));
     if (isLarge) {
       const finer = opened.filter(({ tables }) => reads.needsFineRollups(tables)).map(({ dataset }) => dataset);
