@@ -555,6 +555,20 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${kiln}/verify.test.ts`,
   },
   {
+    name: 'a sweep believes an index that is older than its blocks',
+    file: `${catalog}/sweep-tenant.ts`,
+    from: 'if (older !== undefined) throw older;',
+    to: 'if (older?.code === undefined) await Promise.resolve();',
+    noticedBy: `${catalog}/tenant-index.test.ts`,
+  },
+  {
+    name: 'verify: an index that is older than its blocks is believed',
+    file: `${kiln}/verify.ts`,
+    from: 'if (older !== undefined)',
+    to: 'if (older?.code === undefined && older !== undefined)',
+    noticedBy: `${kiln}/verify.test.ts`,
+  },
+  {
     name: 'verify: rows in quarantine are not named',
     file: `${kiln}/verify.ts`,
     from: 'for (const { object, rows, reason } of quarantine)',

@@ -36,6 +36,7 @@ export { retainBlocks } from './retain-blocks.ts';
 export { deleteTombstones, sweepBlocks } from './sweep-tenant.ts';
 export {
   containedUpTo,
+  olderThanBlocks,
   readTenantIndex,
   type LiveBlock,
   type QuarantinedPart,

@@ -4,7 +4,7 @@ import type { Catalog } from './catalog.ts';
 import { compareAndSet } from './compare-and-set.ts';
 import { blockPrefix, damagedPartPrefix, keyRev } from './keys.ts';
 import { markIndexed } from './mark-indexed.ts';
-import { readTenantIndex, tenantIndex } from './tenant-index.ts';
+import { olderThanBlocks, readTenantIndex, tenantIndex } from './tenant-index.ts';
 import { keysBelow } from './trim-log.ts';
 
 /** How long a block outlives its name, so that a reader of an older index finds it. */
@@ -14,8 +14,12 @@ const TOMBSTONE_MS = 3_600_000;
  * SWEEP of distributed.md §1.10, step 1: raises the floor, so that no job planned before can commit, and deletes every block below it that the index
  * of that very write does not name.
  * @returns how many objects were deleted.
+ * @throws KilnError `data_loss` where the index is older than blocks: what it does not name may be what was lost with the newer one.
  */
 export async function sweepBlocks(catalog: Catalog, tenant: TenantId, patience: Patience = BRIEFLY): Promise<number> {
+  const before = await persist(catalog, patience, () => readTenantIndex(catalog, tenant));
+  const older = await persist(catalog, patience, () => olderThanBlocks(catalog, tenant, before));
+  if (older !== undefined) throw older;
   const index = await compareAndSet(catalog, tenantIndex(tenant), patience, (current) =>
     current === undefined ? undefined : { ...current, floor: current.rev + 1 },
   );

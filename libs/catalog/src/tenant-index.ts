@@ -104,6 +104,31 @@ export function lostIndex(tenant: TenantId): KilnError {
   );
 }
 
+/**
+ * That the index is older than blocks of its tenant: one of a backup was put back alone, and what was compacted since is missing without a word. Told by a
+ * block that was planned on a later revision; of an index that is one revision behind there may be none.
+ * @param index read before.
+ */
+export async function olderThanBlocks(
+  catalog: CatalogReader,
+  tenant: TenantId,
+  { rev }: Revised,
+): Promise<KilnError | undefined> {
+  const [later] = await catalog.objects.list(blockPrefix(tenant), {
+    startAfter: blockKey(tenant, rev, 'f'.repeat(32)),
+    limit: 1,
+  });
+  if (later === undefined) return undefined;
+  const now = (await readTenantIndex(catalog, tenant)).rev; // it may have been replaced since
+  const planned = keyRev(tenant, later) ?? 0;
+  if (planned <= now) return undefined;
+  return new KilnError(
+    'data_loss',
+    `object ${tenantIndexKey(tenant)} is at revision ${now}, and ${later} was planned on revision ${planned}: the index was put back from an older backup, ` +
+      `or copied before its blocks`,
+  );
+}
+
 /** W of a log for the tenant of this index. */
 export function containedUpTo({ contained }: TenantIndexBody, log: LogId): number {
   return contained.find((entry) => entry.log === log)?.upTo ?? -1;

@@ -66,6 +66,26 @@ test('a block that is whole but not the one that is named, and one that is gone,
   expect(await verified()).toEqual([expect.objectContaining({ where: two, found: 'is missing, and is named' })]);
 });
 
+test('an index of an older backup, put back alone, is found, and a sweep deletes nothing of what only the newer one named', async () => {
+  await cut([a, 1]);
+  await world.compactor().round({ now: true });
+  const older = await bytesOf('tenants/a/index');
+  for (const value of [2, 3]) {
+    await cut([a, value]);
+    await world.compactor().round({ now: true });
+  }
+  const blocks = (await world.keys('/b/')).filter((key) => key.startsWith('tenants/a/'));
+  expect(await verified()).toEqual([]);
+  await world.objects.put('tenants/a/index', older);
+  const message = expect.stringMatching(
+    /^object tenants\/a\/index is at revision \d+, and tenants\/a\/b\/\S+ was planned on revision \d+: the index was put back/,
+  ) as string;
+  expect(await verified()).toEqual([expect.objectContaining({ where: 'the index of tenant a', found: message })]);
+  const { troubles } = await world.compactor().round();
+  expect(troubles).toEqual([expect.stringContaining('the index was put back from an older backup')]);
+  expect(await world.keys('/b/')).toEqual(expect.arrayContaining(blocks));
+});
+
 test('rows that could not be read when they were compacted are found, with whose and how many they are', async () => {
   await cut([a, 1], [a, 2], [b, 3]);
   const [segment] = await world.keys('/s/');

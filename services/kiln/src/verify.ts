@@ -5,6 +5,7 @@ import {
   decodeAdHocObject,
   indexedPrefix,
   keptPrefixes,
+  olderThanBlocks,
   readChain,
   readSettings,
   readTrim,
@@ -45,6 +46,9 @@ const KEPT_FROM_BACKUP =
 const MADE_ANEW = 'delete it: it is written anew within a day, and nothing else needs it';
 const LOST_ROWS =
   'nothing brings them back but a push or an import of the same profiles; answers of that time are flagged until it is past retention';
+const OLDER_INDEX =
+  'what was compacted since is missing from answers without a word: put back the objects of one backup; a copy of a running directory: copy again, in the ' +
+  'order of docs/storage.md';
 const NO_START = 'Kiln does not start on it: put the directory back from a backup';
 
 /**
@@ -84,6 +88,11 @@ export async function verifyDirectory(
       findings.push({ where: key, found: problem, advice: FROM_BACKUP });
   }
   await verifyContained(reader, stored, findings);
+  for (const [tenant, index] of stored.indexes) {
+    const older = await olderThanBlocks(reader, tenant, index);
+    if (older !== undefined)
+      findings.push({ where: `the index of tenant ${tenant}`, found: older.message, advice: OLDER_INDEX });
+  }
   for (const [tenant, { quarantine }] of stored.indexes)
     for (const { object, rows, reason } of quarantine)
       findings.push({
