@@ -179,6 +179,33 @@ test('of a large part, what the query wants is fetched, and the answer is that o
   expect(profile).toBeLessThan(0.3);
 });
 
+test('of a part of a store far away, pages that lie apart are fetched at the same time', async () => {
+  const datasets = ['web', 'db', 'queue', 'mail', 'cron', 'auth'].map((service) => datasetOf(service));
+  const block = writeBlock({ level: 2, blockId: new Uint8Array(16), tenant, datasets }, codecs);
+  const clock = new ManualClock(0);
+  const stored = memoryStore();
+  await stored.put('b', block.bytes);
+  let underWay = 0;
+  let most = 0;
+  const objects: Pick<ObjectStore, 'getRange'> = {
+    getRange: async (key, offset, length) => {
+      most = Math.max(most, ++underWay);
+      await clock.sleep(30);
+      underWay--;
+      return stored.getRange(key, offset, length);
+    },
+  };
+  const query = graph('{pod="pod-040"}');
+  const stats = newStats();
+  const merge = newQueryMerge(query, {}, stats);
+  const options = { signal: new AbortController().signal, merge, concurrency: 1, stats, all: true };
+  await clock.run(readParts({ objects, codecs, clock }, tenant, query, [{ object: 'b', ...block.entry }], options));
+  expect(merge.toPartial()).toEqual(runQuery(query, datasets));
+  expect(most).toBe(4);
+  expect(stats.requests).toBeGreaterThan(6);
+  expect(clock.nowMs()).toBeLessThan(30 * (stats.requests - 2));
+});
+
 test('of a damaged part, only the damaged dataset is left out, and named', async () => {
   const services = ['web', 'db', 'queue'];
   for (const rows of [ROWS, 1_000]) {

@@ -26,7 +26,7 @@ import {
 
 /** What reading parts stands on. */
 export interface PartPorts {
-  readonly objects: ObjectStore;
+  readonly objects: Pick<ObjectStore, 'getRange'>;
   readonly codecs: Codecs;
   readonly clock: Clock;
 }
@@ -67,6 +67,8 @@ export interface PartsAnswer {
 
 /** Parts up to this length are fetched whole: a second request costs more than the bytes. */
 const WHOLE_BYTES = 256 * 1024;
+/** Ranges of one part that are read at the same time: other parts are read meanwhile. */
+const RANGES = 4;
 /** Datasets that are decoded at a time: small ones take some kilobytes each, and a part may have ten thousand. */
 const DECODED = 256;
 
@@ -156,7 +158,7 @@ async function openStored(
   const bytes = new PartBytes(length);
   const isLarge = length > WHOLE_BYTES;
   const add = async (places: readonly Place[]): Promise<void> => {
-    for (const place of places) bytes.add(place.off, await fetch(place)); // one after the other: other parts are read meanwhile
+    await mapLimit(places, RANGES, async (place) => bytes.add(place.off, await fetch(place)));
   };
   if (!isLarge) await add([{ off: 0, len: length }]);
   for (let place = missingContents(bytes); place !== undefined; place = missingContents(bytes)) await add([place]);
