@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { aggregationOf, compareKinds, firstKind, kindTitle } from './kinds.ts';
+import { aggregationOf, compareKinds, firstKind, kindTitle, titleAmong } from './kinds.ts';
 
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 
@@ -9,6 +9,21 @@ it('a kind is called as people call it, and one that nobody knows by its id', ()
   expect(kindTitle('goroutines:goroutine:count:goroutine:count')).toBe('Goroutines');
   expect(kindTitle('exception:exception:count:cpu:nanoseconds')).toBe('exception (count)');
   expect(kindTitle('io:reads:count::')).toBe('io reads (count)');
+});
+
+it('kinds that would be called alike are told apart by what they are counted by, or by their ids', () => {
+  const wall = 'process_cpu:samples:count:wallclock:nanoseconds';
+  const cpu = 'process_cpu:samples:count:cpu:nanoseconds';
+  const odd = 'process_cpu:samples:events:cpu:nanoseconds';
+  const bare = 'process_cpu:samples:count::';
+  const titles = (...kinds: string[]): string[] => kinds.map((kind) => titleAmong(kind, kinds));
+  expect(titles(wall, CPU)).toEqual(['CPU samples', 'CPU time']);
+  expect(titles(wall, cpu, CPU)).toEqual([
+    'CPU samples · wallclock:nanoseconds',
+    'CPU samples · cpu:nanoseconds',
+    'CPU time',
+  ]);
+  expect(titles(odd, cpu, bare)).toEqual([odd, cpu, bare].map((kind) => `CPU samples · ${kind}`));
 });
 
 it('CPU is looked at first where there is some', () => {

@@ -25,6 +25,19 @@ export function kindTitle(id: string): string {
   return TITLES[`${name}:${type}`] ?? (type === '' ? name : `${name === type ? name : `${name} ${type}`} (${unit})`);
 }
 
+/** As `kindTitle`; where others have the same title, with what tells it from them: what it is counted by, for example `CPU samples · cpu:nanoseconds`. */
+export function titleAmong(id: string, kinds: readonly string[]): string {
+  const title = kindTitle(id);
+  const alike = kinds.filter((other) => other !== id && kindTitle(other) === title);
+  if (alike.length === 0) return title;
+  const period = periodOf(id);
+  return `${title} · ${period === ':' || alike.some((other) => periodOf(other) === period) ? id : period}`;
+}
+
+function periodOf(id: string): string {
+  return id.split(':').slice(3).join(':');
+}
+
 /**
  * The kind to show when none was chosen: CPU before all, then what is most often asked; of several that are alike the first.
  * '' when there is none.

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, type ReactNode } from 'react';
 import { askKinds } from '../api/calls.ts';
-import { aggregationOf, firstKind, kindTitle } from '../api/kinds.ts';
+import { aggregationOf, firstKind, titleAmong } from '../api/kinds.ts';
 import { isPartial, Notes, Panel, Refused, UNKNOWN } from '../app/panel.tsx';
 import { usePage } from '../app/page.ts';
 import { shortText } from '../app/short-text.ts';
@@ -105,7 +105,7 @@ function OtherKinds({
       Nothing that the selector matches in this range is of the kind {shortText(kind, 100)}. There is{' '}
       {kinds.map((id) => (
         <Link key={id} to={{ kind: id }} className="chip" title={id}>
-          {kindTitle(id)}
+          {titleAmong(id, kinds)}
         </Link>
       ))}
     </p>

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { compareKinds, kindTitle } from '../api/kinds.ts';
+import { compareKinds, kindTitle, titleAmong } from '../api/kinds.ts';
 
 /** Chooses the kind of profiles; one that there is none of any more stays in the list and says so. */
 export function KindMenu(props: {
@@ -26,10 +26,4 @@ export function KindMenu(props: {
       ))}
     </select>
   );
-}
-
-/** Two kinds of one title differ in what their ids say: of another profiler, for example. */
-function titleAmong(id: string, kinds: readonly string[]): string {
-  const title = kindTitle(id);
-  return kinds.some((other) => other !== id && kindTitle(other) === title) ? `${title} · ${id}` : title;
 }

@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from 'react';
 import type { ServiceKinds, TimeSeries } from '../api/calls.ts';
-import { aggregationOf, firstKind, kindTitle, unitOf } from '../api/kinds.ts';
+import { aggregationOf, firstKind, kindTitle, titleAmong, unitOf } from '../api/kinds.ts';
 import { shortText } from '../app/short-text.ts';
 import { plainAddress } from '../app/address.ts';
 import { Notes } from '../app/panel.tsx';
@@ -110,7 +110,7 @@ function ServiceRow(props: {
       <td className="kinds">
         {service.kinds.map((id) => (
           <Link key={id} to={{ ...to, kind: id }} className="chip" title={id}>
-            {kindTitle(id)}
+            {titleAmong(id, service.kinds)}
           </Link>
         ))}
       </td>
