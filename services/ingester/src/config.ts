@@ -14,7 +14,7 @@ export interface IngesterConfig {
   readonly cutOnStop: boolean;
 }
 
-/** The defaults of design distributed.md §1.6; `headMaxBytes` is cut by the caller to a quarter of the memory that the process may use. */
+/** The defaults of design distributed.md §1.6; `headMaxBytes` is cut by the caller to half of what `memory.ceiling` leaves. */
 export const ingesterDefaults: IngesterConfig = {
   cutMaxAgeMs: 300_000,
   cutMaxBytes: 64 * 1024 * 1024,

@@ -53,7 +53,7 @@ export class Querier {
   }
 
   /**
-   * @param signal stops it between two objects.
+   * @param signal stops it between two reads.
    * @throws the signal's reason; KilnError `invalid_argument` for a query that is none, `resource_exhausted` above a limit, `unavailable` when an owner or the store
    * does not answer.
    */

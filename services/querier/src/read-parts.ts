@@ -47,7 +47,7 @@ export const newStats = (): ReadStats => ({
 export interface ReadOptions {
   /** Where what is read is added. */
   readonly merge: QueryMerge;
-  /** Reads at a time. */
+  /** Parts at a time. */
   readonly concurrency: number;
   /** Counted on. */
   readonly stats: ReadStats;
@@ -73,9 +73,9 @@ const RANGES = 4;
 const DECODED = 256;
 
 /**
- * Adds each part to the merge, `concurrency` reads at a time; other work gets a turn between two parts. Stops early when one is gone, unless `all`.
+ * Adds each part to the merge, `concurrency` parts at a time; other work gets a turn after each read. Stops early when one is gone, unless `all`.
  * A part that is damaged is read again, from where it was found so on dataset by dataset: those that are whole are added.
- * @throws the signal's reason between two parts; KilnError by the query or the store.
+ * @throws the signal's reason between two reads; KilnError by the query or the store.
  */
 export async function readParts(
   { objects, codecs, clock }: PartPorts,
