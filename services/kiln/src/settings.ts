@@ -176,7 +176,8 @@ const ingesterSettings: SettingsFor<IngesterConfig> = {
     type: 'bytes',
     default: ingesterDefaults.cutMaxLogBytes,
     min: 1,
-    meaning: 'Bytes of the log at which a partition is cut: what a start replays at most',
+    meaning:
+      'Bytes of the log at which a partition is cut: about what a start replays, or twice that when a cut was under way',
   }),
   headMaxBytes: setting({
     key: 'ingester.head-max-bytes',
