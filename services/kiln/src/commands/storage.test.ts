@@ -80,6 +80,29 @@ test('a damaged block is named by verify, and an answer that needs it says what 
   await kiln.stop();
 });
 
+test('a block whose table of contents is damaged is named by tenants and inspect, and tenants counts the others', async () => {
+  const { kiln, url, block } = await compacted();
+  expect((await run('push', '--example', '--url', url)).code).toBe(0);
+  await kiln.stop();
+  const bytes = await readFile(block);
+  bytes[bytes.lastIndexOf('PBKT') - 20]! ^= 1;
+  await writeFile(block, bytes);
+  const object = block.slice(join(dataDir(), 'objects/').length);
+  expect(await run('tenants', '--data-dir', dataDir())).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/\nanonymous +\d+ +2 +3 +1 +20\S+ +20\S+\n$/),
+    err: expect.stringMatching(
+      new RegExp(
+        `^series of anonymous in ${object} are not counted: corrupt section .*\\nkiln verify says what to do\\n$`,
+      ),
+    ),
+  });
+  expect(await run('block', 'inspect', object, '--data-dir', dataDir())).toMatchObject({
+    code: 1,
+    err: expect.stringContaining(`${object}, tenant anonymous, is damaged: corrupt section`),
+  });
+});
+
 test('a block that is gone is named by verify, and an answer that needs it says so', async () => {
   const { kiln, url, block } = await compacted();
   await unlink(block);
