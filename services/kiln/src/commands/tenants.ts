@@ -51,8 +51,8 @@ async function tenants(reader: DataReader, terminal: Terminal): Promise<number> 
       String(parts.length),
       String(sum((part) => part.rows)),
       String(series.size),
-      timeText(Math.min(...parts.map(({ minMs }) => minMs))),
-      timeText(Math.max(...parts.map(({ maxMs }) => maxMs))),
+      timeText(parts.reduce((least, { minMs }) => Math.min(least, minMs), Infinity)),
+      timeText(parts.reduce((most, { maxMs }) => Math.max(most, maxMs), -Infinity)),
     ]);
   }
   progress.end();
