@@ -103,6 +103,22 @@ test('a block whose table of contents is damaged is named by tenants and inspect
   });
 });
 
+test('what a start would cut off a log, because its newest record is torn or damaged, is told by verify', async () => {
+  const { kiln, url } = await start('--ingester.cut-on-stop=false');
+  for (let i = 0; i < 2; i++) expect((await run('push', '--example', '--url', url)).code).toBe(0);
+  await kiln.stop();
+  const files = (await readdir(join(dataDir(), 'log'), { recursive: true })).filter((name) => name.endsWith('.log'));
+  for (const path of files.map((name) => join(dataDir(), 'log', name))) {
+    const bytes = await readFile(path);
+    if (bytes.length === 0) continue;
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(path, bytes);
+  }
+  expect((await run('verify', '--data-dir', dataDir())).out).toMatch(
+    /1 record of the logs checked: all is well\nbehind the newest whole record of a log \(.*\): \d+ bytes\n$/,
+  );
+});
+
 test('a block that is gone is named by verify, and an answer that needs it says so', async () => {
   const { kiln, url, block } = await compacted();
   await unlink(block);
