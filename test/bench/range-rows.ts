@@ -144,7 +144,7 @@ export async function rangeRows(objects: ObjectStore, asked: readonly Asked[], r
     owners: { answer: () => Promise.resolve([]) },
     codecs: nodeCodecs,
     clock: systemClock(),
-    limits: () => ({ retentionPeriodMs: 0, rejectOlderThanMs: 0, rejectNewerThanMs: 0 }),
+    limits: () => ({ retentionPeriodMs: 0, rejectNewerThanMs: 0 }),
   });
   const answers = asked.map((): Answered[] => []);
   for (let round = 0; round < WARM_UP + rounds; round++)

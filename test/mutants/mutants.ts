@@ -165,8 +165,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a part counted twice',
     file: `${querier}/read-parts.ts`,
-    from: 'merge.addDatasets(await read(some));',
-    to: 'merge.addDatasets([...(await read(some)), ...(await read(some))]);',
+    from: 'merge.addDatasets(await read(some), ref);',
+    to: 'merge.addDatasets([...(await read(some)), ...(await read(some))], ref);',
     noticedBy: 'simulation',
   },
   {

@@ -130,7 +130,7 @@ export class Reader {
       owners: { answer: (...question) => this.#ask(owners(), ...question) },
       codecs,
       clock: life.clock,
-      limits: () => ({ retentionPeriodMs, rejectOlderThanMs: 0, rejectNewerThanMs: 0 }),
+      limits: () => ({ retentionPeriodMs, rejectNewerThanMs: 0 }),
     });
   }
 

@@ -173,8 +173,8 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
 function compareEntry({ rows, minMs, maxMs }: TenantEntry, datasets: readonly PartDataset[]): void {
   const found = {
     rows: datasets.reduce((sum, { counts }) => sum + counts.rows, 0),
-    minMs: Math.min(...datasets.map((dataset) => dataset.minMs)),
-    maxMs: Math.max(...datasets.map((dataset) => dataset.maxMs)),
+    minMs: datasets.reduce((least, dataset) => Math.min(least, dataset.minMs), Infinity),
+    maxMs: datasets.reduce((most, dataset) => Math.max(most, dataset.maxMs), -Infinity),
   };
   expectEqual('rows', found.rows, rows);
   expectEqual('first time', found.minMs, minMs);

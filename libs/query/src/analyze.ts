@@ -1,5 +1,6 @@
 import type { DatasetTables } from '@kiln/block';
 import { ByteReader, ByteWriter } from '@kiln/bytes';
+import type { QueryMerge } from './answer.ts';
 import { findSeries } from './label-sets.ts';
 import { readLabelLists, writeLabelLists } from './label-codec.ts';
 import type { QueryLimits } from './limits.ts';
@@ -38,7 +39,7 @@ const COUNTS = ['sources', 'series', 'rows', 'samples', 'indexBytes', 'sampleByt
 
 type Scope = { -readonly [K in keyof AnalyzedScope]: number };
 
-/** @param datasets of one head or one part. No sample is read. */
+/** @param datasets of one head, or of one part or a piece of it. No sample is read. */
 export function runAnalyze(
   query: AnalyzeQuery,
   datasets: Iterable<DatasetTables>,
@@ -72,6 +73,43 @@ export function mergeAnalyze(partials: readonly Uint8Array[], limits: QueryLimit
   const scopes = { heads: emptyScope(), objects: emptyScope() };
   for (const partial of partials) decode(partial, sets, scopes);
   return encode(sets, scopes);
+}
+
+/** One analysis of datasets and partials. */
+export class AnalyzeMerge implements QueryMerge {
+  readonly #query: AnalyzeQuery;
+  readonly #limits: QueryLimits;
+  readonly #sets: SeriesTable;
+  readonly #scopes = { heads: emptyScope(), objects: emptyScope() };
+  /** Parts that are counted: more pieces of them are no more sources. */
+  readonly #parts = new Set<object>();
+
+  constructor(query: AnalyzeQuery, limits: QueryLimits = {}) {
+    this.#query = query;
+    this.#limits = limits;
+    this.#sets = new SeriesTable(limits);
+  }
+
+  addDatasets(datasets: Iterable<DatasetTables>, part?: object): void {
+    const partial = runAnalyze(this.#query, datasets, this.#limits);
+    if (partial.length === 0) return;
+    this.addPartial(partial);
+    if (part === undefined) return;
+    if (this.#parts.has(part)) this.#scopes.objects.sources--;
+    this.#parts.add(part);
+  }
+
+  addPartial(partial: Uint8Array): void {
+    decode(partial, this.#sets, this.#scopes);
+  }
+
+  toPartial(): Uint8Array {
+    return encode(this.#sets, this.#scopes);
+  }
+
+  finish(): Analysis {
+    return finishAnalyze(this.toPartial());
+  }
 }
 
 /** @throws CorruptDataError for a damaged partial. */

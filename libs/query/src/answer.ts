@@ -21,8 +21,11 @@ export interface ObjectGap {
 
 /** The partial of one query as it grows by disjoint rows. What is read in one thread is added and finished in place; bytes are for borders between threads. */
 export interface QueryMerge {
-  /** Adds what the query selects of datasets of one tenant: all of it, or, when it throws CorruptDataError, nothing. */
-  addDatasets(datasets: Iterable<DatasetTables>): void;
+  /**
+   * Adds what the query selects of datasets of one tenant: all of it, or, when it throws CorruptDataError, nothing.
+   * @param part of an object that they are of, where it is added in several pieces: it counts as one source.
+   */
+  addDatasets(datasets: Iterable<DatasetTables>, part?: object): void;
   /** @throws CorruptDataError for a damaged partial: the merge is then of no use. */
   addPartial(partial: Uint8Array): void;
   /** As `runQuery` and `mergePartials` give it. */

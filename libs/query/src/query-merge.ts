@@ -1,4 +1,5 @@
 import type { DatasetTables } from '@kiln/block';
+import { AnalyzeMerge } from './analyze.ts';
 import type { QueryMerge } from './answer.ts';
 import { HeatmapMerge } from './heatmap.ts';
 import type { QueryLimits } from './limits.ts';
@@ -18,6 +19,7 @@ export function newQueryMerge(query: Query, limits: QueryLimits = {}, stats?: Ru
   if (query.kind === 'stacktraces') return new StacktracesMerge(query, limits, stats);
   if (query.kind === 'selectSeries') return new SelectSeriesMerge(query, limits);
   if (query.kind === 'heatmap') return new HeatmapMerge(query, limits);
+  if (query.kind === 'analyze') return new AnalyzeMerge(query, limits);
   return new FoldedPartials(query, limits, stats);
 }
 

@@ -225,7 +225,7 @@ export const writeLimitSettings: SettingsFor<TenantWriteLimits> = {
     default: 0,
     unit: 'series',
     meaning:
-      'Series of one tenant that may be active, which is: pushed within the last hour. What is of a new one above it is refused with 429. 0 = any number',
+      'Series of one tenant that may be active, which is: pushed within the last hour. A profile that has a new one above it is refused with 429. 0 = any number',
   }),
   maxGlobalSeriesPerTenant: limit('max_global_series_per_tenant', {
     key: 'ingester.max-global-series-per-tenant',

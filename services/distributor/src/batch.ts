@@ -175,7 +175,10 @@ export class Batch {
     };
   }
 
-  /** Without the series that are new and do not fit below the limit: the others of their profiles are stored. */
+  /**
+   * Without the profiles that have a series which is new and does not fit below the limit. None is stored in part: its rows share an id, so the rest would
+   * be dropped as a copy when the client sends it again.
+   */
   async #activeOnly(maxSeries: number): Promise<Accepted[]> {
     const series = this.#accepted.flatMap(({ profile: { groups, types } }) =>
       groups.map((group) => ({ group, weight: types.length, key: seriesKey(group.series, types) })),
@@ -186,12 +189,10 @@ export class Batch {
     const refused = new Set(series.filter((_, i) => active[i] === 0).map(({ group }) => group));
     if (refused.size === 0) return this.#accepted;
     this.#problem ??= errorAsData(tooManySeries(maxSeries));
-    return this.#accepted.flatMap((accepted) => {
-      const groups = accepted.profile.groups.filter((group) => !refused.has(group));
-      if (groups.length === accepted.profile.groups.length) return accepted;
-      const isGone = groups.length === 0;
-      this.#discarded.push({ reason: 'series_limit', bytes: isGone ? accepted.payload.length : 0, groups: [] });
-      return isGone ? [] : { ...accepted, profile: { ...accepted.profile, groups } };
+    return this.#accepted.filter(({ profile, payload }) => {
+      if (!profile.groups.some((group) => refused.has(group))) return true;
+      this.#discarded.push({ reason: 'series_limit', bytes: payload.length, groups: [] });
+      return false;
     });
   }
 
@@ -241,7 +242,7 @@ const SERIES_RETRY_SECONDS = 60;
 function tooManySeries(limit: number): KilnError {
   return new KilnError(
     'resource_exhausted',
-    `the tenant has as many active series as it may, limit ${limit} (max_global_series_per_tenant, max_local_series_per_tenant): what is of new ones is not stored`,
+    `the tenant has as many active series as it may, limit ${limit} (max_global_series_per_tenant, max_local_series_per_tenant): a profile that has a new one is not stored`,
     { reason: 'series_limit', retryAfterSeconds: SERIES_RETRY_SECONDS },
   );
 }

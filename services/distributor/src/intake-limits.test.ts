@@ -3,6 +3,7 @@ import type { LogRecord } from '@kiln/block';
 import { markOf, plainName, type Label, type Mark } from '@kiln/model';
 import { addStrings, draw, encodeMessage } from '../../../libs/formats/src/test-support/pprof-message.ts';
 import { pushRequest } from '../../../test/process/tiny-pprof.ts';
+import { buildPprof } from '../../../test/support/profile-builder.ts';
 import type { Written } from './distributor.ts';
 import type { WriteLimits } from './reading.ts';
 import type { PushedSeries } from './push-request.ts';
@@ -236,7 +237,7 @@ test('a quota of the tenant that is reached refuses a push before it is read, bu
 });
 
 describe('a limit of active series', () => {
-  test('refuses new series and stores the others, of one profile too', async () => {
+  test('refuses new series and stores the others', async () => {
     const { intake, records, seen, clock } = await harness({ maxSeries: 2 });
     const push = (...services: string[]): Promise<Written[]> =>
       intake.push(
@@ -256,6 +257,29 @@ describe('a limit of active series', () => {
       datasets.flatMap(({ service, profiles }) => Array.from({ length: profiles.length }, () => service)),
     );
     expect(services.toSorted()).toEqual(['a', 'a', 'b', 'b', 'c']);
+  });
+
+  test('refuses a profile whole of which one series is new: its retry would be a copy of what had been stored', async () => {
+    const { intake, records, clock } = await harness({ maxSeries: 2, rejectOlderThanMs: 0 });
+    const split = buildPprof({
+      types: [['cpu', 'nanoseconds']],
+      timeNanos: BigInt(NOW) * 1_000_000n + 5n,
+      samples: ['1', '2'].map((thread) => ({
+        frames: [{ name: 'main' }],
+        values: [7n],
+        labels: [['thread', thread]],
+      })),
+    });
+    const push = (service: string, bytes: Uint8Array): Promise<Written[]> =>
+      intake.push(tenant, [{ labels: labels(service), samples: [sample(bytes)] }]);
+    const rows = async (): Promise<number[]> =>
+      (await records()).flatMap(({ datasets }) => datasets.map(({ rows: { length } }) => length));
+    await push('a', profile(1n));
+    await expect(push('split', split)).rejects.toMatchObject({ reason: 'series_limit' });
+    expect(await rows()).toEqual([1]);
+    await clock.advance(3_600_000);
+    await push('split', split);
+    expect(await rows()).toEqual([1, 2]);
   });
 });
 

@@ -3,7 +3,9 @@ import { withoutControls } from './clipped.ts';
 /** Columns side by side: the first row is the head; numbers and amounts are set to the right. */
 export function tableText(content: readonly (readonly string[])[]): string {
   const rows = content.map((row) => row.map(withoutControls));
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((most, row) => Math.max(most, (row[column] ?? '').length), 0),
+  );
   const numeric = widths.map(
     (_, column) => rows.length > 1 && rows.slice(1).every((row) => AMOUNT.test(row[column] ?? '')),
   );

@@ -38,6 +38,8 @@ export interface Verified {
   readonly records: number;
   /** Objects that nobody names: left by a process that died, or being written now; a sweep deletes them. */
   readonly loose: number;
+  /** Bytes behind the newest whole record of a log: being written, or torn by a crash, or that record and those behind it are damaged. */
+  readonly tornBytes: number;
 }
 
 const FROM_BACKUP = 'put it back from a backup; until then answers that touch it are flagged as partial';
@@ -111,8 +113,8 @@ export async function verifyDirectory(
     if (problem !== undefined) findings.push({ where: key, found: problem, advice: MADE_ANEW });
   }
   const loose = faults.length > 0 ? 0 : stray.length;
-  const records = await verifyLogs(reader, stored, findings, progress);
-  return { findings, objects, bytes, records, loose };
+  const logs = await verifyLogs(reader, stored, findings, progress);
+  return { findings, objects, bytes, loose, ...logs };
 }
 
 /** What people and tools keep for tenants: their settings, and the profiles that they uploaded to look at. */
@@ -211,14 +213,14 @@ function isSame(a: TenantEntry, b: CommittedPart): boolean {
   return a.off === b.off && a.len === b.len && a.rows === b.rows && a.minMs === b.minMs && a.maxMs === b.maxMs;
 }
 
-/** @returns how many records there are. */
 async function verifyLogs(
   reader: DataReader,
   stored: Stored,
   findings: Finding[],
   progress: (what: string) => void,
-): Promise<number> {
+): Promise<Pick<Verified, 'records' | 'tornBytes'>> {
   let records = 0;
+  let tornBytes = 0;
   const here = new Map<LogId, number>();
   progress('reading the logs');
   try {
@@ -227,6 +229,7 @@ async function verifyLogs(
       progress(where);
       here.set(found.logId, found.endOffset);
       records += Math.max(0, found.endOffset - found.startOffset + 1);
+      tornBytes += found.tornBytes;
       const E = stored.chains.find(({ log }) => log === found.logId)?.E ?? -1;
       for (const { from, to } of found.damaged)
         if (to > E)
@@ -254,12 +257,12 @@ async function verifyLogs(
         });
     }
   } catch (error) {
-    if (KilnError.from(error).code === 'not_found' && (await isNew(reader))) return 0;
+    if (KilnError.from(error).code === 'not_found' && (await isNew(reader))) return { records: 0, tornBytes: 0 };
     findings.push({ where: reader.directory.log, found: KilnError.from(error).message, advice: NO_START });
-    return records;
+    return { records, tornBytes };
   }
   await verifyRegister(reader, here, findings);
-  return records;
+  return { records, tornBytes };
 }
 
 /** Whether nothing is there but what a first start makes before the log. */

@@ -262,6 +262,7 @@ test('of a part of many datasets, some are decoded at a time, and what was added
   const queries = [
     [graph('{}'), KIND.symbols],
     [series('{}'), KIND.series],
+    [{ kind: 'analyze', startMs: 0, endMs: HOUR, matchers: [] } satisfies Query, KIND.series],
   ] as const;
   for (const [query, section] of queries)
     for (const damagedOnes of [[], [280], [10, 299]]) {
@@ -273,10 +274,10 @@ test('of a part of many datasets, some are decoded at a time, and what was added
       const merge = newQueryMerge(query);
       let most = 0;
       const counting = {
-        addDatasets: (some: Iterable<DatasetTables>) => {
+        addDatasets: (some: Iterable<DatasetTables>, part?: object) => {
           const list = [...some];
           most = Math.max(most, list.length);
-          merge.addDatasets(list);
+          merge.addDatasets(list, part);
         },
         addPartial: (partial: Uint8Array) => merge.addPartial(partial),
         toPartial: () => merge.toPartial(),

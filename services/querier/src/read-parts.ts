@@ -111,7 +111,7 @@ export async function readParts(
         while (added < wanted.length) {
           const some = wanted.slice(added, added + atOnce);
           try {
-            merge.addDatasets(await read(some));
+            merge.addDatasets(await read(some), ref);
           } catch (error) {
             if (!isAgain || !(error instanceof CorruptDataError)) throw error;
             const { service, name, counts } = some[0]!;

@@ -4,13 +4,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { writeBlock } from '../block.ts';
 import { mergeDatasets } from '../compact/merge-datasets.ts';
-import { decodeContents, encodeContents } from '../contents.ts';
+import { decodeContents, encodeContents, type SectionPlace } from '../contents.ts';
 import { datasetContent, tablesOf } from '../dataset.test-support.ts';
 import { PartBytes } from '../part-bytes.ts';
 import { contentsPlace, openPart } from '../part.ts';
 import { readRegion, writeRegion } from '../region.ts';
 import type { RowColumns } from '../tables.ts';
 import { codecs } from '../testing.test-support.ts';
+import { verifyDataset } from '../verify.ts';
 import { KIND, PART_MAGIC } from '../versions.ts';
 import { decodeRowTotals, encodeRowTotals } from './row-totals.ts';
 
@@ -143,18 +144,45 @@ describe('a block with TOTALS and finer roll-ups', () => {
     expect(stored!.tables().fineRollups.map(({ stepMs }) => stepMs)).toEqual([300_000]);
     expect([...stored!.tables().rows.id]).toEqual([...older!.tables().rows.id]);
   });
+
+  it('that tells of other times than the rows beside it is found by verification', () => {
+    const [stored] = openPart(part, tenant, codecs).datasets;
+    expect(verifyDataset(stored!)).toBeUndefined();
+    const { rows } = stored!.tables();
+    const timeMs = rows.timeMs.slice();
+    timeMs[1]! += 1;
+    const [changed] = openPart(withTotals(part, encodeRowTotals({ ...rows, timeMs })), tenant, codecs).datasets;
+    expect(verifyDataset(changed!)).toBe('row 1 differs in the two sections that have it');
+  });
 });
+
+/** The part with another section TOTALS in its first dataset. */
+function withTotals(part: Uint8Array, payload: Uint8Array): Uint8Array {
+  return withSections(part, (w, sections) => {
+    const owner = { kind: KIND.rowTotals, tenant: new TextEncoder().encode(tenant), dataset: 0 };
+    const place = writeRegion(w, codecs, owner, payload);
+    return sections.map((section) => (section.kind === KIND.rowTotals ? { kind: section.kind, ...place } : section));
+  });
+}
 
 /** The part as one who does not know those kinds sees it. */
 function withoutKinds(part: Uint8Array, kinds: readonly number[]): Uint8Array {
+  return withSections(part, (_, sections) => sections.filter(({ kind }) => !kinds.includes(kind)));
+}
+
+/** The part with what `change`, which may write more, makes of each dataset's sections. */
+function withSections(
+  part: Uint8Array,
+  change: (w: ByteWriter, sections: readonly SectionPlace[]) => readonly SectionPlace[],
+): Uint8Array {
   const owner = { kind: KIND.contents, tenant: new TextEncoder().encode(tenant), dataset: 0 };
   const place = contentsPlace(PartBytes.whole(part));
-  const entries = decodeContents(readRegion(part, place, owner, codecs)).map((entry) => ({
-    ...entry,
-    sections: entry.sections.filter(({ kind }) => !kinds.includes(kind)),
-  }));
   const w = new ByteWriter();
   w.bytes(part.subarray(0, place.off));
+  const entries = decodeContents(readRegion(part, place, owner, codecs)).map((entry) => ({
+    ...entry,
+    sections: change(w, entry.sections),
+  }));
   const { len } = writeRegion(w, codecs, owner, encodeContents(entries));
   w.u32(len);
   w.u32(PART_MAGIC);

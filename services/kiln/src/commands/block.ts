@@ -78,13 +78,17 @@ async function inspect(
 ): Promise<number> {
   const bytes = await readObject(reader, name);
   const codecs = nodeCodecs;
-  const directory = directoryOf(name, bytes);
+  const directory = orNamed(`${name} is no object of Kiln, or is damaged`, () =>
+    readDirectory(bytes, codecs, bytes.length),
+  );
   terminal.out(describe(name, bytes.length, directory));
   const rows = [['tenant', 'service', 'name', 'types', 'series', 'rows', 'stacks', 'samples', 'bytes', 'from', 'to']];
   for (const entry of directory.entries) {
     if (tenant !== '' && entry.tenant !== tenant) continue;
-    const part = openPart(bytes.subarray(entry.off, entry.off + entry.len), entry.tenant, codecs);
-    for (const { service, name: metric, types, minMs, maxMs, counts, sections } of part.datasets) {
+    const { datasets } = orNamed(`${name}, tenant ${entry.tenant}, is damaged`, () =>
+      openPart(bytes.subarray(entry.off, entry.off + entry.len), entry.tenant, codecs),
+    );
+    for (const { service, name: metric, types, minMs, maxMs, counts, sections } of datasets) {
       const size = sections.reduce((sum, { len }) => sum + len, 0);
       const kinds = types.map(({ type, unit }) => `${type}:${unit}`).join(' ');
       const numbers = [counts.series, counts.rows, counts.stacks, counts.samples, size].map(String);
@@ -95,13 +99,13 @@ async function inspect(
   return 0;
 }
 
-/** @throws KilnError `data_loss` naming the object, or the file that is none. */
-function directoryOf(name: string, bytes: Uint8Array): Directory {
+/** @throws KilnError that says of what it is. */
+function orNamed<T>(what: string, read: () => T): T {
   try {
-    return readDirectory(bytes, nodeCodecs, bytes.length);
+    return read();
   } catch (error) {
     const { code, message } = KilnError.from(error);
-    throw new KilnError(code, `${name} is no object of Kiln, or is damaged: ${message}`, { cause: error });
+    throw new KilnError(code, `${what}: ${message}`, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { systemClock } from '@kiln/async';
 import { ConfigError, helpText, loadConfig, parseFlags, setting, type SettingsFor } from '@kiln/config';
@@ -47,7 +47,7 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   const config = loadConfig(schema, flags);
   if (flags.rest.length === 0) throw new ConfigError('import needs files or directories: kiln import old-profiles/');
   const labels = config.import.labels.map(parseLabel);
-  const files = (await Promise.all(flags.rest.map(filesOf))).flat();
+  const files = (await Promise.all(flags.rest.map((path) => filesOf(path, config.import.journal)))).flat();
   await using journal = await ImportJournal.open(config.import.journal);
   const remote = withHeadersOf(terminal, config.remote);
   const progress = new Progress(terminal);
@@ -177,12 +177,13 @@ function mayBeStored({ code, cause }: KilnError): boolean {
   return ['unavailable', 'unknown', 'internal', 'deadline_exceeded', 'canceled', 'aborted'].includes(code);
 }
 
-/** The files below a directory, in order, or the file itself. */
-async function filesOf(path: string): Promise<string[]> {
+/** The files below a directory, in order, but for the journal, which may lie there; or the file itself. */
+async function filesOf(path: string, journal: string): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
     .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((file) => resolve(file) !== resolve(journal))
     .toSorted((a, b) => (a < b ? -1 : 1));
 }

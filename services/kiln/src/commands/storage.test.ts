@@ -80,6 +80,45 @@ test('a damaged block is named by verify, and an answer that needs it says what 
   await kiln.stop();
 });
 
+test('a block whose table of contents is damaged is named by tenants and inspect, and tenants counts the others', async () => {
+  const { kiln, url, block } = await compacted();
+  expect((await run('push', '--example', '--url', url)).code).toBe(0);
+  await kiln.stop();
+  const bytes = await readFile(block);
+  bytes[bytes.lastIndexOf('PBKT') - 20]! ^= 1;
+  await writeFile(block, bytes);
+  const object = block.slice(join(dataDir(), 'objects/').length);
+  expect(await run('tenants', '--data-dir', dataDir())).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/\nanonymous +\d+ +2 +3 +1 +20\S+ +20\S+\n$/),
+    err: expect.stringMatching(
+      new RegExp(
+        `^series of anonymous in ${object} are not counted: corrupt section .*\\nkiln verify says what to do\\n$`,
+      ),
+    ),
+  });
+  expect(await run('block', 'inspect', object, '--data-dir', dataDir())).toMatchObject({
+    code: 1,
+    err: expect.stringContaining(`${object}, tenant anonymous, is damaged: corrupt section`),
+  });
+});
+
+test('what a start would cut off a log, because its newest record is torn or damaged, is told by verify', async () => {
+  const { kiln, url } = await start('--ingester.cut-on-stop=false');
+  for (let i = 0; i < 2; i++) expect((await run('push', '--example', '--url', url)).code).toBe(0);
+  await kiln.stop();
+  const files = (await readdir(join(dataDir(), 'log'), { recursive: true })).filter((name) => name.endsWith('.log'));
+  for (const path of files.map((name) => join(dataDir(), 'log', name))) {
+    const bytes = await readFile(path);
+    if (bytes.length === 0) continue;
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(path, bytes);
+  }
+  expect((await run('verify', '--data-dir', dataDir())).out).toMatch(
+    /1 record of the logs checked: all is well\nbehind the newest whole record of a log \(.*\): \d+ bytes\n$/,
+  );
+});
+
 test('a block that is gone is named by verify, and an answer that needs it says so', async () => {
   const { kiln, url, block } = await compacted();
   await unlink(block);
@@ -371,6 +410,16 @@ test('an import of what claims to be older than pprof is refused with the time f
     out: '0 files imported, 0 known already, 1 refused\n',
     err: `${file}: has the time 1970-01-20T16:13:20Z, before 2000-01-01, when there were no such files: time_nanos, 1700000000000000, is wrong or in another unit; kiln push sends it with the time of now\n`,
   });
+});
+
+test('a journal that lies in the folder that is imported is none of the files', async () => {
+  const files = join(folder, 'files');
+  await mkdir(files);
+  await writeFile(join(files, 'a.pb'), withTimeNanos(exampleProfile(), 1_700_000_000_000_000n));
+  for (let time = 0; time < 2; time++)
+    expect(
+      await run('import', files, '--url', 'http://127.0.0.1:1', '--journal', join(files, 'kiln-import.journal')),
+    ).toMatchObject({ code: 1, out: '0 files imported, 0 known already, 1 refused\n' });
 });
 
 test('an import further back than queries reach says so, and by which limit', async () => {

@@ -1,4 +1,5 @@
 import { openPart } from '@kiln/block';
+import { CorruptDataError } from '@kiln/bytes';
 import type { CommittedPart } from '@kiln/catalog';
 import { ConfigError, helpText, loadConfig, parseFlags } from '@kiln/config';
 import { nodeCodecs } from '@kiln/ingester';
@@ -27,6 +28,7 @@ export const tenantsCommand: Command = {
 
 async function tenants(reader: DataReader, terminal: Terminal): Promise<number> {
   const progress = new Progress(terminal);
+  const damaged: string[] = [];
   const rows = [['tenant', 'bytes', 'objects', 'rows', 'series', 'oldest', 'newest']];
   const stored = await readStored(reader);
   for (const tenant of stored.indexes.keys()) {
@@ -35,7 +37,12 @@ async function tenants(reader: DataReader, terminal: Terminal): Promise<number> 
     const series = new Set<string>();
     for (const [i, part] of parts.entries()) {
       progress.show(`${tenant}: object ${i + 1} of ${parts.length}`);
-      await addSeries(reader, tenant, part, series);
+      try {
+        await addSeries(reader, tenant, part, series);
+      } catch (error) {
+        if (!(error instanceof CorruptDataError)) throw error;
+        damaged.push(`series of ${tenant} in ${part.object} are not counted: ${error.message}\n`);
+      }
     }
     const sum = (of: (part: CommittedPart) => number): number => parts.reduce((total, part) => total + of(part), 0);
     rows.push([
@@ -44,13 +51,15 @@ async function tenants(reader: DataReader, terminal: Terminal): Promise<number> 
       String(parts.length),
       String(sum((part) => part.rows)),
       String(series.size),
-      timeText(Math.min(...parts.map(({ minMs }) => minMs))),
-      timeText(Math.max(...parts.map(({ maxMs }) => maxMs))),
+      timeText(parts.reduce((least, { minMs }) => Math.min(least, minMs), Infinity)),
+      timeText(parts.reduce((most, { maxMs }) => Math.max(most, maxMs), -Infinity)),
     ]);
   }
   progress.end();
   terminal.out(rows.length === 1 ? 'no tenant has data in objects yet\n' : tableText(rows));
-  return 0;
+  if (damaged.length === 0) return 0;
+  terminal.err(`${damaged.join('')}kiln verify says what to do\n`);
+  return 1;
 }
 
 async function addSeries(

@@ -19,7 +19,7 @@ export const verifyCommand: Command = {
     if (flags.rest.length > 0) throw new ConfigError('verify takes no words: block verify OBJECT checks one object');
     const reader = await readDataDirectory(loadConfig(schema, flags).data);
     const progress = new Progress(terminal);
-    const { findings, objects, bytes, records, loose } = await verifyDirectory(reader, nodeCodecs, (what) =>
+    const { findings, objects, bytes, records, loose, tornBytes } = await verifyDirectory(reader, nodeCodecs, (what) =>
       progress.show(what),
     );
     progress.end();
@@ -30,6 +30,10 @@ export const verifyCommand: Command = {
     terminal.out(findings.length === 0 ? 'all is well\n' : `${counted(findings.length, 'problem')}\n`);
     if (loose > 0)
       terminal.out(`named by nobody (being written, or left by a process that died): ${counted(loose, 'object')}\n`);
+    if (tornBytes > 0)
+      terminal.out(
+        `behind the newest whole record of a log (being written, torn by a crash, or damaged; the next start cuts it off): ${counted(tornBytes, 'byte')}\n`,
+      );
     return findings.length === 0 ? 0 : 1;
   },
 };

@@ -35,7 +35,7 @@ export class World {
   readonly objects: ObjectStore = memoryStore();
   readonly catalog: Catalog;
   readonly logs: OwnedLog[] = [];
-  limits: QuerierLimits = { retentionPeriodMs: 0, rejectOlderThanMs: HOUR, rejectNewerThanMs: HOUR };
+  limits: QuerierLimits = { retentionPeriodMs: 0, rejectNewerThanMs: HOUR };
 
   constructor(seed = 1) {
     this.random = seededRandom(seed);
