@@ -149,6 +149,13 @@ export const mutants: readonly Mutant[] = [
     noticedBy: 'simulation',
   },
   {
+    name: 'a chain that T has passed since the plan answers for a log that nobody follows',
+    file: `${querier}/plan.ts`,
+    from: 'if (chain.T > from)',
+    to: 'if (chain.T < from)',
+    noticedBy: `${querier}/querier.test.ts`,
+  },
+  {
     name: 'what is gone is left out without a word',
     file: `${querier}/querier.ts`,
     from: 'const leftOut = [...parts.damaged, ...gone];',

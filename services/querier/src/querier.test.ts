@@ -1,4 +1,12 @@
-import { blockKey, closeLog, commitBlocks, quarantineKey, raiseTrim, readTrim } from '@kiln/catalog';
+import {
+  blockKey,
+  closeLog,
+  commitBlocks,
+  quarantineKey,
+  raiseTrim,
+  tenantIndexKey,
+  type Manifest,
+} from '@kiln/catalog';
 import { KilnError, parseTenantId } from '@kiln/model';
 import type { ObjectStore } from '@kiln/objstore';
 import {
@@ -53,8 +61,11 @@ const ask = async (querier: Querier = world.querier(), tenant = a): Promise<[num
 };
 
 let copies = 0;
-/** The part of the newest cut as a block of its tenant, and T behind it, when it is called. */
-async function blockOfTip({ log, chain }: OwnedLog): Promise<() => Promise<void>> {
+/** The part of the newest cut as a block of its tenant, and T behind it, when it is called. @param mayGo which manifests T passes. */
+async function blockOfTip(
+  { log, chain }: OwnedLog,
+  mayGo: (manifest: Manifest) => boolean = () => true,
+): Promise<() => Promise<void>> {
   const { object, tenants, start, end } = chain.tip!;
   const { tenant, off, len, rows, minMs, maxMs } = tenants[0]!;
   const copy = blockKey(tenant, 0, (++copies).toString(16).padStart(32, '0'));
@@ -64,7 +75,7 @@ async function blockOfTip({ log, chain }: OwnedLog): Promise<() => Promise<void>
   const job = { rev: 0, taken, blocks: [block], quarantine: [], gaps: [], goneLogs: new Set<never>() };
   return async () => {
     expect((await commitBlocks(world.catalog, tenant, job)).outcome).toBe('committed');
-    expect(await raiseTrim(world.catalog, log, () => true)).toMatchObject({ T: end });
+    expect(await raiseTrim(world.catalog, log, mayGo)).toMatchObject({ T: end });
   };
 }
 
@@ -301,8 +312,9 @@ describe('a plan that is out of date', () => {
 });
 
 describe('a log that nobody follows', () => {
+  let log: OwnedLog;
   beforeEach(async () => {
-    const log = await world.open(0);
+    log = await world.open(0);
     log.push(a, NOW, 1);
     await log.cut();
     log.push(a, NOW, 10);
@@ -323,10 +335,33 @@ describe('a log that nobody follows', () => {
   });
 
   test('is whole when it was closed, but for what was lost', async () => {
-    const { log } = (await readTrim(world.catalog)).logs[0]!;
-    await closeLog(world.catalog, { log, writer: 'w', lost: { upTo: 1, reason: 'disk lost', fromMs: NOW, toMs: NOW } });
+    const lost = { upTo: 1, reason: 'disk lost', fromMs: NOW, toMs: NOW };
+    await closeLog(world.catalog, { log: log.log, writer: 'w', lost });
     const [total, { gaps }] = await ask();
-    expect([total, gaps]).toEqual([1, [{ log, after: 0, upTo: 1, reason: 'disk lost' }]]);
+    expect([total, gaps]).toEqual([1, [{ log: log.log, after: 0, upTo: 1, reason: 'disk lost' }]]);
+  });
+
+  test('is planned anew when T has passed some of it since the plan read the index', async () => {
+    await (
+      await blockOfTip(log)
+    )(); // so that there is an index: one that is missing is looked for twice
+    await log.cut();
+    const compact = await blockOfTip(log, ({ seq }) => seq <= 1);
+    log.push(a, NOW, 100);
+    await log.cut();
+    await closeLog(world.catalog, { log: log.log, writer: 'w' });
+    let isRead = false;
+    const objects = Object.assign(reading(world.objects.getRange.bind(world.objects)), {
+      get: async (wanted: string) => {
+        const found = await world.objects.get(wanted);
+        if (!isRead && wanted === tenantIndexKey(a)) {
+          isRead = true;
+          await compact();
+        }
+        return found;
+      },
+    });
+    expect(await ask(world.querier({ objects }))).toMatchObject([111, { gaps: [], stats: { plans: 2 } }]);
   });
 });
 
