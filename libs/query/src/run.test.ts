@@ -59,6 +59,15 @@ function outcome(act: () => unknown): unknown {
   }
 }
 
+test.each([0, 2000])('a dataset with nothing but a row at an end of the range, %d ms, is wanted', (timeMs) => {
+  const at = (ms: number): DatasetTables => toTables(cpuDataset({ 'a;b': 3n }, ms));
+  const wanted = QUERIES.filter(({ kind }) => ['stacktraces', 'pprof', 'profileTypes', 'profileStats'].includes(kind));
+  for (const query of wanted) {
+    expect(runQuery(query, [at(timeMs)]).length, query.kind).toBeGreaterThan(0);
+    expect(runQuery(query, [at(-1), at(2001)]).length, query.kind).toBe(0);
+  }
+});
+
 const lowAt = (bytes: Uint8Array, at: number): DataView => new DataView(bytes.buffer, bytes.byteOffset + at, 8);
 
 test('a query survives its bytes, and worker borders', () => {

@@ -191,6 +191,16 @@ describe('an answer', () => {
     expect(await ask(world.querier({ objects }))).toMatchObject([15, { gaps: [] }]);
   });
 
+  test('holds what lies at the very ends of its range, in an object that has nothing else', async () => {
+    const log = await world.open(0);
+    const { startMs, endMs } = rowRange(all);
+    for (const [i, timeMs] of [startMs - 1, startMs, endMs, endMs + 1].entries()) {
+      log.push(a, timeMs, 10 ** i);
+      await log.cut();
+    }
+    expect((await ask())[0]).toBe(110);
+  });
+
   test('asks nobody for what T has passed, also of a tenant that has nothing there', async () => {
     const log = await world.open(0);
     log.push(a, NOW, 5);
@@ -465,6 +475,8 @@ describe('retention', () => {
     expect(await points(3 * HOUR)).toEqual([[NOW - 2 * HOUR, NOW, 10, 1100]]);
     expect(await points(HOUR)).toEqual([[NOW, 1000]]);
     expect(withinRetention(seriesOf(NOW - 9 * HOUR, NOW - 2 * HOUR), HOUR, NOW)).toBeUndefined();
+    // The first step reaches back behind the start.
+    expect(withinRetention(seriesOf(NOW - HOUR, NOW), HOUR, NOW)).toMatchObject({ oldestMs: NOW - HOUR });
   });
 
   test('is obeyed by an answer', async () => {

@@ -148,10 +148,10 @@ describe('a block with TOTALS and finer roll-ups', () => {
   it('that tells of other times than the rows beside it is found by verification', () => {
     const [stored] = openPart(part, tenant, codecs).datasets;
     expect(verifyDataset(stored!)).toBeUndefined();
-    const { rows: own } = stored!.tables();
-    const timeMs = own.timeMs.slice();
+    const columns = stored!.tables().rows;
+    const timeMs = columns.timeMs.slice();
     timeMs[1]! += 1;
-    const [changed] = openPart(withTotals(part, encodeRowTotals({ ...own, timeMs })), tenant, codecs).datasets;
+    const [changed] = openPart(withTotals(part, encodeRowTotals({ ...columns, timeMs })), tenant, codecs).datasets;
     expect(verifyDataset(changed!)).toBe('row 1 differs in the two sections that have it');
   });
 });
