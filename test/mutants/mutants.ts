@@ -576,6 +576,13 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${kiln}/verify.test.ts`,
   },
   {
+    name: 'gaps are forgotten with the blocks of their time',
+    file: `${compactor}/janitor.ts`,
+    from: 'const gapsBeforeMs = clock.nowMs() - reachMs(limits(tenant)) - RETENTION_GRACE_MS;',
+    to: 'const gapsBeforeMs = beforeMs; reachMs(limits(tenant)) > clock.nowMs();',
+    noticedBy: `${compactor}/compactor.test.ts`,
+  },
+  {
     name: 'verify: rows in quarantine are not named',
     file: `${kiln}/verify.ts`,
     from: 'for (const { object, rows, reason } of quarantine)',

@@ -2,7 +2,7 @@ import { KilnError, type TenantId } from '@kiln/model';
 import type { LogFrom, OwnerAnswer } from '@kiln/catalog';
 import type { Query, QueryLimits } from '@kiln/query';
 import { noTelemetry } from '@kiln/telemetry';
-import { defaultLimits, type Limits } from '@kiln/tenant';
+import { defaultLimits, reachMs, type Limits } from '@kiln/tenant';
 import { buildBlocks } from '../../services/compactor/src/build-blocks.ts';
 import { Compactor, type Round } from '../../services/compactor/src/compactor.ts';
 import type { CompactorConfig } from '../../services/compactor/src/config.ts';
@@ -91,7 +91,7 @@ export class CompactorNode {
       room: this.room,
       builder: { build: (job) => buildBlocks({ objects: catalog.objects, codecs }, job) },
       limits,
-      longestRetentionMs: () => retentionPeriodMs,
+      longestReachMs: () => reachMs(limits()),
       clock,
       random: world.fork(),
       telemetry: noTelemetry,

@@ -6,7 +6,7 @@ import { logTrim } from './log-trim.ts';
 /**
  * Takes the gaps off `log/trim` that ended before a time of which nobody can ask any more, so that it does not grow with the years; one whose time is
  * not known stays. RETAIN does the same in the index of each tenant.
- * @param beforeMs now - the longest retention of any tenant - 1 h; -Infinity when somebody's data is kept for ever.
+ * @param beforeMs now - the longest time for which any tenant may ask for what is appended - 1 h; -Infinity when there is no end to it.
  */
 export async function forgetGaps(catalog: Catalog, beforeMs: number, patience: Patience = BRIEFLY): Promise<void> {
   await compareAndSet(catalog, logTrim, patience, (current) => {

@@ -139,7 +139,11 @@ describe('a merge', () => {
     const sources = [block(0, NOW - 40 * HOUR), block(0)];
     await commitBlocks(catalog, team, job(0, -1, 9, { blocks: sources }));
     const { rev } = await index();
-    await retainBlocks(catalog, team, { goes: ({ maxMs }) => maxMs < NOW - HOUR, beforeMs: NOW - HOUR });
+    await retainBlocks(catalog, team, {
+      goes: ({ maxMs }) => maxMs < NOW - HOUR,
+      beforeMs: NOW - HOUR,
+      gapsBeforeMs: NOW - HOUR,
+    });
     const merge = { rev, sources: sources.map(({ object }) => object), blocks: [block(rev)] };
     expect((await mergeBlocks(catalog, team, merge)).outcome).toBe('discarded');
     expect(await live()).toEqual([sources[1]!.object]);
@@ -183,6 +187,8 @@ describe('retention', () => {
         gaps: [
           { ...gap, fromMs: 1, toMs: 2 },
           { ...gap, fromMs: 1, toMs: NOW },
+          { ...gap, fromMs: 1, toMs: NOW - 2 * HOUR },
+          { ...gap, fromMs: 1, toMs: NOW - 2 * HOUR - 1 },
           { ...gap, fromMs: 0, toMs: 0 },
         ],
       }),
@@ -190,19 +196,20 @@ describe('retention', () => {
     const { gone } = await retainBlocks(catalog, team, {
       goes: ({ maxMs }) => maxMs < NOW - HOUR,
       beforeMs: NOW - HOUR,
+      gapsBeforeMs: NOW - 2 * HOUR,
     });
     expect(gone).toEqual([old]);
     const now = await index();
     expect(now.blocks).toEqual([young]);
     expect(now.quarantine.map(({ maxMs }) => maxMs)).toEqual([NOW]);
-    expect(now.gaps.map(({ toMs }) => toMs)).toEqual([NOW, 0]);
+    expect(now.gaps.map(({ toMs }) => toMs)).toEqual([NOW, NOW - 2 * HOUR, 0]);
     expect(now.tombstones).toEqual([{ object: old.object, sinceMs: NOW }]);
   });
 
   test('writes nothing when there is nothing to do', async () => {
     await commitBlocks(catalog, team, job(0, -1, 9));
     const before = await index();
-    await retainBlocks(catalog, team, { goes: () => false, beforeMs: 0 });
+    await retainBlocks(catalog, team, { goes: () => false, beforeMs: 0, gapsBeforeMs: 0 });
     expect((await index()).rev).toBe(before.rev);
   });
 });

@@ -1,4 +1,12 @@
-export { acceptedAge, bodyLimitBytes, defaultLimits, limitSettings, type Limits, type LimitsOf } from './limits.ts';
+export {
+  acceptedAge,
+  bodyLimitBytes,
+  defaultLimits,
+  limitSettings,
+  reachMs,
+  type Limits,
+  type LimitsOf,
+} from './limits.ts';
 export { withoutOtherLimits } from './other-limits.ts';
 export { readOverrides, TenantLimits, type Overrides } from './overrides.ts';
 export { RateLimiter } from './rate-limiter.ts';

@@ -43,6 +43,11 @@ export function bodyLimitBytes(limits: Limits): number {
   return Math.ceil(limits.ingestionBodyLimitMb * MIB);
 }
 
+/** For how long after its append anybody may ask for a row: its time may lie ahead of that. Infinity = for ever. */
+export function reachMs({ retentionPeriodMs, rejectNewerThanMs }: Limits): number {
+  return retentionPeriodMs === 0 || rejectNewerThanMs === 0 ? Infinity : retentionPeriodMs + rejectNewerThanMs;
+}
+
 /** How old a profile may be to be accepted, and by which limit: what is past the retention would never be answered. 0 = any age. */
 export function acceptedAge({ rejectOlderThanMs, retentionPeriodMs }: Limits): {
   readonly ms: number;

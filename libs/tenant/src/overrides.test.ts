@@ -32,15 +32,17 @@ describe('overrides', () => {
     expect(limits.of(a)).toEqual(limits.of(b));
   });
 
-  test('say the longest retention of any tenant, of those that no file names too', () => {
-    const limits = new TenantLimits({ ...defaultLimits, retentionPeriodMs: 7_200_000 });
+  test('say for how long any tenant may ask for what is appended now, also those that no file names', () => {
+    const limits = new TenantLimits({ ...defaultLimits, retentionPeriodMs: 7_200_000, rejectNewerThanMs: 1_000 });
     const longest = (tree: unknown): number => {
       limits.replace(read(tree));
-      return limits.longestRetentionMs;
+      return limits.longestReachMs;
     };
-    expect(longest({ overrides: { a: { retention_period: '1h' } } })).toBe(7_200_000);
-    expect(longest({ overrides: { a: { retention_period: '3h' }, b: {} } })).toBe(10_800_000);
-    expect(longest({ overrides: { a: { retention_period: '3h' }, b: { retention_period: 0 } } })).toBe(0);
+    expect(longest({ overrides: { a: { retention_period: '1h' } } })).toBe(7_201_000);
+    expect(longest({ overrides: { a: { retention_period: '3h' }, b: {} } })).toBe(10_801_000);
+    expect(longest({ overrides: { a: { reject_newer_than: '1h' } } })).toBe(10_800_000);
+    expect(longest({ overrides: { a: { reject_newer_than: 0 } } })).toBe(Infinity);
+    expect(longest({ overrides: { a: { retention_period: '3h' }, b: { retention_period: 0 } } })).toBe(Infinity);
   });
 
   test('of parts of Pyroscope that Kiln does not have are passed over', () => {

@@ -1,6 +1,6 @@
 import { ConfigError, nearest, readSettings, type SettingsFor } from '@kiln/config';
 import { parseTenantId, type TenantId } from '@kiln/model';
-import { limitSettings, type Limits } from './limits.ts';
+import { limitSettings, reachMs, type Limits } from './limits.ts';
 import { withoutOtherLimits } from './other-limits.ts';
 
 /** What a tenant's limits differ in from those of the process. */
@@ -25,10 +25,12 @@ export class TenantLimits {
     return this.#overrides;
   }
 
-  /** The longest `retention_period` of any tenant, of those that nobody names too; 0 = for ever. */
-  get longestRetentionMs(): number {
-    const all = [this.#defaults, ...this.#byTenant.values()].map(({ retentionPeriodMs }) => retentionPeriodMs);
-    return all.includes(0) ? 0 : Math.max(...all);
+  /** The longest `reachMs` of any tenant, of those that nobody names too. */
+  get longestReachMs(): number {
+    return [...this.#byTenant.values()].reduce(
+      (most, limits) => Math.max(most, reachMs(limits)),
+      reachMs(this.#defaults),
+    );
   }
 
   /** From now on exactly these hold. */

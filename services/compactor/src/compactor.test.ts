@@ -626,13 +626,32 @@ describe('letting go', () => {
     await world.cut();
     await compactor.round({ now: true });
     expect((await readTenantIndex(world.catalog, b)).gaps).toMatchObject([{ upTo: 0, reason: 'lost' }]);
-    // In the register until the longest retention of any tenant has passed, and an hour.
-    await world.after(world.longestRetentionMs - 3 * HOUR);
+    // In the register for as long as any tenant may ask for what was lost, and an hour.
+    await world.after(world.longestReachMs - 3 * HOUR);
     await compactor.round();
     expect((await readTrim(world.catalog)).gaps).toHaveLength(1);
     await world.after(DAY);
     expect((await compactor.round()).troubles).toEqual([]);
     expect((await readTrim(world.catalog)).gaps).toEqual([]);
+  });
+
+  test('gaps are forgotten when nobody may ask any more for a profile that was ahead of its time', async () => {
+    world.limits.set(a, { rejectNewerThanMs: 3 * DAY });
+    world.limits.set(b, { rejectNewerThanMs: 0 });
+    world.push(row(a), row(b));
+    await world.cut([{ after: -1, upTo: 0, reason: 'lost', fromMs: NOON, toMs: NOON }]);
+    const compactor = world.compactor();
+    await compactor.round({ now: true });
+    const gapsOf = async (tenant: TenantId): Promise<number> =>
+      (await readTenantIndex(world.catalog, tenant)).gaps.length;
+    for (const [ms, ofA] of [
+      [32 * DAY, 1],
+      [2 * DAY, 0],
+    ] as const) {
+      await world.after(ms);
+      expect((await compactor.round()).troubles).toEqual([]);
+      expect([await gapsOf(a), await gapsOf(b)]).toEqual([ofA, 1]);
+    }
   });
 
   test('a stop does not wait for a store in trouble, however many tenants there are', async () => {

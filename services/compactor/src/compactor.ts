@@ -30,8 +30,8 @@ export interface CompactorPorts {
   readonly catalog: Catalog;
   readonly builder: Builder;
   readonly limits: LimitsOf;
-  /** The longest retention that any tenant has or may have; 0 = for ever. */
-  readonly longestRetentionMs: () => number;
+  /** For how long any tenant, known or not, may ask for what is appended now; Infinity = for ever. */
+  readonly longestReachMs: () => number;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;

@@ -19,7 +19,7 @@ import {
 } from '@kiln/catalog';
 import { KilnError, type LogId, type TenantId } from '@kiln/model';
 import type { GaugeMetric, Telemetry } from '@kiln/telemetry';
-import type { LimitsOf } from '@kiln/tenant';
+import { reachMs, type LimitsOf } from '@kiln/tenant';
 import { MadeRoom } from './made-room.ts';
 import { storedBytes, type Overview, type TenantView } from './overview.ts';
 import type { Reserve } from './reserve.ts';
@@ -29,8 +29,8 @@ import type { Room } from './room.ts';
 export interface JanitorPorts {
   readonly catalog: Catalog;
   readonly limits: LimitsOf;
-  /** The longest retention that any tenant has or may have, known or not; 0 = for ever. */
-  readonly longestRetentionMs: () => number;
+  /** For how long any tenant, known or not, may ask for what is appended now; Infinity = for ever. */
+  readonly longestReachMs: () => number;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly room: Room;
@@ -110,9 +110,9 @@ export class Janitor {
   }
 
   async #sweepLogs(): Promise<number> {
-    const { catalog, clock, longestRetentionMs } = this.#ports;
+    const { catalog, clock, longestReachMs } = this.#ports;
     if (clock.nowMs() - this.#logsSweptMs < SWEEP_MS) return 0;
-    await forgetGaps(catalog, this.#pastMs(longestRetentionMs()), this.#patience);
+    await forgetGaps(catalog, clock.nowMs() - longestReachMs() - RETENTION_GRACE_MS, this.#patience);
     const deleted = await sweepLogs(catalog, this.#patience);
     this.#logsSweptMs = clock.nowMs();
     return deleted;
@@ -172,7 +172,7 @@ export class Janitor {
   async #dropNow(tenant: TenantId, view: TenantView, blocks: readonly LiveBlock[]): Promise<number> {
     const { catalog } = this.#ports;
     const names = new Set(blocks.map(({ object }) => object));
-    const going = { goes: ({ object }: LiveBlock) => names.has(object), beforeMs: -Infinity };
+    const going = { goes: ({ object }: LiveBlock) => names.has(object), beforeMs: -Infinity, gapsBeforeMs: -Infinity };
     const { index, gone } = await retainBlocks(catalog, tenant, going, this.#patience);
     if (index !== undefined) view.index = index;
     if (gone.length > 0) this.#madeRoom.gone(tenant, gone); // else another compactor was first
@@ -180,10 +180,11 @@ export class Janitor {
   }
 
   async #cleanTenant(tenant: TenantId, view: TenantView): Promise<number> {
-    const { catalog, clock, killPoint } = this.#ports;
+    const { catalog, clock, killPoint, limits } = this.#ports;
     if (view.index.rev === 0) return 0;
     const beforeMs = this.#oldestMs(tenant);
-    const going = { goes: ({ maxMs }: LiveBlock) => maxMs < beforeMs, beforeMs };
+    const gapsBeforeMs = clock.nowMs() - reachMs(limits(tenant)) - RETENTION_GRACE_MS;
+    const going = { goes: ({ maxMs }: LiveBlock) => maxMs < beforeMs, beforeMs, gapsBeforeMs };
     const { index } = await retainBlocks(catalog, tenant, going, this.#patience);
     if (index !== undefined) view.index = index;
     await killPoint?.('after-retain');
@@ -198,11 +199,7 @@ export class Janitor {
 
   /** Rows that are older may be deleted. */
   #oldestMs(tenant: TenantId): number {
-    return this.#pastMs(this.#ports.limits(tenant).retentionPeriodMs);
-  }
-
-  /** Before it everything is past this retention, and the grace. */
-  #pastMs(retentionPeriodMs: number): number {
+    const { retentionPeriodMs } = this.#ports.limits(tenant);
     return retentionPeriodMs === 0 ? -Infinity : this.#ports.clock.nowMs() - retentionPeriodMs - RETENTION_GRACE_MS;
   }
 

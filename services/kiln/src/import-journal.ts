@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { realDisk } from '@kiln/disk';
 
 /** One file as one tenant at one server: what an import does once. */
 export interface Imported {
@@ -29,6 +31,7 @@ export class ImportJournal {
   static async open(path: string): Promise<ImportJournal> {
     // Before it is read: it may be new, and of a folder only opening it says which.
     const file = await open(path, 'a');
+    await realDisk().syncDir(dirname(path)); // or a new one is lost with the machine, whatever is written through into it
     const lines = (await readFile(path, 'utf8')).split('\n');
     const torn = lines.pop() !== '';
     if (torn) await file.appendFile('\n');

@@ -38,8 +38,8 @@ export interface RoleContext {
   readonly metrics: MetricsRegistry;
   readonly tenants: TenantResolver;
   readonly limitsOf: LimitsOf;
-  /** Of all tenants; 0 = for ever. */
-  readonly longestRetentionMs: () => number;
+  /** For how long any tenant may ask for what is appended now; Infinity = for ever. */
+  readonly longestReachMs: () => number;
   /** For tests of crashes: the step of a cut at which the process kills itself. */
   readonly dieAt: string | undefined;
 }
@@ -152,7 +152,7 @@ export async function openRoles(context: RoleContext): Promise<Roles> {
       catalog,
       builder,
       limits: limitsOf,
-      longestRetentionMs: context.longestRetentionMs,
+      longestReachMs: context.longestReachMs,
       clock,
       random,
       telemetry: { log: log.with({ role: 'compactor' }), metrics },

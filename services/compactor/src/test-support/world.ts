@@ -25,7 +25,7 @@ import {
 import { labelSet, makeLogId, type LogId, type TenantId } from '@kiln/model';
 import { memoryStore, type ObjectStore } from '@kiln/objstore';
 import { createLogger, createMetrics, type MetricsRegistry } from '@kiln/telemetry';
-import { defaultLimits, type Limits } from '@kiln/tenant';
+import { defaultLimits, reachMs, type Limits } from '@kiln/tenant';
 import {
   buildBlocks,
   Compactor,
@@ -63,7 +63,7 @@ export class World {
   /** How full the disk is, in bytes of 1,000. */
   usedBytes = 0;
   whenFull: WhenFull = 'refuse';
-  longestRetentionMs: number = defaultLimits.retentionPeriodMs;
+  longestReachMs: number = reachMs(defaultLimits);
   reserve: Reserve | undefined;
   /** Lines that compactors logged. */
   readonly lines: string[] = [];
@@ -144,7 +144,7 @@ export class World {
           },
         },
         limits: (tenant) => ({ ...defaultLimits, ...limits.get(tenant) }),
-        longestRetentionMs: () => this.longestRetentionMs,
+        longestReachMs: () => this.longestReachMs,
         clock,
         random: seededRandom(++this.#seeds),
         room,

@@ -130,7 +130,7 @@ async function serve({ asked, config, http, clock, log, directory, disk, termina
     metrics,
     tenants,
     limitsOf: (tenant: TenantId) => limits.of(tenant),
-    longestRetentionMs: () => limits.longestRetentionMs,
+    longestReachMs: () => limits.longestReachMs,
     dieAt,
   };
   let running: Roles | undefined;
