@@ -11,6 +11,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import { KilnError } from '@kiln/model';
+import { EncodedAnswer } from './encoded-answer.ts';
 
 /** What a method is told beside its message, and may say beside its answer. */
 export interface UnaryContext {
@@ -21,11 +22,11 @@ export interface UnaryContext {
 }
 
 /** The methods of a service by their names in code; those left out are `unimplemented`. */
-export type UnaryMethods<S extends DescService, C extends UnaryContext = UnaryContext> = {
+export type UnaryMethods<S extends DescService, C extends UnaryContext = UnaryContext, Encoded = EncodedAnswer> = {
   readonly [M in keyof S['method']]?: (
     request: MessageShape<S['method'][M]['input']>,
     context: C,
-  ) => Promise<MessageInitShape<S['method'][M]['output']>>;
+  ) => Promise<MessageInitShape<S['method'][M]['output']> | Encoded>;
 };
 
 /** Calls a method with an encoded message. @returns the encoded answer. */
@@ -57,12 +58,14 @@ export function unaryService<S extends DescService, C extends UnaryContext>(
     if (answer === undefined)
       throw new KilnError('unimplemented', `${service.typeName}.${name} is not in this version`);
     const request = isJson ? readJson(method, message) : readBinary(method, message);
-    const reply = create(method.output, await answer(request, context));
+    const said = await answer(request, context);
+    if (said instanceof EncodedAnswer) return isJson ? said.toJson() : said.toBinary();
+    const reply = create(method.output, said);
     return isJson ? encoder.encode(toJsonString(method.output, reply)) : toBinary(method.output, reply);
   };
 }
 
-type Untyped<C> = (request: unknown, context: C) => Promise<MessageInitShape<DescMethod['output']>>;
+type Untyped<C> = (request: unknown, context: C) => Promise<MessageInitShape<DescMethod['output']> | EncodedAnswer>;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });

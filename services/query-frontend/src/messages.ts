@@ -1,38 +1,20 @@
-import { fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Label } from '@kiln/model';
+import type { Analysis, DiffGraph, Exemplar, FlameGraph, Heatmap, ProfileTypeAnswer, TimeSeries } from '@kiln/query';
 import type {
-  Analysis,
-  DiffGraph,
-  Exemplar,
-  FlameGraph,
-  Heatmap,
-  PprofResult,
-  ProfileTypeAnswer,
-  QueryRange,
-  TimeSeries,
-} from '@kiln/query';
-import {
-  ProfileSchema,
-  type AnalyzeQueryResponseSchema,
-  type ExemplarSchema,
-  type FlameGraphDiffSchema,
-  type FlameGraphSchema,
-  type LabelPairSchema,
-  type PprofMessage,
-  type ProfileTypeSchema,
-  type SelectHeatmapResponseSchema,
-  type SeriesSchema,
+  AnalyzeQueryResponseSchema,
+  ExemplarSchema,
+  FlameGraphDiffSchema,
+  FlameGraphSchema,
+  LabelPairSchema,
+  ProfileTypeSchema,
+  SelectHeatmapResponseSchema,
+  SeriesSchema,
 } from '@kiln/rpc';
-import { mergedPprof } from './merged-pprof.ts';
 
 /*
  * Answers as messages.
  */
-
-export function pprofMessage(result: PprofResult, { endMs }: QueryRange): PprofMessage | Record<string, never> {
-  if (result.symbols.stacks.length === 0) return {};
-  return fromBinary(ProfileSchema, mergedPprof([result], endMs));
-}
 
 export function flameGraphMessage({
   names,

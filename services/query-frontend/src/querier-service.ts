@@ -13,7 +13,6 @@ import {
   ProfileFormat,
   TimeSeriesAggregationType,
   type QuerierService,
-  type SelectMergeProfileRequest,
   type SelectMergeStacktracesRequest,
   type UnaryContext,
   type UnaryMethods,
@@ -26,7 +25,6 @@ import {
   flameGraphMessage,
   heatmapMessage,
   labelMessage,
-  pprofMessage,
   profileTypeMessage,
   seriesMessage,
 } from './messages.ts';
@@ -47,9 +45,9 @@ import {
   type SampleFields,
 } from './requests.ts';
 
-/** The methods that this version answers; the rest of the service is `unimplemented`. */
+/** The methods that this version answers, beside those of a pprof (pprof-methods.ts); the rest of the service is `unimplemented`. */
 export type QuerierMethods = Pick<
-  Required<UnaryMethods<typeof QuerierService, QueryContext>>,
+  Required<UnaryMethods<typeof QuerierService, QueryContext, never>>,
   | 'profileTypes'
   | 'labelNames'
   | 'labelValues'
@@ -57,7 +55,6 @@ export type QuerierMethods = Pick<
   | 'selectMergeStacktraces'
   | 'selectMergeSpanProfile'
   | 'diff'
-  | 'selectMergeProfile'
   | 'selectSeries'
   | 'selectHeatmap'
   | 'getProfileStats'
@@ -114,8 +111,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
 
     async selectMergeStacktraces(request, context) {
       const range = selectRange(request, context);
-      if (request.format === ProfileFormat.PPROF)
-        return { pprof: { profile: await mergeProfile(request, range, context) } };
       const format = formats[request.format] ?? 'flamegraph';
       const result = await mergeStacktraces(request, format, range, context);
       if (result?.format === 'tree') return { tree: result.tree };
@@ -131,10 +126,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
       if (result?.format === 'tree') return { tree: result.tree };
       return format === 'tree' ? {} : { flamegraph: emptyFlameGraph() };
-    },
-
-    async selectMergeProfile(request, context) {
-      return mergeProfile(request, selectRange(request, context), context);
     },
 
     async diff(request, context) {
@@ -261,24 +252,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       ...sampleSelection(request),
       maxNodes: format === 'dot' && !request.maxNodes ? DOT_NODES : maxNodes,
     };
-  }
-
-  async function mergeProfile(
-    request: SelectMergeStacktracesRequest | SelectMergeProfileRequest,
-    range: ClampedRange | undefined,
-    context: QueryContext,
-  ) {
-    if (range === undefined) return {};
-    checkSelection(request.profileTypeID, request.labelSelector);
-    const query = {
-      kind: 'pprof',
-      ...range,
-      ...selection(request),
-      ...sampleSelection(request),
-      ...goPgoOf(request.stackTraceSelector, true),
-      maxNodes: frontend.pprofNodes(context.tenants, request.maxNodes),
-    } as const;
-    return pprofMessage(finishQuery(query, (await ask(context, query)).partial), range);
   }
 }
 
