@@ -2,7 +2,7 @@ import { create, fromBinary, fromJsonString, toBinary, toJsonString } from '@buf
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EncodedAnswer } from './encoded-answer.ts';
+import { EncodedBytes, EncodedMessage } from './encoded-answer.ts';
 import { ProfileSchema, type Profile } from './gen/google/v1/profile_pb.ts';
 import { PprofProfileSchema, SelectMergeStacktracesResponseSchema } from './gen/querier/v1/querier_pb.ts';
 
@@ -27,15 +27,26 @@ test('an answer that is encoded already is the message that it encodes, in both 
       // Many samples make several pieces.
       message.sample = Array.from({ length: times }, () => message.sample).flat();
       const bytes = toBinary(ProfileSchema, message);
-      const alone = new EncodedAnswer(ProfileSchema, bytes);
+      const alone = new EncodedMessage(ProfileSchema, bytes);
       expect(alone.toBinary()).toBe(bytes);
       expect(JSON.parse(decoder.decode(alone.toJson()))).toEqual(JSON.parse(toJsonString(ProfileSchema, message)));
       const whole = create(SelectMergeStacktracesResponseSchema, { pprof: { profile: message } });
-      const held = new EncodedAnswer(ProfileSchema, bytes, within);
+      const held = new EncodedMessage(ProfileSchema, bytes, within);
       expect(fromBinary(SelectMergeStacktracesResponseSchema, held.toBinary())).toEqual(whole);
       expect(fromJsonString(SelectMergeStacktracesResponseSchema, decoder.decode(held.toJson()))).toEqual(whole);
     }),
     { numRuns: 60 },
+  );
+});
+
+test('bytes alone are the message that holds them', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (tree) => {
+      const want = create(SelectMergeStacktracesResponseSchema, { tree });
+      const answer = new EncodedBytes(SelectMergeStacktracesResponseSchema.field.tree, tree.subarray());
+      expect([...answer.toBinary()]).toEqual([...toBinary(SelectMergeStacktracesResponseSchema, want)]);
+      expect(decoder.decode(answer.toJson())).toBe(toJsonString(SelectMergeStacktracesResponseSchema, want));
+    }),
   );
 });
 
@@ -48,5 +59,5 @@ test('a message whose fields do not lie side by side is an error, and no JSON wi
   const sample = toBinary(ProfileSchema, create(ProfileSchema, { sample: [{ value: [1n] }] }));
   const bytes = Buffer.concat([texts(1_000), sample, texts(1_000)]);
   expect(new BinaryReader(bytes).len).toBeGreaterThan(128 * 1024);
-  expect(() => new EncodedAnswer(ProfileSchema, bytes).toJson()).toThrow('has stringTable in two places');
+  expect(() => new EncodedMessage(ProfileSchema, bytes).toJson()).toThrow('has stringTable in two places');
 });

@@ -5,8 +5,38 @@ import { KilnError } from '@kiln/model';
 /** Bytes of an answer that become objects at a time, about: objects take a hundred times as much. */
 const PIECE_BYTES = 64 * 1024;
 
-/** An answer that is encoded already: as objects, one of a million samples would take a gigabyte. */
-export class EncodedAnswer {
+/** An answer that is encoded already, because the generic encoder would take many times its size. */
+export abstract class EncodedAnswer {
+  abstract toBinary(): Uint8Array;
+  /** Canonical JSON. */
+  abstract toJson(): Uint8Array;
+}
+
+/** An answer with nothing but bytes in one field, which is left out when there are none. */
+export class EncodedBytes extends EncodedAnswer {
+  readonly #field: DescField;
+  readonly #bytes: Uint8Array;
+
+  constructor(field: DescField, bytes: Uint8Array) {
+    super();
+    this.#field = field;
+    this.#bytes = bytes;
+  }
+
+  toBinary(): Uint8Array {
+    return this.#bytes.length === 0 ? this.#bytes : held(this.#field, this.#bytes);
+  }
+
+  toJson(): Uint8Array {
+    if (this.#bytes.length === 0) return encoder.encode('{}');
+    const { buffer, byteOffset, length } = this.#bytes;
+    const base64 = Buffer.from(buffer, byteOffset, length).toString('base64');
+    return encoder.encode(`{${JSON.stringify(this.#field.jsonName)}:"${base64}"}`);
+  }
+}
+
+/** A whole message: as objects, one of a million samples would take a gigabyte. */
+export class EncodedMessage extends EncodedAnswer {
   readonly #schema: DescMessage;
   readonly #bytes: Uint8Array;
   readonly #within: readonly DescField[];
@@ -16,19 +46,17 @@ export class EncodedAnswer {
    * @param within the fields of messages around it that hold it, outermost first.
    */
   constructor(schema: DescMessage, bytes: Uint8Array, within: readonly DescField[] = []) {
+    super();
     this.#schema = schema;
     this.#bytes = bytes;
     this.#within = within;
   }
 
   toBinary(): Uint8Array {
-    return this.#within.reduceRight<Uint8Array>(
-      (inner, { number }) => new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(inner).finish(),
-      this.#bytes,
-    );
+    return this.#within.reduceRight((inner, field) => held(field, inner), this.#bytes);
   }
 
-  /** Canonical JSON, a piece of the message after the other. */
+  /** A piece of the message after the other. */
   toJson(): Uint8Array {
     const text: Uint8Array[] = [];
     const write = (some: string): void => void text.push(encoder.encode(some));
@@ -54,6 +82,11 @@ export class EncodedAnswer {
     write(`${openList === '' ? '' : ']'}}${'}'.repeat(this.#within.length)}`);
     return Buffer.concat(text);
   }
+}
+
+/** A message with those bytes in a field. */
+function held({ number }: DescField, bytes: Uint8Array): Uint8Array {
+  return new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();
 }
 
 /** The message cut between fields: each piece is a message of the same kind. */

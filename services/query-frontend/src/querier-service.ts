@@ -45,7 +45,7 @@ import {
   type SampleFields,
 } from './requests.ts';
 
-/** The methods that this version answers, beside those of a pprof (pprof-methods.ts); the rest of the service is `unimplemented`. */
+/** The methods that this version answers, beside those of a pprof (large-methods.ts); the rest of the service is `unimplemented`. */
 export type QuerierMethods = Pick<
   Required<UnaryMethods<typeof QuerierService, QueryContext, never>>,
   | 'profileTypes'

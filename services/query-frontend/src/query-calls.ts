@@ -3,7 +3,7 @@ import { KilnError, type TenantId } from '@kiln/model';
 import { QuerierService, unaryService, type UnaryService } from '@kiln/rpc';
 import { showFile, type ShowFile } from './adhoc/adhoc-graph.ts';
 import type { QueryContext } from './ask.ts';
-import { pprofMethods } from './pprof-methods.ts';
+import { largeMethods } from './large-methods.ts';
 import { querierService } from './querier-service.ts';
 import type { QueryFrontend } from './query-frontend.ts';
 import { ROUTES } from './routes/index.ts';
@@ -76,7 +76,7 @@ export class QueryCalls implements QueryAnswerer {
   constructor(frontend: QueryFrontend) {
     this.#frontend = frontend;
     const methods = querierService(frontend);
-    this.#service = unaryService(QuerierService, { ...methods, ...pprofMethods(frontend, methods) });
+    this.#service = unaryService(QuerierService, { ...methods, ...largeMethods(frontend, methods) });
     this.#routes = new Map(Object.entries(ROUTES).map(([path, route]) => [path, route(frontend, methods)]));
   }
 

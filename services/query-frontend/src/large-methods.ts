@@ -1,9 +1,11 @@
 import { finishQuery } from '@kiln/query';
 import {
-  EncodedAnswer,
+  EncodedBytes,
+  EncodedMessage,
   PprofProfileSchema,
   ProfileFormat,
   ProfileSchema,
+  SelectMergeSpanProfileResponseSchema,
   SelectMergeStacktracesResponseSchema,
   type QuerierService,
   type SelectMergeProfileRequest,
@@ -20,13 +22,17 @@ import { goPgoOf, rangeOf, sampleSelection, selection } from './requests.ts';
 const WITHIN = [SelectMergeStacktracesResponseSchema.field.pprof, PprofProfileSchema.field.profile];
 
 /**
- * The methods of querier.v1.QuerierService that answer a pprof, which is encoded here and never an object: one of a million stacks would take a gigabyte.
- * @param methods that answer SelectMergeStacktraces in its other formats.
+ * The methods of querier.v1.QuerierService whose answers may be too large for the generic encoder: a pprof of a million stacks would take a gigabyte as
+ * objects, a tree of as many nodes three as JSON.
+ * @param methods that answer in the other formats.
  */
-export function pprofMethods(
+export function largeMethods(
   frontend: QueryFrontend,
-  { selectMergeStacktraces }: Pick<QuerierMethods, 'selectMergeStacktraces'>,
-): Pick<UnaryMethods<typeof QuerierService, QueryContext>, 'selectMergeProfile' | 'selectMergeStacktraces'> {
+  { selectMergeStacktraces, selectMergeSpanProfile }: QuerierMethods,
+): Pick<
+  UnaryMethods<typeof QuerierService, QueryContext>,
+  'selectMergeProfile' | 'selectMergeStacktraces' | 'selectMergeSpanProfile'
+> {
   async function pprof(
     request: SelectMergeProfileRequest | SelectMergeStacktracesRequest,
     context: QueryContext,
@@ -47,11 +53,19 @@ export function pprofMethods(
   }
 
   return {
-    selectMergeProfile: async (request, context) => new EncodedAnswer(ProfileSchema, await pprof(request, context)),
-    selectMergeStacktraces: async (request, context) =>
-      request.format === ProfileFormat.PPROF
-        ? new EncodedAnswer(ProfileSchema, await pprof(request, context), WITHIN)
-        : selectMergeStacktraces(request, context),
+    selectMergeProfile: async (request, context) => new EncodedMessage(ProfileSchema, await pprof(request, context)),
+    selectMergeStacktraces: async (request, context) => {
+      if (request.format === ProfileFormat.PPROF)
+        return new EncodedMessage(ProfileSchema, await pprof(request, context), WITHIN);
+      const answer = await selectMergeStacktraces(request, context);
+      const { tree } = SelectMergeStacktracesResponseSchema.field;
+      return answer.tree === undefined ? answer : new EncodedBytes(tree, answer.tree);
+    },
+    selectMergeSpanProfile: async (request, context) => {
+      const answer = await selectMergeSpanProfile(request, context);
+      const { tree } = SelectMergeSpanProfileResponseSchema.field;
+      return answer.tree === undefined ? answer : new EncodedBytes(tree, answer.tree);
+    },
   };
 }
 
