@@ -1,7 +1,7 @@
 export { answeredFor } from './answered-for.ts';
 export { clientLeft } from './client-left.ts';
 export { collectBody } from './collect-body.ts';
-export { EncodedBytes, EncodedMessage } from './encoded-answer.ts';
+export { EncodedAnswer, EncodedBytes, EncodedMessage } from './encoded-answer.ts';
 export { grpcErrorAnswer, isGrpc } from './grpc-error.ts';
 export { InFlight, type Held } from './in-flight.ts';
 export { inflateSmall, readSmallBody } from './small-body.ts';

@@ -1,11 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Label } from '@kiln/model';
-import type { Analysis, DiffGraph, Exemplar, FlameGraph, Heatmap, ProfileTypeAnswer, TimeSeries } from '@kiln/query';
+import type { Analysis, DiffGraph, Exemplar, Heatmap, ProfileTypeAnswer, TimeSeries } from '@kiln/query';
 import type {
   AnalyzeQueryResponseSchema,
   ExemplarSchema,
   FlameGraphDiffSchema,
-  FlameGraphSchema,
   LabelPairSchema,
   ProfileTypeSchema,
   SelectHeatmapResponseSchema,
@@ -15,15 +14,6 @@ import type {
 /*
  * Answers as messages.
  */
-
-export function flameGraphMessage({
-  names,
-  levels,
-  total,
-  maxSelf,
-}: FlameGraph): MessageInitShape<typeof FlameGraphSchema> {
-  return { names: [...names], levels: levels.map((level) => ({ values: bigints(level) })), total, maxSelf };
-}
 
 export function diffMessage({
   names,
@@ -47,10 +37,6 @@ function bigints(numbers: Float64Array | BigInt64Array): bigint[] {
   const values = new Array<bigint>(numbers.length);
   for (let i = 0; i < values.length; i++) values[i] = BigInt(numbers[i]!);
   return values;
-}
-
-export function emptyFlameGraph(): MessageInitShape<typeof FlameGraphSchema> {
-  return { names: ['total'], levels: [{ values: [0n, 0n, 0n, 0n] }], total: 0n, maxSelf: 0n };
 }
 
 export function profileTypeMessage({

@@ -7,10 +7,8 @@ import {
   type Query,
   type QueryRange,
   type StacktracesQuery,
-  type StacktracesResult,
 } from '@kiln/query';
 import {
-  ProfileFormat,
   TimeSeriesAggregationType,
   type QuerierService,
   type SelectMergeStacktracesRequest,
@@ -21,8 +19,6 @@ import { ask as askFrontend, askAll, told, type QueryContext } from './ask.ts';
 import {
   analysisMessage,
   diffMessage,
-  emptyFlameGraph,
-  flameGraphMessage,
   heatmapMessage,
   labelMessage,
   profileTypeMessage,
@@ -42,18 +38,16 @@ import {
   stepMsOf,
   type RangeMessage,
   type RequestedRange,
-  type SampleFields,
 } from './requests.ts';
+import { stacktracesQuery } from './stacktraces.ts';
 
-/** The methods that this version answers, beside those of a pprof (large-methods.ts); the rest of the service is `unimplemented`. */
+/** The methods that this version answers, beside those of `stacktracesMethods`; the rest of the service is `unimplemented`. */
 export type QuerierMethods = Pick<
   Required<UnaryMethods<typeof QuerierService, QueryContext, never>>,
   | 'profileTypes'
   | 'labelNames'
   | 'labelValues'
   | 'series'
-  | 'selectMergeStacktraces'
-  | 'selectMergeSpanProfile'
   | 'diff'
   | 'selectSeries'
   | 'selectHeatmap'
@@ -107,25 +101,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       const query = { kind: 'series', ...range, matchers, labelNames, utf8: acceptsUtf8(context) } as const;
       const sets = finishQuery(query, (await ask(context, query)).partial);
       return { labelsSet: sets.map((labels) => ({ labels: labels.map(labelMessage) })) };
-    },
-
-    async selectMergeStacktraces(request, context) {
-      const range = selectRange(request, context);
-      const format = formats[request.format] ?? 'flamegraph';
-      const result = await mergeStacktraces(request, format, range, context);
-      if (result?.format === 'tree') return { tree: result.tree };
-      if (result?.format === 'dot') return { dot: result.dot };
-      if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
-      return format === 'flamegraph' ? { flamegraph: emptyFlameGraph() } : {};
-    },
-
-    async selectMergeSpanProfile(request, context) {
-      const range = selectRange(request, context);
-      const format = request.format === ProfileFormat.TREE ? 'tree' : 'flamegraph';
-      const result = await mergeStacktraces(request, format, range, context);
-      if (result?.format === 'flamegraph') return { flamegraph: flameGraphMessage(result.flameGraph) };
-      if (result?.format === 'tree') return { tree: result.tree };
-      return format === 'tree' ? {} : { flamegraph: emptyFlameGraph() };
     },
 
     async diff(request, context) {
@@ -214,7 +189,7 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       if (request === undefined) throw new KilnError('invalid_argument', 'missing: a diff has two sides');
       const range = selectRange(request, context);
       if (range === undefined) return { query: undefined, range: rangeOf(request), maxNodes: 0 };
-      const query = stacktracesQuery(request, 'flamegraph', range, context);
+      const query = stacktracesQuery(frontend, request, 'flamegraph', range, context);
       return { query, range, maxNodes: query.maxNodes };
     } catch (error) {
       if (!(error instanceof KilnError)) throw error;
@@ -222,55 +197,9 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       throw new KilnError(code, `${name}: ${message}`, { cause: error, ...(reason === undefined ? {} : { reason }) });
     }
   }
-
-  /** undefined when all of the range lies before the lookback. */
-  async function mergeStacktraces(
-    request: StacktracesMessage,
-    format: StacktracesQuery['format'],
-    range: ClampedRange | undefined,
-    context: QueryContext,
-  ): Promise<StacktracesResult | undefined> {
-    if (range === undefined) return undefined;
-    const query = stacktracesQuery(request, format, range, context);
-    return finishQuery(query, (await ask(context, query)).partial);
-  }
-
-  function stacktracesQuery(
-    request: StacktracesMessage,
-    format: StacktracesQuery['format'],
-    range: ClampedRange,
-    { tenants }: QueryContext,
-  ): StacktracesQuery {
-    checkSelection(request.profileTypeID, request.labelSelector);
-    goPgoOf(request.stackTraceSelector, false);
-    const maxNodes = frontend.maxNodes(tenants, request.maxNodes);
-    return {
-      kind: 'stacktraces',
-      format,
-      ...range,
-      ...selection(request),
-      ...sampleSelection(request),
-      maxNodes: format === 'dot' && !request.maxNodes ? DOT_NODES : maxNodes,
-    };
-  }
 }
 
 const NO_RANGE: RequestedRange = { startMs: 0, endMs: 0 };
-
-/** A request for stacktraces, whichever method it belongs to. */
-type StacktracesMessage = SampleFields & {
-  readonly profileTypeID: string;
-  readonly labelSelector: string;
-  readonly maxNodes?: bigint | undefined;
-};
-
-const formats: { readonly [format in ProfileFormat]?: StacktracesQuery['format'] } = {
-  [ProfileFormat.TREE]: 'tree',
-  [ProfileFormat.DOT]: 'dot',
-};
-
-/** Functions of a call graph when none are asked for (contract/pyroscope.md §5.9). */
-const DOT_NODES = 100;
 
 /** UTF-8 label names are shown to clients that say so: `Accept: …;allow-utf8-labelnames=true` (contract/pyroscope.md §1.2). */
 function acceptsUtf8(context: UnaryContext): boolean {

@@ -3,11 +3,11 @@ import { KilnError, type TenantId } from '@kiln/model';
 import { QuerierService, unaryService, type UnaryService } from '@kiln/rpc';
 import { showFile, type ShowFile } from './adhoc/adhoc-graph.ts';
 import type { QueryContext } from './ask.ts';
-import { largeMethods } from './large-methods.ts';
 import { querierService } from './querier-service.ts';
 import type { QueryFrontend } from './query-frontend.ts';
 import { ROUTES } from './routes/index.ts';
 import { BINARY, type Route } from './routes/route.ts';
+import { stacktracesMethods } from './stacktraces-methods.ts';
 
 /** A read as it crosses threads: plain data. */
 export type QueryCall = MethodCall | RouteCall | FileCall;
@@ -76,7 +76,7 @@ export class QueryCalls implements QueryAnswerer {
   constructor(frontend: QueryFrontend) {
     this.#frontend = frontend;
     const methods = querierService(frontend);
-    this.#service = unaryService(QuerierService, { ...methods, ...largeMethods(frontend, methods) });
+    this.#service = unaryService(QuerierService, { ...methods, ...stacktracesMethods(frontend) });
     this.#routes = new Map(Object.entries(ROUTES).map(([path, route]) => [path, route(frontend, methods)]));
   }
 

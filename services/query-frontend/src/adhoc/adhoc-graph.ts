@@ -1,8 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { decodePprof, textOf, type Pprof } from '@kiln/formats';
 import { KilnError } from '@kiln/model';
-import { diffGraph, flameGraph, stacktracesPartial, treeOfPprof, type QueryLimits } from '@kiln/query';
-import { diffMessage, flameGraphMessage } from '../messages.ts';
+import { diffGraph, flameGraph, stacktracesPartial, treeOfPprof, type DiffGraph, type QueryLimits } from '@kiln/query';
 import { flamebearerText } from '../routes/flamebearer.ts';
 
 /** A file to look at, as it was uploaded. */
@@ -51,8 +50,8 @@ export function showFile({ file, other, type: asked, maxNodes, maxBytes }: ShowF
     flamebearer: flamebearerText({
       graph:
         other === undefined
-          ? flameGraphMessage(flameGraph(trees[0]!, maxNodes, EVER))
-          : diffMessage(diffGraph(sides[0]!, sides[1]!, maxNodes)),
+          ? flameGraph(trees[0]!, maxNodes, EVER)
+          : withTotal(diffGraph(sides[0]!, sides[1]!, maxNodes)),
       format: other === undefined ? 'single' : 'double',
       type,
       unit: textOf(pprof, pprof.sampleTypes[types!.indexOf(type)]!.unit),
@@ -60,6 +59,10 @@ export function showFile({ file, other, type: asked, maxNodes, maxBytes }: ShowF
       groups: null,
     }),
   };
+}
+
+function withTotal(graph: DiffGraph): DiffGraph & { readonly total: bigint } {
+  return { ...graph, total: graph.leftTicks + graph.rightTicks };
 }
 
 /** A file has no range. */

@@ -1,9 +1,10 @@
 import type { Timeline } from './timeline.ts';
 
-/** A flame graph, or the difference of two, as QuerierService answers it. */
-export interface FlameGraphMessage {
+/** A flame graph, or the difference of two. */
+export interface ShownGraph {
   readonly names?: readonly string[];
-  readonly levels?: readonly { readonly values?: readonly bigint[] }[];
+  /** Numbers of the nodes of each. */
+  readonly levels?: readonly Pick<readonly bigint[], 'join'>[];
   readonly total?: bigint;
   readonly maxSelf?: bigint;
   readonly leftTicks?: bigint;
@@ -11,7 +12,7 @@ export interface FlameGraphMessage {
 }
 
 export interface FlamebearerParts {
-  readonly graph: FlameGraphMessage;
+  readonly graph: ShownGraph;
   readonly format: 'single' | 'double';
   /** Of the sample type. */
   readonly type: string;
@@ -26,7 +27,7 @@ const objects = new Set(['inuse_objects', 'alloc_objects', 'goroutine', 'samples
 /** Flamebearer version 1 (contract/pyroscope.md §5.8) as JSON text. Sums are written digit by digit: a double would round those above 2^53. */
 export function flamebearerText({ graph, format, type, unit, timeline, groups }: FlamebearerParts): string {
   const isCpu = type === 'cpu';
-  const levels = (graph.levels ?? []).map(({ values = [] }) => `[${values.join(',')}]`);
+  const levels = (graph.levels ?? []).map((values) => `[${values.join(',')}]`);
   const flamebearer = `{"names":${JSON.stringify(graph.names ?? ['total'])},"levels":[${levels.join(',')}],"numTicks":${graph.total ?? 0n},"maxSelf":${graph.maxSelf ?? 0n}}`;
   const metadata = {
     format,

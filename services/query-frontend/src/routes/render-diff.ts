@@ -3,7 +3,7 @@ import { KilnError, parseProfileTypeId } from '@kiln/model';
 import { DiffRequestSchema, SelectMergeStacktracesRequestSchema } from '@kiln/rpc';
 import type { QuerierMethods } from '../querier-service.ts';
 import type { QueryFrontend } from '../query-frontend.ts';
-import { flamebearerText, type FlameGraphMessage } from './flamebearer.ts';
+import { flamebearerText } from './flamebearer.ts';
 import { maxNodesField, timeFields, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
 
@@ -28,7 +28,7 @@ export function renderDiffRoute(frontend: QueryFrontend, methods: QuerierMethods
     });
     const { flamegraph = {} } = await methods.diff(request, context);
     const { type, unit } = parseProfileTypeId(ids[0]!);
-    const graph: FlameGraphMessage = flamegraph;
+    const graph = { ...flamegraph, levels: (flamegraph.levels ?? []).map(({ values = [] }) => values) };
     return jsonAnswer(flamebearerText({ graph, format: 'double', type, unit, timeline: null, groups: null }));
   };
 }

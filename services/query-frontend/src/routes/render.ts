@@ -1,13 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { parseProfileTypeId } from '@kiln/model';
-import {
-  ProfileFormat,
-  SelectMergeStacktracesRequestSchema,
-  SelectSeriesRequestSchema,
-  TimeSeriesAggregationType,
-} from '@kiln/rpc';
+import { SelectMergeStacktracesRequestSchema, SelectSeriesRequestSchema, TimeSeriesAggregationType } from '@kiln/rpc';
 import type { QuerierMethods } from '../querier-service.ts';
 import type { QueryFrontend } from '../query-frontend.ts';
+import { EMPTY_FLAME_GRAPH, mergeStacktraces } from '../stacktraces.ts';
 import { flamebearerText } from './flamebearer.ts';
 import { maxNodesField, timeFields, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
@@ -23,13 +19,14 @@ export function renderRoute(frontend: QueryFrontend, methods: QuerierMethods): R
     const range = timeFields(parameters, ['from', 'until'], frontend.nowMs());
     const asked = { ...selector, ...range, ...maxNodesField(parameters) };
     if (parameters.get('format') === 'dot') {
-      const request = create(SelectMergeStacktracesRequestSchema, { ...asked, format: ProfileFormat.DOT });
-      return { contentType: 'text/plain', body: (await methods.selectMergeStacktraces(request, context)).dot ?? '' };
+      const request = create(SelectMergeStacktracesRequestSchema, asked);
+      const result = await mergeStacktraces(frontend, request, 'dot', context);
+      return { contentType: 'text/plain', body: result?.format === 'dot' ? result.dot : '' };
     }
     const step = timelineStep(range.start, range.end);
     const [by] = parameters.getAll('groupBy');
-    const [{ flamegraph = {} }, { series = [] }] = await Promise.all([
-      methods.selectMergeStacktraces(create(SelectMergeStacktracesRequestSchema, asked), context),
+    const [result, { series = [] }] = await Promise.all([
+      mergeStacktraces(frontend, create(SelectMergeStacktracesRequestSchema, asked), 'flamegraph', context),
       methods.selectSeries(
         create(SelectSeriesRequestSchema, {
           ...selector,
@@ -50,7 +47,7 @@ export function renderRoute(frontend: QueryFrontend, methods: QuerierMethods): R
     const { type, unit } = parseProfileTypeId(selector.profileTypeID);
     return jsonAnswer(
       flamebearerText({
-        graph: flamegraph,
+        graph: result?.format === 'flamegraph' ? result.flameGraph : EMPTY_FLAME_GRAPH,
         format: 'single',
         type,
         unit,
