@@ -1,24 +1,36 @@
 import type { DescField } from '@bufbuild/protobuf';
 import { ByteWriter } from '@kiln/bytes';
-import type { FlameGraph } from '@kiln/query';
+import type { DiffGraph, FlameGraph } from '@kiln/query';
 import { EncodedAnswer, FlameGraphSchema, LevelSchema } from '@kiln/rpc';
 
-const { names: NAMES, levels: LEVELS, total: TOTAL, maxSelf: MAX_SELF } = FlameGraphSchema.field;
+/** Of FlameGraph and FlameGraphDiff, which share them. */
+const { names: NAMES, levels: LEVELS } = FlameGraphSchema.field;
 const { values: VALUES } = LevelSchema.field;
+
+/** A flame graph, or the difference of two with the sums of its sides. */
+export type AnsweredGraph = FlameGraph & Partial<Pick<DiffGraph, 'leftTicks' | 'rightTicks'>>;
 
 /** A flame graph as the answer of a method, in one field of its message. The generic encoder makes an object of each of its numbers. */
 export class FlameGraphAnswer extends EncodedAnswer {
   readonly #field: DescField;
-  readonly #graph: FlameGraph;
+  readonly #graph: AnsweredGraph;
 
-  constructor(field: DescField, graph: FlameGraph) {
+  constructor(field: DescField, graph: AnsweredGraph) {
     super();
     this.#field = field;
     this.#graph = graph;
   }
 
+  /** The sums that are not 0. */
+  *#sums(): Iterable<{ readonly number: number; readonly name: string; readonly value: bigint }> {
+    for (const { number, localName, jsonName } of this.#field.message!.fields) {
+      const value = this.#graph[localName as keyof AnsweredGraph];
+      if (typeof value === 'bigint' && value !== 0n) yield { number, name: jsonName, value };
+    }
+  }
+
   toBinary(): Uint8Array {
-    const { names, levels, total, maxSelf } = this.#graph;
+    const { names, levels } = this.#graph;
     const graph = new ByteWriter(64 * 1024);
     for (const name of names) writeBytes(graph, NAMES, encoder.encode(name));
     const [values, message] = [new ByteWriter(4 * 1024), new ByteWriter(4 * 1024)];
@@ -29,11 +41,7 @@ export class FlameGraphAnswer extends EncodedAnswer {
       if (level.length > 0) writeBytes(message, VALUES, values.view());
       writeBytes(graph, LEVELS, message.view());
     }
-    for (const [{ number }, value] of [
-      [TOTAL, total],
-      [MAX_SELF, maxSelf],
-    ] as const) {
-      if (value === 0n) continue;
+    for (const { number, value } of this.#sums()) {
       graph.varint(number * 8);
       writeNumber(graph, value);
     }
@@ -44,12 +52,11 @@ export class FlameGraphAnswer extends EncodedAnswer {
 
   /** 64-bit numbers are texts, and what is 0 or empty is left out, but in a list. */
   toJson(): Uint8Array {
-    const { names, levels, total, maxSelf } = this.#graph;
+    const { names, levels } = this.#graph;
     const fields = [
       names.length === 0 ? [] : [`"names":${JSON.stringify(names)}`],
       levels.length === 0 ? [] : [`"levels":[${levels.map(levelText).join(',')}]`],
-      total === 0n ? [] : [`"total":"${total}"`],
-      maxSelf === 0n ? [] : [`"maxSelf":"${maxSelf}"`],
+      Array.from(this.#sums(), ({ name, value }) => `"${name}":"${value}"`),
     ].flat();
     return encoder.encode(`{"${this.#field.jsonName}":{${fields.join(',')}}}`);
   }

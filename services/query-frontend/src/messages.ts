@@ -1,10 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Label } from '@kiln/model';
-import type { Analysis, DiffGraph, Exemplar, Heatmap, ProfileTypeAnswer, TimeSeries } from '@kiln/query';
+import type { Analysis, Exemplar, Heatmap, ProfileTypeAnswer, TimeSeries } from '@kiln/query';
 import type {
   AnalyzeQueryResponseSchema,
   ExemplarSchema,
-  FlameGraphDiffSchema,
   LabelPairSchema,
   ProfileTypeSchema,
   SelectHeatmapResponseSchema,
@@ -14,30 +13,6 @@ import type {
 /*
  * Answers as messages.
  */
-
-export function diffMessage({
-  names,
-  levels,
-  leftTicks,
-  rightTicks,
-  maxSelf,
-}: DiffGraph): MessageInitShape<typeof FlameGraphDiffSchema> {
-  return {
-    names: [...names],
-    levels: levels.map((level) => ({ values: bigints(level) })),
-    total: leftTicks + rightTicks,
-    leftTicks,
-    rightTicks,
-    maxSelf,
-  };
-}
-
-/** Hot: once per number of the answer. `Array.from` takes twice as long. */
-function bigints(numbers: Float64Array | BigInt64Array): bigint[] {
-  const values = new Array<bigint>(numbers.length);
-  for (let i = 0; i < values.length; i++) values[i] = BigInt(numbers[i]!);
-  return values;
-}
 
 export function profileTypeMessage({
   id,

@@ -1,29 +1,8 @@
 import { KilnError } from '@kiln/model';
-import {
-  diffGraph,
-  finishQuery,
-  type Answer,
-  type Merged,
-  type Query,
-  type QueryRange,
-  type StacktracesQuery,
-} from '@kiln/query';
-import {
-  TimeSeriesAggregationType,
-  type QuerierService,
-  type SelectMergeStacktracesRequest,
-  type UnaryContext,
-  type UnaryMethods,
-} from '@kiln/rpc';
-import { ask as askFrontend, askAll, told, type QueryContext } from './ask.ts';
-import {
-  analysisMessage,
-  diffMessage,
-  heatmapMessage,
-  labelMessage,
-  profileTypeMessage,
-  seriesMessage,
-} from './messages.ts';
+import { finishQuery, type Answer, type Query } from '@kiln/query';
+import { TimeSeriesAggregationType, type QuerierService, type UnaryContext, type UnaryMethods } from '@kiln/rpc';
+import { ask as askFrontend, told, type QueryContext } from './ask.ts';
+import { analysisMessage, heatmapMessage, labelMessage, profileTypeMessage, seriesMessage } from './messages.ts';
 import { checkSelection, seriesRange, type ClampedRange, type QueryFrontend } from './query-frontend.ts';
 import {
   exemplarsOf,
@@ -39,7 +18,6 @@ import {
   type RangeMessage,
   type RequestedRange,
 } from './requests.ts';
-import { stacktracesQuery } from './stacktraces.ts';
 
 /** The methods that this version answers, beside those of `stacktracesMethods`; the rest of the service is `unimplemented`. */
 export type QuerierMethods = Pick<
@@ -48,7 +26,6 @@ export type QuerierMethods = Pick<
   | 'labelNames'
   | 'labelValues'
   | 'series'
-  | 'diff'
   | 'selectSeries'
   | 'selectHeatmap'
   | 'getProfileStats'
@@ -101,17 +78,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       const query = { kind: 'series', ...range, matchers, labelNames, utf8: acceptsUtf8(context) } as const;
       const sets = finishQuery(query, (await ask(context, query)).partial);
       return { labelsSet: sets.map((labels) => ({ labels: labels.map(labelMessage) })) };
-    },
-
-    async diff(request, context) {
-      const left = side('left', request.left, context);
-      const right = side('right', request.right, context);
-      const queries = [left.query, right.query].filter((query) => query !== undefined);
-      const answers = await askAll(frontend, context, queries);
-      const partialOf = (query: Query | undefined): Merged =>
-        query === undefined ? new Uint8Array(0) : answers[queries.indexOf(query as StacktracesQuery)]!.partial;
-      const [l, r] = [left, right].map(({ query, range }) => ({ range, partial: partialOf(query) }));
-      return { flamegraph: diffMessage(diffGraph(l!, r!, Math.max(left.maxNodes, right.maxNodes))) };
     },
 
     async selectSeries(request, context) {
@@ -178,25 +144,6 @@ export function querierService(frontend: QueryFrontend): QuerierMethods {
       return analysisMessage(finishQuery(query, (await ask(context, query)).partial), queryAnalysisSeriesEnabled);
     },
   };
-
-  /** One side of a diff, checked by itself; no query when all of it lies before the lookback. @throws KilnError that names the side. */
-  function side(
-    name: 'left' | 'right',
-    request: SelectMergeStacktracesRequest | undefined,
-    context: QueryContext,
-  ): { query: StacktracesQuery | undefined; range: QueryRange; maxNodes: number } {
-    try {
-      if (request === undefined) throw new KilnError('invalid_argument', 'missing: a diff has two sides');
-      const range = selectRange(request, context);
-      if (range === undefined) return { query: undefined, range: rangeOf(request), maxNodes: 0 };
-      const query = stacktracesQuery(frontend, request, 'flamegraph', range, context);
-      return { query, range, maxNodes: query.maxNodes };
-    } catch (error) {
-      if (!(error instanceof KilnError)) throw error;
-      const { code, reason, message } = error;
-      throw new KilnError(code, `${name}: ${message}`, { cause: error, ...(reason === undefined ? {} : { reason }) });
-    }
-  }
 }
 
 const NO_RANGE: RequestedRange = { startMs: 0, endMs: 0 };

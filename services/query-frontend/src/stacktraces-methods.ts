@@ -1,5 +1,6 @@
 import { finishQuery, type FlameGraph, type StacktracesQuery, type StacktracesResult } from '@kiln/query';
 import {
+  DiffResponseSchema,
   EncodedBytes,
   EncodedMessage,
   PprofProfileSchema,
@@ -17,7 +18,7 @@ import { FlameGraphAnswer } from './flame-graph-answer.ts';
 import { mergedPprof } from './merged-pprof.ts';
 import { checkSelection, type QueryFrontend } from './query-frontend.ts';
 import { goPgoOf, rangeOf, sampleSelection, selection } from './requests.ts';
-import { EMPTY_FLAME_GRAPH, mergeStacktraces } from './stacktraces.ts';
+import { diffStacktraces, EMPTY_FLAME_GRAPH, mergeStacktraces } from './stacktraces.ts';
 
 const { flamegraph, tree, pprof } = SelectMergeStacktracesResponseSchema.field;
 const ofSpans = SelectMergeSpanProfileResponseSchema.field;
@@ -35,7 +36,7 @@ export function stacktracesMethods(
   frontend: QueryFrontend,
 ): Pick<
   UnaryMethods<typeof QuerierService, QueryContext>,
-  'selectMergeProfile' | 'selectMergeStacktraces' | 'selectMergeSpanProfile'
+  'selectMergeProfile' | 'selectMergeStacktraces' | 'selectMergeSpanProfile' | 'diff'
 > {
   async function profileOf(
     request: SelectMergeProfileRequest | SelectMergeStacktracesRequest,
@@ -77,6 +78,12 @@ export function stacktracesMethods(
       const result = await mergeStacktraces(frontend, request, format, context);
       if (format === 'tree') return result?.format === 'tree' ? new EncodedBytes(ofSpans.tree, result.tree) : {};
       return new FlameGraphAnswer(ofSpans.flamegraph, graphOf(result));
+    },
+
+    async diff(request, context) {
+      const graph = await diffStacktraces(frontend, request, context);
+      const total = graph.leftTicks + graph.rightTicks;
+      return new FlameGraphAnswer(DiffResponseSchema.field.flamegraph, { ...graph, total });
     },
   };
 }

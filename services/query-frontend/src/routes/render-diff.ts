@@ -1,14 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { KilnError, parseProfileTypeId } from '@kiln/model';
 import { DiffRequestSchema, SelectMergeStacktracesRequestSchema } from '@kiln/rpc';
-import type { QuerierMethods } from '../querier-service.ts';
 import type { QueryFrontend } from '../query-frontend.ts';
+import { diffStacktraces } from '../stacktraces.ts';
 import { flamebearerText } from './flamebearer.ts';
 import { maxNodesField, timeFields, typedSelector } from './parameters.ts';
 import { jsonAnswer, type Route } from './route.ts';
 
 /** `GET /pyroscope/render-diff`: two flame graphs of one profile type beside each other (contract/pyroscope.md §5.9). */
-export function renderDiffRoute(frontend: QueryFrontend, methods: QuerierMethods): Route {
+export function renderDiffRoute(frontend: QueryFrontend): Route {
   return async (parameters, context) => {
     const [left, right] = (['left', 'right'] as const).map((side) => ({
       ...typedSelector(parameters, `${side}Query`),
@@ -26,9 +26,9 @@ export function renderDiffRoute(frontend: QueryFrontend, methods: QuerierMethods
       left: create(SelectMergeStacktracesRequestSchema, left),
       right: create(SelectMergeStacktracesRequestSchema, right),
     });
-    const { flamegraph = {} } = await methods.diff(request, context);
+    const diff = await diffStacktraces(frontend, request, context);
     const { type, unit } = parseProfileTypeId(ids[0]!);
-    const graph = { ...flamegraph, levels: (flamegraph.levels ?? []).map(({ values = [] }) => values) };
+    const graph = { ...diff, total: diff.leftTicks + diff.rightTicks };
     return jsonAnswer(flamebearerText({ graph, format: 'double', type, unit, timeline: null, groups: null }));
   };
 }
