@@ -370,6 +370,22 @@ describe.skipIf(!built)('messages of more than 32 MiB', { timeout: 120_000 }, ()
   });
 });
 
+describe.skipIf(!built)('answers that hold nothing', () => {
+  test('are given as often as they are asked for, in every form of a merged profile', async () => {
+    const asked = { profileTypeID: TYPE, labelSelector: '{service_name="nobody"}', start: nowMs - 1_000, end: nowMs };
+    const headers = { 'x-scope-orgid': TENANT };
+    for (const method of ['SelectMergeProfile', 'SelectMergeStacktraces'])
+      for (const format of method === 'SelectMergeStacktraces' ? [0, 1, 2, 3, 4] : [0])
+        for (const json of [false, true, false]) {
+          const request = { ...asked, ...(format > 0 && { format }) };
+          const body = json ? JSON.stringify(request) : querierMessages[method]!.request.encode(request);
+          const form = { protocol: 'connect', transport: 'http1', gzip: false, json } as const;
+          const answer = await call({ ...form, path: `/${QUERIER}/${method}`, body, headers });
+          expect([method, format, json, answer.code, answer.sentence]).toEqual([method, format, json, 'ok', '']);
+        }
+  });
+});
+
 describe.skipIf(!built)('gRPC over HTTP/1.1, as profilecli sends it', () => {
   test.each([
     [`/${PUSH}`, () => pushBytes([{ labels: labelsOf('cli'), samples: [{ profile: tiny('cli', 3n) }] }]), '0'],

@@ -569,6 +569,13 @@ export const mutants: readonly Mutant[] = [
     noticedBy: `${catalog}/tenant-index.test.ts`,
   },
   {
+    name: 'a round believes an index that is older than its blocks',
+    file: `${compactor}/overview.ts`,
+    from: 'if (older !== undefined) throw older;',
+    to: 'if (older?.code === undefined) await Promise.resolve();',
+    noticedBy: `${kiln}/verify.test.ts`,
+  },
+  {
     name: 'verify: an index that is older than its blocks is believed',
     file: `${kiln}/verify.ts`,
     from: 'if (older !== undefined)',

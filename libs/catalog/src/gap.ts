@@ -6,7 +6,7 @@ export interface Gap {
   readonly upTo: number;
   /** For people: what happened. */
   readonly reason: string;
-  /** Append times around it, Unix milliseconds, as far as known, 0 = not: an answer whose range can touch them is flagged. */
+  /** Append times around it, Unix milliseconds, as far as known, 0 = not. Answers are flagged up to the last of them: imports reach back from any. */
   readonly fromMs: number;
   readonly toMs: number;
 }

@@ -5,7 +5,7 @@ import { compareAndSet } from './compare-and-set.ts';
 import { tenantIndex, type LiveBlock, type TenantIndex } from './tenant-index.ts';
 
 /** What is let go of. */
-export interface Going {
+export interface LetGo {
   readonly goes: (block: LiveBlock) => boolean;
   readonly beforeMs: number;
   readonly gapsBeforeMs: number;
@@ -21,7 +21,7 @@ export interface Going {
 export async function retainBlocks(
   catalog: Catalog,
   tenant: TenantId,
-  { goes, beforeMs, gapsBeforeMs }: Going,
+  { goes, beforeMs, gapsBeforeMs }: LetGo,
   patience: Patience = BRIEFLY,
 ): Promise<{ readonly index: TenantIndex | undefined; readonly gone: readonly LiveBlock[] }> {
   let gone: readonly LiveBlock[] = [];

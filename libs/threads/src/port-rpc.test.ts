@@ -71,6 +71,14 @@ test('moved bytes leave the sender', async () => {
   expect(bytes.byteLength).toBe(0);
 });
 
+test('no bytes at all are not moved: who keeps them may send them again', () => {
+  const nothing = new Uint8Array(0);
+  for (let time = 0; time < 2; time++) {
+    const { value, transfer } = movable(nothing);
+    expect(structuredClone(value, { transfer: transfer as ArrayBuffer[] })).toEqual(new Uint8Array(0));
+  }
+});
+
 test('a view of a larger buffer is copied before it is moved', () => {
   const shared = new Uint8Array([9, 8, 7, 6]);
   const { value } = movable(shared.subarray(1, 3));

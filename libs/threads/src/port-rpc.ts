@@ -140,8 +140,9 @@ export class PortRpc {
   }
 }
 
-/** Bytes ready to be moved: themselves when they are the whole of their buffer, else a copy. */
+/** Bytes ready to be moved: themselves when they are the whole of their buffer, else a copy. None are not moved: somebody may keep them as a constant. */
 export function movable(bytes: Uint8Array): Moved<Uint8Array> {
+  if (bytes.byteLength === 0) return new Moved(bytes, []);
   const whole =
     bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes); // not slice(): that of a Buffer is a view of its pool, which cannot be moved
   return new Moved(whole, [whole.buffer as ArrayBuffer]);

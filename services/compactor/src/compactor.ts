@@ -73,6 +73,7 @@ export class Compactor {
   readonly #ledger: MemoryLedger;
   readonly #stopping = new AbortController();
   #chains: ReadonlyMap<LogId, Chain> = new Map();
+  readonly #revs = new Map<TenantId, number>();
   #running: Promise<void> | undefined;
   #round: Promise<Round> | undefined;
   #notes: readonly string[] = [];
@@ -132,7 +133,7 @@ export class Compactor {
 
   async #once(now: boolean): Promise<Round> {
     const { clock, catalog } = this.#ports;
-    const overview = await readOverview(catalog, this.#chains);
+    const overview = await readOverview(catalog, this.#chains, this.#revs);
     this.#chains = new Map(overview.chains.map((chain) => [chain.log, chain]));
     const troubles = [...overview.troubles];
     const waits = this.#config.enabled ? await this.#waits() : undefined;

@@ -1,5 +1,6 @@
 import {
   listTenants,
+  olderThanBlocks,
   readChain,
   readTenantIndex,
   readTrim,
@@ -28,9 +29,15 @@ export interface Overview {
 
 /**
  * @param known chains read before: only what is new is fetched.
+ * @param revs of the indexes that were read before; is brought up to date. One that is new here, or older, is compared with its blocks: a tenant whose
+ * index was put back from an older backup is left out, because each commit on it would hide that, and sweeps would delete what it does not name.
  * @throws what the store throws, or a `log/trim` that is corrupt.
  */
-export async function readOverview(catalog: Catalog, known: ReadonlyMap<LogId, Chain>): Promise<Overview> {
+export async function readOverview(
+  catalog: Catalog,
+  known: ReadonlyMap<LogId, Chain>,
+  revs: Map<TenantId, number>,
+): Promise<Overview> {
   const troubles: string[] = [];
   const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -50,7 +57,7 @@ export async function readOverview(catalog: Catalog, known: ReadonlyMap<LogId, C
     for (const { end, tenants } of manifests) if (end > T) for (const { tenant } of tenants) names.add(tenant);
   const indexes = new Map<TenantId, TenantIndex>();
   for (const tenant of names) {
-    const index = await attempt(`tenant ${tenant}`, () => readTenantIndex(catalog, tenant));
+    const index = await attempt(`tenant ${tenant}`, () => readIndex(catalog, tenant, revs));
     if (index !== undefined) indexes.set(tenant, index);
   }
   // Read after the indexes: a log that one of them names and that is not here has been dropped, and is not one that is new.
@@ -62,6 +69,17 @@ export async function readOverview(catalog: Catalog, known: ReadonlyMap<LogId, C
   }
   // An index forgets W of a log that is gone: with a chain of before, what its blocks hold would be compacted once more.
   return { chains: chains.filter(({ log }) => registered.has(log)), tenants, troubles };
+}
+
+/** @throws KilnError `data_loss` for one that is older than its blocks. */
+async function readIndex(catalog: Catalog, tenant: TenantId, revs: Map<TenantId, number>): Promise<TenantIndex> {
+  const index = await readTenantIndex(catalog, tenant);
+  if (index.rev > 0 && index.rev < (revs.get(tenant) ?? Infinity)) {
+    const older = await olderThanBlocks(catalog, tenant, index);
+    if (older !== undefined) throw older;
+  }
+  revs.set(tenant, index.rev);
+  return index;
 }
 
 /** Bytes of a tenant's blocks, and of its parts in segments that no block contains. */

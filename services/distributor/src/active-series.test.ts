@@ -10,13 +10,17 @@ const MINUTE = 60_000;
 function gate(): {
   clock: ManualClock;
   series: ActiveSeries;
-  admit: (keys: number[], limit?: number, tenant?: typeof a, weight?: number) => Promise<string>;
+  /** Series of one profile each, or of several. */
+  admit: (keys: (number | number[])[], limit?: number, tenant?: typeof a, weight?: number) => Promise<string>;
 } {
   const clock = new ManualClock(1_800_000_000_000);
   const series = new ActiveSeries(clock, noMetrics);
-  const admit = async (keys: number[], limit = 3, tenant = a, weight = 1): Promise<string> => {
-    const weights = new Uint32Array(keys.length).fill(weight);
-    return (await series.admit(tenant, BigUint64Array.from(keys, BigInt), weights, limit)).join('');
+  const admit = async (keys: (number | number[])[], limit = 3, tenant = a, weight = 1): Promise<string> => {
+    const all = BigUint64Array.from(keys.flat(), BigInt);
+    let end = 0;
+    const ends = Uint32Array.from(keys, (key) => (end += [key].flat().length));
+    const weights = new Uint32Array(all.length).fill(weight);
+    return (await series.admit(tenant, { keys: all, weights, ends }, limit)).join('');
   };
   return { clock, series, admit };
 }
@@ -36,6 +40,13 @@ describe('active series', () => {
     expect(await admit([1], 5, a, 4)).toBe('1');
     expect(await admit([2], 5, a, 2)).toBe('0');
     expect(await admit([3], 5, a, 1)).toBe('1');
+  });
+
+  it('of a profile that does not fit as a whole take no room', async () => {
+    const { series, admit } = gate();
+    expect(await admit([1, [2, 3, 4], [1, 1], [5, 6]])).toBe('1011');
+    expect(series.count).toBe(3);
+    expect(await admit([[5, 1, 6], 2])).toBe('10');
   });
 
   it('are forgotten within an hour of their last profile, not within half of one', async () => {

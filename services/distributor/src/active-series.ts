@@ -2,14 +2,24 @@ import type { Clock } from '@kiln/async';
 import type { TenantId } from '@kiln/model';
 import type { Metrics } from '@kiln/telemetry';
 
+/** The series of some profiles, one profile after the other. Plain data: it may cross a thread. */
+export interface SeriesOfProfiles {
+  /** Hashes of series. */
+  readonly keys: BigUint64Array;
+  /** How many each is, one for each value type. */
+  readonly weights: Uint32Array;
+  /** By profile, how many series are those of it and of the ones before it. */
+  readonly ends: Uint32Array;
+}
+
 /** Who knows which series are active. */
 export interface SeriesGate {
   /**
-   * Counts series as active now: those that are already, and new ones while they fit.
-   * @param keys hashes of series. @param weights how many each is, one for each value type. @param limit of the tenant's active series.
-   * @returns a byte for each, 0 for one that does not fit.
+   * Counts the series of profiles as active now, where all of a profile's are active already or fit.
+   * @param limit of the tenant's active series.
+   * @returns a byte for each profile, 0 for one of which nothing is counted because it does not fit.
    */
-  admit(tenant: TenantId, keys: BigUint64Array, weights: Uint32Array, limit: number): Promise<Uint8Array>;
+  admit(tenant: TenantId, asked: SeriesOfProfiles, limit: number): Promise<Uint8Array>;
 }
 
 /** A series is forgotten this long to twice as long after its last profile. */
@@ -47,7 +57,7 @@ export class ActiveSeries implements SeriesGate {
     return count;
   }
 
-  admit(tenant: TenantId, keys: BigUint64Array, weights: Uint32Array, limit: number): Promise<Uint8Array> {
+  admit(tenant: TenantId, { keys, weights, ends }: SeriesOfProfiles, limit: number): Promise<Uint8Array> {
     this.#turn();
     const known = this.#tenants.get(tenant) ?? {
       current: new Map<bigint, number>(),
@@ -55,15 +65,19 @@ export class ActiveSeries implements SeriesGate {
       count: 0,
     };
     this.#tenants.set(tenant, known);
-    const admitted = new Uint8Array(keys.length);
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i]!;
-      const weight = weights[i]!;
-      const isActive = known.current.has(key) || known.before.delete(key);
-      if (!isActive && known.count + weight > limit) continue;
-      if (!isActive) known.count += weight;
-      known.current.set(key, weight);
-      admitted[i] = 1;
+    const admitted = new Uint8Array(ends.length);
+    for (let profile = 0, first = 0; profile < ends.length; first = ends[profile++]!) {
+      const fresh = new Map<bigint, number>();
+      for (let i = first; i < ends[profile]!; i++)
+        if (!known.current.has(keys[i]!) && !known.before.has(keys[i]!)) fresh.set(keys[i]!, weights[i]!);
+      const weight = [...fresh.values()].reduce((sum, one) => sum + one, 0);
+      if (weight > 0 && known.count + weight > limit) continue;
+      known.count += weight;
+      for (let i = first; i < ends[profile]!; i++) {
+        known.before.delete(keys[i]!);
+        known.current.set(keys[i]!, weights[i]!);
+      }
+      admitted[profile] = 1;
     }
     return Promise.resolve(admitted);
   }

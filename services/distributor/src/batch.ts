@@ -181,16 +181,17 @@ export class Batch {
    */
   async #activeOnly(maxSeries: number): Promise<Accepted[]> {
     const series = this.#accepted.flatMap(({ profile: { groups, types } }) =>
-      groups.map((group) => ({ group, weight: types.length, key: seriesKey(group.series, types) })),
+      groups.map((group) => ({ weight: types.length, key: seriesKey(group.series, types) })),
     );
     const keys = BigUint64Array.from(series, ({ key }) => key);
     const weights = Uint32Array.from(series, ({ weight }) => weight);
-    const active = await this.#ports.series.admit(this.#tenant, keys, weights, maxSeries);
-    const refused = new Set(series.filter((_, i) => active[i] === 0).map(({ group }) => group));
-    if (refused.size === 0) return this.#accepted;
+    let end = 0;
+    const ends = Uint32Array.from(this.#accepted, ({ profile }) => (end += profile.groups.length));
+    const admitted = await this.#ports.series.admit(this.#tenant, { keys, weights, ends }, maxSeries);
+    if (!admitted.includes(0)) return this.#accepted;
     this.#problem ??= errorAsData(tooManySeries(maxSeries));
-    return this.#accepted.filter(({ profile, payload }) => {
-      if (!profile.groups.some((group) => refused.has(group))) return true;
+    return this.#accepted.filter(({ payload }, i) => {
+      if (admitted[i] !== 0) return true;
       this.#discarded.push({ reason: 'series_limit', bytes: payload.length, groups: [] });
       return false;
     });

@@ -43,7 +43,7 @@ export function stacktracesMethods(
     context: QueryContext,
   ): Promise<Uint8Array> {
     const range = selectRange(frontend, context, rangeOf(request));
-    if (range === undefined) return NOTHING;
+    if (range === undefined) return new Uint8Array(0); // a new one each time: what is answered moves to another thread
     checkSelection(request.profileTypeID, request.labelSelector);
     const query = {
       kind: 'pprof',
@@ -54,7 +54,7 @@ export function stacktracesMethods(
       maxNodes: frontend.pprofNodes(context.tenants, request.maxNodes),
     } as const;
     const result = finishQuery(query, (await ask(frontend, context, query)).partial);
-    return result.symbols.stacks.length === 0 ? NOTHING : mergedPprof([result], range.endMs);
+    return result.symbols.stacks.length === 0 ? new Uint8Array(0) : mergedPprof([result], range.endMs);
   }
 
   return {
@@ -87,8 +87,6 @@ export function stacktracesMethods(
     },
   };
 }
-
-const NOTHING = new Uint8Array(0);
 
 function graphOf(result: StacktracesResult | undefined): FlameGraph {
   return result?.format === 'flamegraph' ? result.flameGraph : EMPTY_FLAME_GRAPH;

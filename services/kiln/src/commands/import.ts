@@ -47,7 +47,8 @@ async function importFiles(argv: readonly string[], terminal: Terminal): Promise
   const config = loadConfig(schema, flags);
   if (flags.rest.length === 0) throw new ConfigError('import needs files or directories: kiln import old-profiles/');
   const labels = config.import.labels.map(parseLabel);
-  const files = (await Promise.all(flags.rest.map((path) => filesOf(path, config.import.journal)))).flat();
+  const ownFile = resolve(config.import.journal); // it may lie among them
+  const files = (await Promise.all(flags.rest.map(filesOf))).flat().filter((file) => resolve(file) !== ownFile);
   await using journal = await ImportJournal.open(config.import.journal);
   const remote = withHeadersOf(terminal, config.remote);
   const progress = new Progress(terminal);
@@ -177,13 +178,12 @@ function mayBeStored({ code, cause }: KilnError): boolean {
   return ['unavailable', 'unknown', 'internal', 'deadline_exceeded', 'canceled', 'aborted'].includes(code);
 }
 
-/** The files below a directory, in order, but for the journal, which may lie there; or the file itself. */
-async function filesOf(path: string, journal: string): Promise<string[]> {
+/** The files below a directory, in order, or the file itself. */
+async function filesOf(path: string): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
     .map(({ parentPath, name }) => join(parentPath, name))
-    .filter((file) => resolve(file) !== resolve(journal))
     .toSorted((a, b) => (a < b ? -1 : 1));
 }
