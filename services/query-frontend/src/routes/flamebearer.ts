@@ -1,18 +1,8 @@
+import type { AnsweredGraph } from '../flame-graph-answer.ts';
 import type { Timeline } from './timeline.ts';
 
-/** A flame graph, or the difference of two. */
-export interface ShownGraph {
-  readonly names?: readonly string[];
-  /** Numbers of the nodes of each. */
-  readonly levels?: readonly Pick<readonly bigint[], 'join'>[];
-  readonly total?: bigint;
-  readonly maxSelf?: bigint;
-  readonly leftTicks?: bigint;
-  readonly rightTicks?: bigint;
-}
-
 export interface FlamebearerParts {
-  readonly graph: ShownGraph;
+  readonly graph: AnsweredGraph;
   readonly format: 'single' | 'double';
   /** Of the sample type. */
   readonly type: string;
@@ -27,8 +17,8 @@ const objects = new Set(['inuse_objects', 'alloc_objects', 'goroutine', 'samples
 /** Flamebearer version 1 (contract/pyroscope.md §5.8) as JSON text. Sums are written digit by digit: a double would round those above 2^53. */
 export function flamebearerText({ graph, format, type, unit, timeline, groups }: FlamebearerParts): string {
   const isCpu = type === 'cpu';
-  const levels = (graph.levels ?? []).map((values) => `[${values.join(',')}]`);
-  const flamebearer = `{"names":${JSON.stringify(graph.names ?? ['total'])},"levels":[${levels.join(',')}],"numTicks":${graph.total ?? 0n},"maxSelf":${graph.maxSelf ?? 0n}}`;
+  const levels = graph.levels.map((level: Float64Array | BigInt64Array) => `[${level.join(',')}]`);
+  const flamebearer = `{"names":${JSON.stringify(graph.names)},"levels":[${levels.join(',')}],"numTicks":${graph.total},"maxSelf":${graph.maxSelf}}`;
   const metadata = {
     format,
     spyName: '',
